@@ -1,0 +1,1 @@
+"""engage: journeys as files, facts in, decisions, deliveries out, receipts back."""

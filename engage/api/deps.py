@@ -1,0 +1,72 @@
+"""What the HTTP face needs from the rest of the house; `bootstrap` fills it in."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from engage.api.auth import TokenBook, WriteKeys
+from engage.api.microbatch import MicroBatcher
+from engage.domain.catalog import Catalog
+from engage.domain.fact import Identifier
+from engage.domain.ids import DeliveryId
+from engage.engine.accept import Acceptor
+from engage.engine.accept_consent import ConsentDesk
+from engage.engine.accept_intake import Intake
+from engage.engine.receive import Receiver
+from engage.ports.storage import Store
+
+
+class Now(Protocol):
+    """The clock, as far as this face needs it."""
+
+    def now(self) -> datetime:
+        """Return the present instant, in UTC."""
+        ...
+
+
+class IdempotencyKeys(Protocol):
+    """Remembers for 24 hours what was answered under an `Idempotency-Key`."""
+
+    def claim(self, scope: str, key: str, digest: str, answer: str, now: datetime) -> tuple[str, str]:
+        """Return the (digest, answer) that stand under (scope, key), after putting ours there if nothing younger than
+        24 hours does. Atomic and durable; two callers at once get the same."""
+        ...
+
+
+def _no_metrics() -> bytes:
+    return b""
+
+
+def _no_view(_delivery: DeliveryId) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiDeps:
+    """Everything `create_app` is given."""
+
+    store: Store
+    intake: Intake
+    acceptor: Acceptor
+    receiver: Receiver
+    batcher: MicroBatcher
+    keys: WriteKeys
+    tokens: TokenBook
+    secrets: Sequence[str] = field(repr=False)
+    """For links: the first signs, all verify."""
+    clock: Now
+    catalog: Callable[[], Catalog]
+    """The live definitions: the same object until they change, and cheap to ask for."""
+    idempotency: IdempotencyKeys
+    desk: ConsentDesk
+    members: Callable[[str], Iterable[Sequence[Identifier]]]
+    """Everybody in a manual audience, each by all their identifiers."""
+    public_url: str
+    """Where the world reaches us, without a slash at the end."""
+    view: Callable[[DeliveryId], str | None] = _no_view
+    """The HTML of a delivery as it was sent, for "view in browser"."""
+    metrics: Callable[[], bytes] = _no_metrics
+    """Prometheus' text format."""
+    open_docs: bool = False
+    """Whether `/docs`, `/openapi.json` and `/metrics` need no token: the demo."""

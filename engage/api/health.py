@@ -1,0 +1,42 @@
+"""Whether this process lives and can work, its numbers, and the description of the API."""
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+
+from engage.api.auth import Scope
+from engage.api.commands import json_response
+from engage.api.deps import ApiDeps
+from engage.api.inputs import needs
+
+
+def health_routes(deps: ApiDeps, app: FastAPI) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(include_in_schema=False)
+
+    def guarded(request: Request) -> None:
+        if not deps.open_docs:
+            needs(deps, Scope.ADMIN)(request)
+
+    @router.get("/healthz")
+    async def healthy() -> Response:
+        return json_response({"status": "ok"})
+
+    @router.get("/readyz")
+    def ready() -> Response:
+        with deps.store.transaction() as tx:
+            tx.definitions.epoch()
+        return json_response({"status": "ready"})
+
+    @router.get("/metrics", dependencies=[Depends(guarded)])
+    def metrics() -> Response:
+        return Response(deps.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.get("/openapi.json", dependencies=[Depends(guarded)])
+    def description() -> Response:
+        return json_response(app.openapi())
+
+    @router.get("/docs", dependencies=[Depends(guarded)])
+    def docs() -> Response:
+        return get_swagger_ui_html(openapi_url="/openapi.json", title="engage")
+
+    return router

@@ -1,0 +1,168 @@
+"""Inputs of our own API: bodies as typed requests, people as `kind:value`, and the `Idempotency-Key`."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from fastapi import Depends, Request
+
+from engage.api.answers import ApiError
+from engage.api.auth import Caller, Scope, authorized
+from engage.api.bodies import headers_of, read_body
+from engage.api.deps import ApiDeps, IdempotencyKeys
+from engage.domain.delivery import Channel
+from engage.domain.fact import Identifier, Json
+from engage.engine.accept_requests import UnknownPersonError, person_named
+from engage.engine.canonical import Refused, Unfit, read_item
+from engage.engine.canonical_rules import Rules
+
+MAX_LIST_BODY = 4 * 1024 * 1024
+MAX_LIST = 10_000
+"""People or subscriptions in one request."""
+MAX_KEY = 255
+_T = TypeVar("_T")
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A body whose fields are all known: a misspelt one is a mistake, not silence."""
+
+
+class SubscriptionChange(Wanted, frozen=True):
+    """One line of `PUT /v1/subscriptions`."""
+
+    profile: Name
+    channel: Channel
+    state: Literal["subscribed", "unsubscribed"]
+    topic: Name | None = None
+    source: Annotated[str, msgspec.Meta(max_length=200)] = "api"
+
+
+class SubscriptionChanges(Wanted, frozen=True):
+    """`PUT /v1/subscriptions`."""
+
+    subscriptions: Annotated[list[SubscriptionChange], msgspec.Meta(max_length=MAX_LIST)]
+
+
+class SubscriptionQuery(Wanted, frozen=True):
+    """`POST /v1/subscriptions/query`."""
+
+    profile: Name
+
+
+class StartRequest(Wanted, frozen=True):
+    """`POST /v1/journeys/{j}/start`."""
+
+    profile: Name
+    entry: Json = {}
+    key: str | int | None = None
+
+
+class SendRequest(Wanted, frozen=True, rename={"variables": "with"}):
+    """`POST /v1/deliveries`."""
+
+    channel: Channel
+    profile: Name | None = None
+    to: Name | None = None
+    template: Name | None = None
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)] | None = None
+    variables: Json = {}
+    topic: Name | None = None
+    expires: str | None = None
+
+
+class MemberChanges(Wanted, frozen=True):
+    """`PUT /v1/audiences/{a}/members`."""
+
+    add: Annotated[list[Name], msgspec.Meta(max_length=MAX_LIST)] | None = None
+    remove: Annotated[list[Name], msgspec.Meta(max_length=MAX_LIST)] | None = None
+    replace: Annotated[list[Name], msgspec.Meta(max_length=MAX_LIST)] | None = None
+
+
+class SignalRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`POST /v1/signals`; other fields of Segment's calls (context, type …) are let through."""
+
+    event: Name
+    properties: Json = {}
+    message_id: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+    timestamp: str | int | None = None
+    sent_at: str | int | None = None
+    write_key: str | None = None
+
+
+def read_request(raw: bytes, kind: type[_T]) -> _T:
+    """Return a body as the request it must be, numbers exact.
+
+    Raises:
+        ApiError: 400 that says what is wrong and where.
+    """
+    item = read_item(raw, MAX_LIST_BODY)
+    if isinstance(item, Refused):
+        code = "malformed_json" if item.reason is Unfit.MALFORMED else str(item.reason)
+        raise ApiError(400, code, "The body is not JSON as we take it.", {"problem": item.detail})
+    try:
+        return msgspec.convert(item, kind)
+    except msgspec.ValidationError as exc:
+        raise invalid(str(exc)) from exc
+
+
+def invalid(problem: str) -> ApiError:
+    """The request is understood, and wrong."""
+    return ApiError(400, "invalid_request", problem, {"problem": problem})
+
+
+def person_of(text: str, rules: Rules) -> Identifier:
+    """Return the person that `kind:value` names.
+
+    Raises:
+        ApiError: 400 if it names nobody.
+    """
+    try:
+        return person_named(text, rules)
+    except UnknownPersonError as exc:
+        raise ApiError(400, "invalid_profile", f"`profile`: {exc}.") from exc
+
+
+def body_up_to(limit: int) -> Callable[[Request], Any]:
+    """Return a dependency: the body, unzipped, of at most `limit` bytes."""
+
+    async def read(request: Request) -> bytes:
+        return await read_body(request.receive, headers_of(request.scope["headers"]), limit)
+
+    return read
+
+
+def needs(deps: ApiDeps, scope: Scope) -> Callable[[Request], Caller]:
+    """Return a dependency: the caller, who may do what `scope` says."""
+
+    def check(request: Request) -> Caller:
+        header = request.headers.get("authorization")
+        return authorized(deps.tokens, header.encode("latin-1") if header else None, scope)
+
+    return check
+
+
+Body = Annotated[bytes, Depends(body_up_to(MAX_LIST_BODY))]
+
+
+def once(
+    keys: IdempotencyKeys, request: Request, caller: Caller, raw: bytes, fresh: str, now: datetime
+) -> str:
+    """Return the id this request gets: `fresh`, or the one its `Idempotency-Key` got before.
+
+    Raises:
+        ApiError: 409 if another body came under the key within 24 hours; 400 for a key that is none.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return fresh
+    if not key.strip() or len(key) > MAX_KEY:
+        raise invalid(f"an Idempotency-Key has 1 to {MAX_KEY} characters")
+    digest = hashlib.sha256(raw).hexdigest()
+    place = f"{caller.name} {request.method} {request.url.path}"
+    known, answer = keys.claim(place, key, digest, fresh, now)
+    if known != digest:
+        raise ApiError(409, "idempotency_conflict", "Another body came under this Idempotency-Key.")
+    return answer

@@ -1,0 +1,203 @@
+"""The links in our messages: preferences and one click, confirmation, tracked links, opens, view in browser."""
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from engage.api.answers import ApiError, Message
+from engage.api.bodies import headers_of, read_body
+from engage.api.deps import ApiDeps
+from engage.api.microbatch import OverloadedError
+from engage.api.pages import SAFE_HEADERS, confirm_page, done_page, preferences_page
+from engage.api.pixel import GIF
+from engage.domain.consent import ConsentState
+from engage.domain.delivery import Mark
+from engage.domain.fact import Identifier, NewFact, Receipt, encode
+from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, read_token
+from engage.engine.accept_consent import Choice, Wish, address_kind
+from engage.engine.accept_intake import Piece, Taken
+from engage.ports.storage import StorageAwayError
+
+MAX_FORM = 64 * 1024
+_T = TypeVar("_T", bound=LinkToken)
+OURS = "engage"
+"""The provider of receipts that we witness ourselves."""
+_VIEW_HEADERS = SAFE_HEADERS | {
+    "content-security-policy": "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation;"
+    " default-src 'none'; img-src https: data:; style-src 'unsafe-inline'; font-src https:",
+}
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Read a form, urlencoded or multipart (RFC 8058 allows both), within bounds."""
+    body = await read_body(request.receive, headers_of(request.scope["headers"]), MAX_FORM)
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async with Request(request.scope, again).form(max_files=0, max_fields=500) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+Form = Annotated[dict[str, str], Depends(_form)]
+
+
+def link_routes(deps: ApiDeps) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(include_in_schema=False)
+    links = _Links(deps)
+    for path, method, endpoint in (
+        ("/u/{token}", "GET", links.preferences),
+        ("/u/{token}", "POST", links.choose),
+        ("/c/{token}", "GET", links.confirmation),
+        ("/c/{token}", "POST", links.confirm),
+        ("/l/{token}", "GET", links.follow),
+        ("/o/{token}.gif", "GET", links.opened),
+        ("/v/{token}", "GET", links.view),
+    ):
+        router.add_api_route(path, endpoint, methods=[method], response_model=None)
+    return router
+
+
+class _Links:
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+
+    def preferences(self, token: str) -> Response:
+        """Show what may be chosen. Changes nothing, however often it is fetched."""
+        about = self._read(token, Preferences)
+        return _html(preferences_page(self._deps.desk.choices(*_whose(about))))
+
+    def choose(self, token: str, form: Form) -> Response:
+        """Unsubscribe by one click (RFC 8058), or make the choices of the form."""
+        about = self._read(token, Preferences)
+        now = self._deps.clock.now()
+        person, channel, profile = _whose(about)
+        if form.get("List-Unsubscribe", "").strip().lower() == "one-click":
+            wish = Wish(
+                person=person,
+                channel=channel,
+                topic=about.topic,
+                state=ConsentState.UNSUBSCRIBED,
+                source="one-click",
+            )
+            self._deps.desk.change([wish], now, profile=profile)
+            return _html(done_page("Unsubscribed", "You will not get these messages any more."))
+        ticked = {name for name, value in form.items() if value == "on"}
+        self._deps.desk.choose(
+            person,
+            channel,
+            profile,
+            lambda c: f"{c.channel}.{c.topic}" in ticked,
+            source="preferences",
+            now=now,
+        )
+        return _html(preferences_page(self._deps.desk.choices(person, channel, profile), saved=True))
+
+    def confirmation(self, token: str) -> Response:
+        """Show the button. A GET never confirms: scanners of mail follow links."""
+        about = self._read(token, Confirm)
+        topic = self._deps.catalog().settings.topics.get(about.topic)
+        return _html(confirm_page((topic.title if topic is not None else "") or about.topic, about.channel))
+
+    def confirm(self, token: str) -> Response:
+        """Subscribe this address to the topic."""
+        about = self._read(token, Confirm)
+        person, channel, profile = _whose(about)
+        now = self._deps.clock.now()
+        offered = self._deps.desk.choices(person, channel, profile)
+        mine = [c for c in offered if c.channel == channel and c.topic == about.topic]
+        if any(choice.closed for choice in mine):
+            # The channel was closed as a whole: open it for this topic and for nothing that was off.
+            self._deps.desk.choose(person, channel, profile, _also(about), source="confirmed", now=now)
+        else:
+            wish = Wish(
+                person=person,
+                channel=channel,
+                topic=about.topic,
+                state=ConsentState.SUBSCRIBED,
+                source="confirmed",
+                confirmed=True,
+            )
+            self._deps.desk.change([wish], now, profile=profile)
+        return _html(done_page("Thank you", "Your subscription is confirmed."))
+
+    async def follow(self, token: str) -> Response:
+        """Lead to the signed target, and to nothing else; the click is kept on the way."""
+        about = self._read(token, TrackedLink)
+        if urlsplit(about.url).scheme not in ("http", "https"):
+            raise _unknown_link()
+        await self._witness(about.delivery, about.lane, Mark.CLICKED, url=about.url, link_id=about.link_id)
+        return Response(status_code=302, headers={**SAFE_HEADERS, "location": about.url})
+
+    async def opened(self, token: str) -> Response:
+        """Give the picture; the open is kept, if the token is one of ours."""
+        about = read_token(token, self._deps.secrets)
+        if isinstance(about, Opened):
+            await self._witness(about.delivery, about.lane, Mark.OPENED)
+        return Response(GIF, media_type="image/gif", headers={"cache-control": "no-store"})
+
+    def view(self, token: str) -> Response:
+        """Show a message as a page, cut off from everything else of ours."""
+        page = self._deps.view(self._read(token, Viewed).delivery)
+        if page is None:
+            raise ApiError(404, "gone", "This message is no longer kept.")
+        return Response(page, media_type="text/html; charset=utf-8", headers=_VIEW_HEADERS)
+
+    def _read(self, token: str, kind: type[_T]) -> _T:
+        about = read_token(token, self._deps.secrets)
+        if not isinstance(about, kind):
+            raise _unknown_link()
+        return about
+
+    async def _witness(
+        self,
+        delivery: DeliveryId,
+        lane: int,
+        mark: Mark,
+        url: str | None = None,
+        link_id: str | None = None,
+    ) -> None:
+        """Keep what happened; a reader is never held up because the database is."""
+        now = self._deps.clock.now()
+        receipt = Receipt(
+            delivery=delivery,
+            mark=mark,
+            at=now,
+            receipt_id=str(uuid4()),
+            provider=OURS,
+            url=url,
+            link_id=link_id,
+        )
+        fact = NewFact(
+            lane=lane,
+            source=OURS,
+            message_id=receipt.receipt_id,
+            received_at=now,
+            payload=encode(receipt),
+        )
+        try:
+            await self._deps.batcher.submit(Taken([Piece(fact=fact)]))
+        except (OverloadedError, StorageAwayError):
+            return
+
+
+def _whose(about: Preferences | Confirm) -> tuple[Identifier, str, ProfileId | None]:
+    return Identifier(address_kind(about.channel), about.address), about.channel, about.profile
+
+
+def _also(about: Confirm) -> Callable[[Choice], bool]:
+    """What was on stays on; beside it what is confirmed."""
+    return lambda choice: choice.on or (choice.channel, choice.topic) == (about.channel, about.topic)
+
+
+def _html(page: str) -> Response:
+    return Response(page, media_type="text/html; charset=utf-8", headers=SAFE_HEADERS)
+
+
+def _unknown_link() -> ApiError:
+    return ApiError(404, "unknown_link", "This link is not one of ours, or is damaged.")

@@ -1,0 +1,299 @@
+"""Bootstrap: the one place that knows which adapters stand behind which ports."""
+
+import os
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from time import monotonic
+
+import structlog
+
+from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
+from engage.clocks import clock_from_environment
+from engage.compiled import CompiledProject
+from engage.domain.catalog import Catalog
+from engage.domain.delivery import Channel, Delivery
+from engage.domain.fact import Identifier
+from engage.domain.token import Confirm, Preferences, Viewed, make_token
+from engage.embedded import Services, embedded, start_postgres, start_valkey
+from engage.engine.backfill import Backfill
+from engage.engine.deliver import Deliver
+from engage.engine.digest import Digest
+from engage.engine.publish import Publish
+from engage.engine.rendering import Requests
+from engage.engine.settle import Settle
+from engage.engine.sweep import Sweep
+from engage.ports.channel import Sender, Webhook
+from engage.ports.clock import Clock, Hints, NoHints
+from engage.ports.storage import StorageAwayError, StorageBusyError, Store
+from engage.ports.templating import Links
+from engage.settings import Settings
+from engage.storage.migrations.current import is_current
+from engage.storage.postgres.idempotency import PostgresIdempotencyKeys
+from engage.storage.postgres.members import members
+from engage.storage.postgres.store import PostgresStore
+
+log = structlog.get_logger(__name__)
+
+CATALOG_SECONDS = 1.0
+CALLS_IN_FLIGHT = 50
+"""Threads that call providers, per process; design §6.6."""
+
+
+class ConfirmLinks(Mapping[str, str]):
+    """`confirm_url('topic')`, made when a template asks for it."""
+
+    def __init__(self, delivery: Delivery, address: str, base: str, secrets: tuple[str, ...]) -> None:
+        """Sign links for one delivery to one address."""
+        self._delivery, self._address, self._base, self._secrets = delivery, address, base, secrets
+
+    def __getitem__(self, topic: str) -> str:
+        """Return the link that opens the page where this address confirms `topic`."""
+        token = Confirm(
+            channel=self._delivery.channel,
+            address=self._address,
+            topic=topic,
+            profile=self._delivery.profile,
+            delivery=self._delivery.id,
+        )
+        return f"{self._base}/c/{make_token(token, self._secrets)}"
+
+    def __iter__(self) -> Iterator[str]:
+        """Every topic can be asked for; none is listed."""
+        return iter(())
+
+    def __len__(self) -> int:
+        """None is listed."""
+        return 0
+
+
+def links_of(settings: Settings) -> "LinkMaker":
+    """Return what makes the signed links of a delivery."""
+    return LinkMaker(settings.base_url, settings.secret_key)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMaker:
+    """Makes the signed links of one delivery to one address."""
+
+    base: str
+    secrets: tuple[str, ...]
+
+    def __call__(self, delivery: Delivery, address: str) -> Links:
+        """Return the links; the token follows the address, so a forwarded mail unsubscribes whom it was sent to."""
+        token = make_token(
+            Preferences(
+                channel=delivery.channel,
+                address=address,
+                topic=delivery.topic,
+                profile=delivery.profile,
+                delivery=delivery.id,
+            ),
+            self.secrets,
+        )
+        return Links(
+            unsubscribe_url=f"{self.base}/u/{token}",
+            preferences_url=f"{self.base}/u/{token}",
+            view_url=f"{self.base}/v/{make_token(Viewed(delivery=delivery.id), self.secrets)}",
+            confirm_url=ConfirmLinks(delivery, address, self.base, self.secrets),
+        )
+
+
+def channel_settings(settings: Settings) -> ChannelSettings:
+    """Return what the channels must know of the settings."""
+    return ChannelSettings(
+        public_url=settings.base_url,
+        account_sid=settings.twilio_account_sid,
+        auth_tokens=settings.twilio_auth_token,
+        api_key=settings.twilio_api_key,
+        api_secret=settings.twilio_api_secret,
+        messaging_service_sid=settings.twilio_messaging_service_sid,
+        from_number=settings.twilio_from,
+        twilio_base_url=settings.twilio_api_base_url,
+        sendgrid_api_key=settings.sendgrid_api_key,
+        sendgrid_from=settings.sendgrid_from,
+        sendgrid_public_keys=settings.sendgrid_webhook_public_key,
+        sendgrid_base_url=settings.sendgrid_api_base_url,
+    )
+
+
+class LiveCatalog:
+    """The catalog as the API needs it: the same object until it changes, looked up at most once a second."""
+
+    def __init__(self, store: Store, compiled: CompiledProject) -> None:
+        """Watch the definitions in `store`."""
+        self._store, self._compiled = store, compiled
+        self._lock = threading.Lock()
+        self._looked = 0.0
+        self._catalog = Catalog()
+
+    def __call__(self) -> Catalog:
+        """Return the live catalog, at most a second old; while the database is away, the last one known."""
+        if monotonic() - self._looked > CATALOG_SECONDS and self._lock.acquire(blocking=False):
+            try:
+                self._looked = monotonic()
+                with self._store.transaction() as tx:
+                    self._catalog = self._compiled.catalog_of(tx)
+            except (StorageAwayError, StorageBusyError) as exc:
+                log.warning("catalog.stale", error=str(exc))
+            finally:
+                self._lock.release()
+        return self._catalog
+
+
+@dataclass
+class Runtime:
+    """One process's engine: the store, the compiled project, and the rooms, made when first asked for."""
+
+    settings: Settings
+    store: PostgresStore
+    hints: Hints = field(default_factory=NoHints)
+    clock: Clock = field(default_factory=clock_from_environment)
+    worker: str = field(default_factory=lambda: f"{os.getpid()}-{uuid.uuid4().hex[:12]}")
+    _held: ExitStack = field(default_factory=ExitStack)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _holds_worker_lock: bool = False
+
+    @cached_property
+    def compiled(self) -> CompiledProject:
+        """The live definitions, compiled once per epoch."""
+        return CompiledProject(self.settings.base_url, self.settings.user_secrets)
+
+    @cached_property
+    def senders(self) -> Mapping[Channel, Sender]:
+        """Who sends what."""
+        return build_senders(channel_settings(self.settings))
+
+    @cached_property
+    def webhooks(self) -> list[Webhook]:
+        """Every webhook that can be verified."""
+        return build_webhooks(channel_settings(self.settings))
+
+    @cached_property
+    def digest(self) -> Digest:
+        """Facts and timers → everything."""
+        return Digest(self.store, self.compiled.catalog_of)
+
+    @cached_property
+    def deliver(self) -> Deliver:
+        """Reserve, call, outcome. Holds this process's worker lock from now on."""
+        with self._lock:
+            if not self._holds_worker_lock:
+                self._held.enter_context(self.store.hold_worker_lock(self.worker))
+                self._holds_worker_lock = True
+        pool = self._held.enter_context(ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix="call"))
+        return Deliver(
+            self.store,
+            self.compiled.catalog_of,
+            self.compiled.renderer_of,
+            self.senders,
+            Requests(links_of(self.settings)),
+            self.clock,
+            self.hints,
+            worker=self.worker,
+            pool=pool,
+        )
+
+    @cached_property
+    def settle(self) -> Settle:
+        """Unknown outcomes."""
+        return Settle(
+            self.store,
+            self.compiled.catalog_of,
+            self.senders,
+            self.clock,
+            self.hints,
+            stream_window=timedelta(seconds=self.settings.stream_window),
+        )
+
+    @cached_property
+    def backfill(self) -> Backfill:
+        """Everybody, after the project changed."""
+        return Backfill(self.store, self.compiled.catalog_of)
+
+    @cached_property
+    def publish(self) -> Publish:
+        """Definitions become live."""
+        return Publish(self.store)
+
+    @cached_property
+    def catalog(self) -> LiveCatalog:
+        """The live catalog outside a transaction."""
+        return LiveCatalog(self.store, self.compiled)
+
+    @cached_property
+    def idempotency(self) -> PostgresIdempotencyKeys:
+        """What was answered under an idempotency key."""
+        return PostgresIdempotencyKeys(self.store)
+
+    def members(self, audience: str) -> Iterable[Sequence[Identifier]]:
+        """Return everybody in an audience, each by all their identifiers."""
+        return members(self.store, audience)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Work nobody hinted at."""
+        return Sweep(self.store)
+
+    def close(self) -> None:
+        """Give back connections, threads and locks."""
+        self._held.close()
+        self.store.close()
+
+
+@contextmanager
+def services(settings: Settings) -> Iterator[Services]:
+    """Run PostgreSQL and the broker where the settings name none, for as long as the block runs."""
+    with ExitStack() as stack:
+        database, broker = settings.database_url, settings.broker_url
+        if database is None:
+            postgres = start_postgres(settings.data_dir)
+            stack.callback(postgres.stop)
+            database = postgres.url
+        if broker is None:
+            valkey = start_valkey(settings.data_dir)
+            stack.callback(valkey.stop)
+            broker = valkey.url
+        yield Services(database_url=database, broker_url=broker)
+
+
+def migrate_schema(database_url: str) -> None:
+    """Bring a database to this version's schema. Idempotent."""
+    from engage.storage.migrations.apply import migrate  # Alembic takes a second to import; only this needs it
+
+    migrate(database_url)
+
+
+def schema_is_current(settings: Settings) -> bool:
+    """Return whether the database has this version's schema."""
+    if settings.database_url is not None:
+        return is_current(settings.database_url)
+    with services(settings) as running:
+        return is_current(running.database_url)
+
+
+def broker_url(settings: Settings) -> str:
+    """Return the broker's URL: the settings', else that of the embedded Valkey, which runs from now on."""
+    if settings.broker_url is not None:
+        return settings.broker_url
+    return start_valkey(settings.data_dir).url
+
+
+@contextmanager
+def open_runtime(
+    settings: Settings, *, hints: Hints | None = None, connections: int = 8
+) -> Iterator[Runtime]:
+    """Open the engine of one process, with the embedded PostgreSQL where the settings name none."""
+    with ExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            url = stack.enter_context(embedded(settings.data_dir)).database_url
+        store = PostgresStore(url, min_size=1, max_size=connections)
+        runtime = Runtime(settings=settings, store=store, hints=hints or NoHints())
+        stack.callback(runtime.close)
+        yield runtime

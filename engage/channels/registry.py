@@ -1,0 +1,105 @@
+"""The table of providers: one row per channel and per webhook. Nothing else outside a provider's files names it."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
+
+from engage.channels.connections import ConnectionPool
+from engage.channels.sendgrid_email import SendGridEmail
+from engage.channels.sendgrid_events import EventsWebhook, SendGridSignature
+from engage.channels.sendgrid_inbound import MailWebhook
+from engage.channels.sendgrid_transport import sendgrid_client
+from engage.channels.twilio_call_documents import CallDocuments
+from engage.channels.twilio_callbacks import TwilioSignature
+from engage.channels.twilio_sms import InboundWebhook, StatusWebhook, TwilioSms
+from engage.channels.twilio_transport import KeptHttpClient, twilio_client
+from engage.channels.twilio_voice import (
+    AnswerWebhook,
+    CallStatusWebhook,
+    DigitsWebhook,
+    MachineWebhook,
+    RecordingWebhook,
+    TwilioVoice,
+)
+from engage.domain.delivery import Channel
+from engage.ports.channel import Sender, Webhook
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelSettings:
+    """What the channels must know. A provider without its credentials sends nothing and verifies nothing."""
+
+    public_url: str
+    """Where providers reach us, without a slash at the end."""
+    account_sid: str | None = None
+    auth_tokens: tuple[str, ...] = field(default=(), repr=False)
+    """The first one signs in (unless there is an API key); webhooks may be signed with any: rotation."""
+    api_key: str | None = field(default=None, repr=False)
+    api_secret: str | None = field(default=None, repr=False)
+    messaging_service_sid: str | None = None
+    from_number: str | None = None
+    twilio_base_url: str | None = None
+    """Another host for every Twilio product, e.g. the sandbox."""
+    sendgrid_api_key: str | None = field(default=None, repr=False)
+    sendgrid_from: str | None = None
+    """`hello@shop.example` or `Shop <hello@shop.example>`."""
+    sendgrid_public_keys: tuple[str, ...] = ()
+    sendgrid_base_url: str | None = None
+    sendgrid_sandbox_mode: bool = False
+    connect_timeout: timedelta = timedelta(seconds=5)
+    read_timeout: timedelta = timedelta(seconds=15)
+    """For the whole of a request and its answer."""
+
+
+def build_senders(settings: ChannelSettings) -> dict[Channel, Sender]:
+    """Return who sends what; a channel whose provider is not set up is missing."""
+    pool = ConnectionPool(
+        connect_timeout=settings.connect_timeout.total_seconds(),
+        read_timeout=settings.read_timeout.total_seconds(),
+    )
+    return {**_twilio_senders(settings, pool), **_sendgrid_senders(settings, pool)}
+
+
+def _twilio_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:
+    if not settings.account_sid or not settings.auth_tokens:
+        return {}
+    http = KeptHttpClient(pool, settings.twilio_base_url)
+    client = twilio_client(
+        http=http,
+        account_sid=settings.account_sid,
+        auth_token=settings.auth_tokens[0],
+        api_key=settings.api_key,
+        api_secret=settings.api_secret,
+    )
+    texts = TwilioSms(
+        client, http, settings.public_url, settings.messaging_service_sid or settings.from_number
+    )
+    documents = CallDocuments(settings.auth_tokens, settings.public_url)
+    calls = TwilioVoice(client, http, settings.public_url, documents, settings.from_number)
+    return {Channel.SMS: texts, Channel.MMS: texts, Channel.WHATSAPP: texts, Channel.VOICE: calls}
+
+
+def _sendgrid_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:
+    if not settings.sendgrid_api_key:
+        return {}
+    sdk = sendgrid_client(pool, settings.sendgrid_api_key, settings.sendgrid_base_url)
+    return {
+        Channel.EMAIL: SendGridEmail(sdk, settings.sendgrid_from, sandbox_mode=settings.sendgrid_sandbox_mode)
+    }
+
+
+def build_webhooks(settings: ChannelSettings) -> list[Webhook]:
+    """Return every webhook we can verify."""
+    webhooks: list[object] = []
+    if settings.account_sid and settings.auth_tokens:
+        signature, account = TwilioSignature(settings.auth_tokens), settings.account_sid
+        documents = CallDocuments(settings.auth_tokens, settings.public_url)
+        webhooks += [
+            kind(signature, account)
+            for kind in (StatusWebhook, InboundWebhook, CallStatusWebhook, MachineWebhook, RecordingWebhook)
+        ]
+        webhooks += [kind(signature, account, documents) for kind in (AnswerWebhook, DigitsWebhook)]
+    if settings.sendgrid_public_keys:
+        events = SendGridSignature(settings.sendgrid_public_keys)
+        webhooks += [EventsWebhook(events), MailWebhook(events)]
+    return cast("list[Webhook]", webhooks)

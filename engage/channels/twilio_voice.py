@@ -1,0 +1,272 @@
+"""Calls through Twilio's Voice API, both directions."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from twilio.base.values import unset
+from twilio.rest import Client
+
+from engage.channels.twilio_call_documents import MAX_TWIML, CallDocuments, Turn
+from engage.channels.twilio_callbacks import (
+    Reference,
+    TwilioSignature,
+    TwilioWebhook,
+    callback_url,
+    reference,
+)
+from engage.channels.twilio_errors import failure
+from engage.channels.twilio_sms import PROVIDER, attempt, find
+from engage.channels.twilio_transport import KeptHttpClient
+from engage.domain.delivery import FailReason, Mark
+from engage.domain.fact import Receipt
+from engage.ports.channel import (
+    Answer,
+    CannotSay,
+    Heard,
+    NotTaken,
+    Outbound,
+    Question,
+    Rejected,
+    SignedRequest,
+    Taken,
+    VoiceContent,
+)
+
+_EVENTS = ["initiated", "ringing", "answered", "completed"]
+_MACHINE = {"detect": "Enable", "voicemail": "DetectMessageEnd"}
+_STATUSES = {
+    "queued": Mark.ACCEPTED,
+    "initiated": Mark.SENT,
+    "ringing": Mark.SENT,
+    "in-progress": Mark.ANSWERED,
+    "answered": Mark.ANSWERED,
+    "completed": Mark.COMPLETED,
+    "busy": Mark.BUSY,
+    "no-answer": Mark.NO_ANSWER,
+    "failed": Mark.FAILED,
+    "canceled": Mark.CANCELED,
+}
+_HANG_UP = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
+
+
+class TwilioVoice:
+    """Starts calls. One call a delivery; the SDK's client over kept connections."""
+
+    provider = PROVIDER
+
+    def __init__(
+        self,
+        client: Client,
+        http: KeptHttpClient,
+        public_url: str,
+        documents: CallDocuments,
+        sender: str | None,
+    ) -> None:
+        self._client = client
+        self._http = http
+        self._public_url = public_url
+        self._documents = documents
+        self._sender = sender
+
+    def send(self, outbound: Outbound) -> Answer:
+        """Create one call and say what became of it."""
+        content = outbound.content
+        sender = outbound.sender or self._sender
+        if not isinstance(content, VoiceContent) or sender is None:
+            return Rejected(reason=FailReason.CONFIG, code="no_sender", detail="no number to call from")
+        url = self._documents.answer_url(content.twiml, outbound.delivery, outbound.lane)
+        twiml = "" if url else self._documents.with_urls(content.twiml, outbound.delivery, outbound.lane)
+        if len(twiml) > MAX_TWIML:
+            detail = f"the call's document has {len(twiml)} characters; Twilio takes {MAX_TWIML}"
+            return Rejected(reason=FailReason.CONTENT, code="too_long", detail=detail)
+        # Where nothing in the call depends on it the call need not wait for the machine detection.
+        in_background = content.machine == "detect" and url is None
+
+        def callback(path: str) -> str:
+            return callback_url(self._public_url, path, outbound.delivery, outbound.lane)
+
+        def create() -> Any:
+            return self._client.calls.create(
+                to=outbound.to,
+                from_=sender,
+                url=url or unset,
+                twiml=twiml or unset,
+                status_callback=callback("twilio/call-status"),
+                status_callback_event=_EVENTS,
+                machine_detection=_MACHINE.get(content.machine, unset),
+                async_amd="true" if in_background else unset,
+                async_amd_status_callback=callback("twilio/amd") if in_background else unset,
+            )
+
+        return attempt(create, self._http)
+
+    def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
+        """Look through the calls to this number since the call."""
+        return find(lambda: self._client.calls.list(to=question.to, limit=200), question)
+
+
+class _CallWebhook(TwilioWebhook):
+    """What the webhooks about one call share."""
+
+    def _read(self, request: SignedRequest, fields: dict[str, str]) -> Heard:
+        ours = reference(request)
+        sid = fields.get("CallSid")
+        if ours is None or not sid:
+            return self._odd("no_reference", request)
+        return self._hear(request, fields, ours, sid)
+
+    def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
+        raise NotImplementedError
+
+
+class CallStatusWebhook(_CallWebhook):
+    """`twilio/call-status`: how a call goes."""
+
+    path = "twilio/call-status"
+
+    def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
+        status = fields.get("CallStatus", "")
+        mark = _STATUSES.get(status)
+        if mark is None:
+            return self._odd("unknown_status", request)
+        duration = fields.get("CallDuration", "")
+        why = failure(fields.get("ErrorCode")) if mark is Mark.FAILED else None
+        receipt = Receipt(
+            delivery=ours.delivery,
+            mark=mark,
+            at=_happened_at(fields, request),
+            receipt_id=f"{sid}:{status}",
+            provider=PROVIDER,
+            provider_id=sid,
+            code=(fields.get("ErrorCode") or fields.get("SipResponseCode") or None) if why else None,
+            reason=why.reason if why else None,
+            hard=why.permanent if why else True,
+            suppress=bool(why and why.permanent),
+            answered_by=fields.get("AnsweredBy") or None,
+            duration=int(duration) if duration.isdecimal() and len(duration) < 9 else None,
+            address=fields.get("To") or None,
+        )
+        return Heard(receipts=((ours.lane, receipt),))
+
+
+class MachineWebhook(_CallWebhook):
+    """`twilio/amd`: a person or a machine answered."""
+
+    path = "twilio/amd"
+
+    def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
+        receipt = _answered(request, fields, ours, sid)
+        return Heard(receipts=((ours.lane, receipt),) if receipt else ())
+
+
+class AnswerWebhook(_CallWebhook):
+    """`twilio/voice`: somebody or something answered; say the document that is meant for it."""
+
+    path = "twilio/voice"
+    twiml = _HANG_UP
+
+    def __init__(self, signature: TwilioSignature, account_sid: str, documents: CallDocuments) -> None:
+        super().__init__(signature, account_sid)
+        self._documents = documents
+
+    def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
+        turns = self._documents.turns(request.query.get("then", ""))
+        # Twilio: treat `unknown` as a person.
+        is_machine = fields.get("AnsweredBy", "").startswith(("machine", "fax"))
+        turn = turns.get("machine" if is_machine else "human")
+        receipt = _answered(request, fields, ours, sid)
+        return Heard(
+            receipts=((ours.lane, receipt),) if receipt else (),
+            twiml=_document(self._documents, turn, ours),
+        )
+
+
+class DigitsWebhook(_CallWebhook):
+    """`twilio/gather`: somebody pressed digits; go on as the template says."""
+
+    path = "twilio/gather"
+    twiml = _HANG_UP
+
+    def __init__(self, signature: TwilioSignature, account_sid: str, documents: CallDocuments) -> None:
+        super().__init__(signature, account_sid)
+        self._documents = documents
+
+    def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
+        digits = fields.get("Digits", "")
+        turns = self._documents.turns(request.query.get("then", ""))
+        turn = turns.get(digits) or turns.get("otherwise")
+        marks = [Mark.DIGITS] if digits else []
+        if turn is not None and turn.unsubscribe:
+            marks.append(Mark.UNSUBSCRIBED)
+        number = request.query.get("n", "")
+        receipts = [
+            Receipt(
+                delivery=ours.delivery,
+                mark=mark,
+                at=request.received_at,
+                receipt_id=f"{sid}:{mark}:{number}:{digits}",
+                provider=PROVIDER,
+                provider_id=sid,
+                digits=digits or None,
+                address=fields.get("To") or None,
+            )
+            for mark in marks
+        ]
+        return Heard(
+            receipts=[(ours.lane, receipt) for receipt in receipts],
+            twiml=_document(self._documents, turn, ours),
+        )
+
+
+class RecordingWebhook(_CallWebhook):
+    """`twilio/recording`: somebody left a voicemail."""
+
+    path = "twilio/recording"
+
+    def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
+        recording = fields.get("RecordingSid")
+        if not recording or fields.get("RecordingStatus", "completed") != "completed":
+            return self._odd("no_recording", request)
+        duration = fields.get("RecordingDuration", "")
+        receipt = Receipt(
+            delivery=ours.delivery,
+            mark=Mark.VOICEMAIL,
+            at=request.received_at,
+            receipt_id=f"{recording}:recording",
+            provider=PROVIDER,
+            provider_id=sid,
+            url=fields.get("RecordingUrl") or None,
+            duration=int(duration) if duration.isdecimal() and len(duration) < 9 else None,
+        )
+        return Heard(receipts=((ours.lane, receipt),))
+
+
+def _document(documents: CallDocuments, turn: Turn | None, ours: Reference) -> str:
+    return _HANG_UP if turn is None else documents.with_urls(turn.twiml, ours.delivery, ours.lane)
+
+
+def _answered(request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Receipt | None:
+    who = fields.get("AnsweredBy")
+    if not who:
+        return None
+    return Receipt(
+        delivery=ours.delivery,
+        mark=Mark.ANSWERED,
+        at=request.received_at,
+        receipt_id=f"{sid}:answered-by:{who}",
+        provider=PROVIDER,
+        provider_id=sid,
+        answered_by=who,
+        address=fields.get("To") or None,
+    )
+
+
+def _happened_at(fields: dict[str, str], request: SignedRequest) -> datetime:
+    """Twilio's own time of the event, never later than when we got it."""
+    try:
+        at = parsedate_to_datetime(fields.get("Timestamp", ""))
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return request.received_at
+    return min(at, request.received_at)

@@ -1,0 +1,64 @@
+"""The `engage` command: its table of commands, loaded one at a time so that each starts at once."""
+
+import importlib
+import sys
+
+import click
+
+from engage.settings import SettingsError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("engage.cli.project", "a new project folder that passes its own tests"),
+    "check": ("engage.cli.project", "all mistakes of all files"),
+    "schema": ("engage.cli.project", "JSON Schema of a kind of file, for editors"),
+    "publish": ("engage.cli.project", "make the project live"),
+    "test": ("engage.cli.testing", "run scenarios"),
+    "status": ("engage.cli.operations", "queues, lags, who is stuck, quarantine"),
+    "migrate": ("engage.cli.operations", "bring the database to this version's schema"),
+    "up": ("engage.cli.processes", "start everything on this machine"),
+    "api": ("engage.cli.processes", "the HTTP API and the console"),
+    "worker": ("engage.cli.processes", "a Celery worker"),
+    "beat": ("engage.cli.processes", "the clock of the sweeps"),
+    "sandbox": ("engage.cli.processes", "twins of Twilio and SendGrid"),
+    "demo": ("engage.cli.demo", "a shop's customers on real journeys, an hour a second"),
+    "bench": ("engage.cli.bench", "the workloads of the performance budgets"),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands live in modules that are imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all commands, in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one command; None if there is none of that name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="engage", prog_name="engage")
+def engage() -> None:
+    """Journeys as files, sent through Twilio and SendGrid: never twice, never lost."""
+
+
+def main() -> None:
+    """Run the command line; exit 0 ok, 1 found problems, 2 usage."""
+    try:
+        engage(prog_name="engage")
+    except SettingsError as exc:
+        click.echo(f"engage: {exc}", err=True)
+        sys.exit(2)

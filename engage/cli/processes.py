@@ -1,0 +1,110 @@
+"""Commands that are processes: `up`, `api`, `worker`, `beat`, `sandbox`."""
+
+import os
+import sys
+
+import click
+
+from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config
+from engage.settings import Settings, load_settings
+
+QUEUES = "engine,email,sms,voice,sync"
+
+
+def require_schema(settings: Settings) -> None:
+    """Stop where the database's schema is not this version's."""
+    from engage.bootstrap import schema_is_current
+
+    if not schema_is_current(settings):
+        raise click.ClickException("the database's schema is not this version's; run `engage migrate` first")
+
+
+@click.command("up")
+@click.option("--workers", default=1, show_default=True, help="Engine workers to start.")
+def up_command(workers: int) -> None:
+    """Start everything on this machine: PostgreSQL and Valkey where none are set, API, workers, beat.
+
+    Without Twilio's and SendGrid's credentials the sandbox stands in for both.
+    """
+    from engage.bootstrap import migrate_schema, services
+
+    settings = load_settings()
+    with services(settings) as running:
+        migrate_schema(running.database_url)
+        environment = environment_for(settings, running.database_url, running.broker_url)
+        names = [
+            process.name
+            for process in PROCESSES
+            if not process.profile or "TWILIO_API_BASE_URL" in environment
+        ]
+        with Supervisor(environment) as supervisor:
+            extra: dict[str, list[str]] = {}
+            if "sandbox" in names:
+                extra["sandbox"] = ["--config", str(sandbox_config(environment, settings.data_dir))]
+            supervisor.start(names, copies={"worker-engine": workers}, extra=extra)
+            click.echo(f"API and console: http://{environment['ENGAGE_LISTEN']}/console/")
+            click.echo(f"write key: {environment['ENGAGE_WRITE_KEYS'].split(',')[0].partition(':')[0]}")
+            click.echo(f"API token: {environment['ENGAGE_API_TOKENS'].split(',')[0]}")
+            if "TWILIO_API_BASE_URL" in environment:
+                click.echo(f"sandbox (phones, mailboxes, calls): {environment['TWILIO_API_BASE_URL']}/")
+            click.echo("Ctrl-C stops everything")
+            supervisor.watch()
+
+
+@click.command("api")
+def api_command() -> None:
+    """Serve the HTTP API and the console."""
+    from engage.cli.serve import serve
+
+    settings = load_settings()
+    require_schema(settings)
+    serve(settings)
+
+
+@click.command("worker")
+@click.option("--queues", "-Q", default=QUEUES, show_default=True, help="Queues to work on, comma-separated.")
+@click.option("--threads", default=4, show_default=True, help="Tasks at once.")
+@click.option("--name", default="", help="Name of this worker in logs.")
+def worker_command(queues: str, threads: int, name: str) -> None:
+    """Run a Celery worker: the same as `celery -A workers.app worker -Q …`."""
+    require_schema(load_settings())
+    _become_celery(
+        "worker",
+        "-Q",
+        queues,
+        "--concurrency",
+        str(threads),
+        "--without-gossip",
+        "--without-mingle",
+        "-n",
+        f"{name or queues.replace(',', '-')}-{os.getpid()}@%h",
+    )
+
+
+@click.command("beat")
+def beat_command() -> None:
+    """Run Celery beat, which has the sweep done every second. Two of them do no harm."""
+    settings = load_settings()
+    schedule = settings.data_dir / "beat" / f"schedule-{os.getpid()}"
+    schedule.parent.mkdir(parents=True, exist_ok=True)
+    for stale in schedule.parent.glob("schedule-*"):
+        stale.unlink(missing_ok=True)
+    _become_celery("beat", "--schedule", str(schedule), "--pidfile=")
+
+
+def _become_celery(*arguments: str) -> None:
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.app", *arguments, "--loglevel", "WARNING"]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
+
+
+@click.command(
+    "sandbox",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+@click.pass_context
+def sandbox_command(ctx: click.Context) -> None:
+    """Run twins of Twilio and SendGrid (`engage sandbox --help`)."""
+    command = [sys.executable, "-m", "engage.sandbox", *ctx.args]
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter

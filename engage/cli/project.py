@@ -1,0 +1,117 @@
+"""Commands about the files of a project: `init`, `check`, `schema`, `publish`."""
+
+import json
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from engage.project.load import Project, load_project
+from engage.project.problem import Level, Problem, in_order
+from engage.project.schema import KINDS, schema
+from engage.settings import load_settings
+
+_STARTER = "starter"
+
+
+@click.command("init")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+def init_command(directory: Path) -> None:
+    """Make a new project folder with a journey, an audience, a template and scenarios that pass."""
+    if directory.exists() and any(directory.iterdir()):
+        raise click.UsageError(f"{directory} is not empty; name a new folder")
+    source = resources.files("engage.project").joinpath(_STARTER)
+    with resources.as_file(source) as starter:
+        for file in sorted(path for path in starter.rglob("*") if path.is_file()):
+            target = directory / file.relative_to(starter)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+            click.echo(f"  {target}")
+    click.echo(f"now: cd {directory} && engage check && engage test")
+
+
+@click.command("check")
+@click.argument("path", type=click.Path(path_type=Path, exists=True), default=None, required=False)
+@click.option("--strict", is_flag=True, help="Warnings fail too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check_command(path: Path | None, strict: bool, as_json: bool) -> None:
+    """Report all mistakes of all files, then what is allowed but probably not meant."""
+    project = load_checked(path or load_settings().project)
+    errors = [problem for problem in project.problems if problem.level is Level.ERROR]
+    warnings = [problem for problem in project.problems if problem.level is not Level.ERROR]
+    if as_json:
+        click.echo(json.dumps({"errors": _plain(errors), "warnings": _plain(warnings)}))
+    else:
+        for problem in project.problems:
+            click.echo(str(problem))
+        click.echo(
+            f"{len(project.journeys)} journeys, {len(project.audiences)} audiences, {len(project.traits)} traits, "
+            f"{len(project.templates)} templates: {len(errors)} errors, {len(warnings)} warnings"
+        )
+    if errors or (strict and warnings):
+        raise SystemExit(1)
+
+
+def _plain(problems: list[Problem]) -> list[dict[str, object]]:
+    return [problem.as_json() for problem in problems]
+
+
+def load_checked(path: Path) -> Project:
+    """Read a project and compile its templates, so that every mistake is on one list."""
+    from engage.compiled import template_problems
+
+    project = load_project(path)
+    return replace(project, problems=in_order([*project.problems, *template_problems(project)]))
+
+
+@click.command("schema")
+@click.argument("kind", required=False, type=click.Choice([str(name) for name in KINDS]))
+def schema_command(kind: str | None) -> None:
+    """Print the JSON Schema of a kind of file; without a kind, of all."""
+    found = schema(kind) if kind else {str(name): schema(name) for name in KINDS}
+    click.echo(json.dumps(found, indent=2))
+
+
+@click.command("publish")
+@click.argument("path", type=click.Path(path_type=Path, exists=True), default=None, required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def publish_command(path: Path | None, yes: bool, as_json: bool) -> None:
+    """Make a project live: one transaction; what follows for everybody is then done by the workers."""
+    from engage.bootstrap import open_runtime
+    from engage.compiled import sources_of
+
+    settings = load_settings()
+    project = load_checked(path or settings.project)
+    if not project.ok:
+        for problem in project.problems:
+            if problem.level is Level.ERROR:
+                click.echo(str(problem), err=True)
+        raise SystemExit(1)
+    if not yes and not as_json:
+        click.confirm(f"publish {len(project.sources)} definitions?", abort=True)
+    with open_runtime(settings) as runtime:
+        published = runtime.publish.publish(sources_of(project))
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "epoch": published.epoch,
+                    "added": published.added,
+                    "changed": published.changed,
+                    "removed": published.removed,
+                    "job": published.job,
+                }
+            )
+        )
+        return
+    for word, items in (
+        ("new", published.added),
+        ("changed", published.changed),
+        ("removed", published.removed),
+    ):
+        for kind, name in items:
+            click.echo(f"  {word:8} {kind} {name}")
+    changed = bool(published.added or published.changed or published.removed)
+    click.echo(f"epoch {published.epoch} is live" if changed else "nothing to publish: it is live already")

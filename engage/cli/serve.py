@@ -1,0 +1,90 @@
+"""Serve: the API process, put together and run."""
+
+import asyncio
+
+import structlog
+import uvicorn
+
+from engage.api.app import create_app
+from engage.api.auth import FixedTokens, Scope, WriteKeys
+from engage.api.deps import ApiDeps
+from engage.api.microbatch import MicroBatcher
+from engage.bootstrap import Runtime, open_runtime
+from engage.engine.accept import Acceptor
+from engage.engine.accept_consent import ConsentDesk
+from engage.engine.accept_intake import Intake
+from engage.engine.receive import Receiver
+from engage.settings import Settings, SettingsError
+from engage.telemetry import configure_logging
+
+log = structlog.get_logger(__name__)
+
+CONNECTIONS = 8
+SHUTDOWN_SECONDS = 5
+
+
+def write_keys(settings: Settings) -> WriteKeys:
+    """Return the write keys of the settings.
+
+    Raises:
+        SettingsError: one is neither `key:server` nor `key:browser`.
+    """
+    kinds: dict[str, bool] = {}
+    for entry in settings.write_keys:
+        key, _, kind = entry.partition(":")
+        if kind not in ("server", "browser", ""):
+            raise SettingsError(
+                f"a write key in ENGAGE_WRITE_KEYS ends in `:{kind}`; write `key:server` or `key:browser`"
+            )
+        kinds[key] = kind == "browser"
+    return WriteKeys.of(kinds)
+
+
+def api_deps(runtime: Runtime) -> ApiDeps:
+    """Return what the HTTP face needs, from one process's engine."""
+    settings = runtime.settings
+    catalog = runtime.catalog
+    intake = Intake(runtime.store, runtime.hints)
+    return ApiDeps(
+        store=runtime.store,
+        intake=intake,
+        acceptor=Acceptor(lambda: catalog().settings),
+        receiver=Receiver(runtime.webhooks, catalog().settings.region),
+        batcher=MicroBatcher(intake),
+        keys=write_keys(settings),
+        tokens=FixedTokens({token: frozenset({Scope.ADMIN}) for token in settings.api_tokens}),
+        secrets=settings.secret_key,
+        clock=runtime.clock,
+        catalog=catalog,
+        idempotency=runtime.idempotency,
+        desk=ConsentDesk(runtime.store, runtime.hints, lambda: catalog().settings),
+        members=runtime.members,
+        public_url=settings.base_url,
+    )
+
+
+def serve(settings: Settings) -> None:
+    """Run the API until SIGTERM or Ctrl-C; what was accepted by then is durable."""
+    from workers.app import app as celery
+    from workers.hints import CeleryHints
+
+    configure_logging()
+    if not settings.secret_key:
+        raise SettingsError("ENGAGE_SECRET_KEY is not set; links could not be signed")
+    host, port = settings.host_port
+    with open_runtime(settings, hints=CeleryHints(celery), connections=CONNECTIONS) as runtime:
+        config = uvicorn.Config(
+            create_app(api_deps(runtime)),
+            host=host,
+            port=port,
+            loop="auto",
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            backlog=2048,
+        )
+        asyncio.run(uvicorn.Server(config).serve())

@@ -1,0 +1,217 @@
+"""Supervise: the process table of one machine, started, watched and stopped together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+from engage.embedded.process import with_parent
+from engage.sandbox.signing import EventSigner, generate_signing_key
+from engage.settings import Settings, generated_secrets
+
+log = structlog.get_logger(__name__)
+
+SANDBOX_LISTEN = "127.0.0.1:8010"
+STOP_SECONDS = 8.0
+RESTART_SECONDS = 1.0
+RESTART_MAX_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessSpec:
+    """One process: the same in `engage up`, in `docker-compose.yml` and in the docs (a test holds them together)."""
+
+    name: str
+    command: tuple[str, ...]
+    profile: str = ""
+
+
+PROCESSES: tuple[ProcessSpec, ...] = (
+    ProcessSpec(name="sandbox", command=("sandbox", "--listen", SANDBOX_LISTEN), profile="demo"),
+    ProcessSpec(name="api", command=("api",)),
+    ProcessSpec(name="worker-engine", command=("worker", "--queues", "engine")),
+    ProcessSpec(name="worker-deliver", command=("worker", "--queues", "email,sms,voice,sync")),
+    ProcessSpec(name="worker-urgent", command=("worker", "--queues", "urgent")),
+    ProcessSpec(name="beat", command=("beat",)),
+)
+
+
+def environment_for(settings: Settings, database_url: str, broker_url: str) -> dict[str, str]:
+    """Return what the processes of one machine share: services, secrets, and the sandbox where no provider is set."""
+    environment = dict(os.environ)
+    known = {
+        "ENGAGE_SECRET_KEY": ",".join(settings.secret_key),
+        "ENGAGE_WRITE_KEYS": ",".join(settings.write_keys),
+        "ENGAGE_API_TOKENS": ",".join(settings.api_tokens),
+    }
+    generated = generated_secrets(settings.data_dir)
+    live = bool(settings.twilio_account_sid or settings.sendgrid_api_key)
+    for name, value in generated.items():
+        if live and name.startswith(("TWILIO", "SENDGRID")):
+            continue
+        environment[name] = known.get(name) or environment.get(name) or value
+    if not live:
+        environment |= sandbox_environment(settings, SANDBOX_LISTEN)
+    environment |= {
+        "ENGAGE_DATABASE_URL": database_url,
+        "ENGAGE_BROKER_URL": broker_url,
+        "ENGAGE_LISTEN": settings.listen,
+        "ENGAGE_PROJECT": str(settings.project.resolve()),
+        "ENGAGE_DATA_DIR": str(settings.data_dir.resolve()),
+    }
+    environment.setdefault("ENGAGE_PUBLIC_URL", settings.base_url)
+    return environment
+
+
+def sandbox_environment(settings: Settings, listen: str) -> dict[str, str]:
+    """Return the settings that point the SDKs at the sandbox, and the key its webhooks are verified with."""
+    _, public = sandbox_key(settings.data_dir)
+    return {
+        "TWILIO_API_BASE_URL": f"http://{listen}",
+        "SENDGRID_API_BASE_URL": f"http://{listen}",
+        "SENDGRID_WEBHOOK_PUBLIC_KEY": public,
+        "ENGAGE_STREAM_WINDOW": "10",
+    }
+
+
+def sandbox_key(data_dir: Path) -> tuple[str, str]:
+    """Return the key pair (private PEM, public SPKI) of the local sandbox, made once and kept below `data_dir`."""
+    path = data_dir / "sandbox-key.pem"
+    if path.is_file():
+        private = path.read_text()
+        return private, EventSigner(private).public_key
+    private, public = generate_signing_key()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(private)
+    return private, public
+
+
+def sandbox_config(environment: Mapping[str, str], data_dir: Path, **changes: object) -> Path:
+    """Write the sandbox's settings for these processes and return the file."""
+    base = environment["ENGAGE_PUBLIC_URL"]
+    config = {
+        "account_sid": environment["TWILIO_ACCOUNT_SID"],
+        "auth_token": environment["TWILIO_AUTH_TOKEN"],
+        "sendgrid_api_key": environment["SENDGRID_API_KEY"],
+        "signing_key": sandbox_key(data_dir)[0],
+        "event_webhook_url": f"{base}/webhooks/sendgrid/events",
+        "inbound_sms_url": f"{base}/webhooks/twilio/inbound",
+        "inbound_email_url": f"{base}/webhooks/sendgrid/inbound",
+        **changes,
+    }
+    path = data_dir / "sandbox.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config))
+    return path
+
+
+class Supervisor:
+    """Starts processes, starts again what dies, and leaves none behind."""
+
+    def __init__(self, environment: Mapping[str, str], *, quiet: bool = False) -> None:
+        """Give all processes `environment`; `quiet` keeps what they print from the terminal."""
+        self._environment = dict(environment)
+        self._quiet = quiet
+        self._running: dict[str, tuple[ProcessSpec, subprocess.Popen[bytes]]] = {}
+        self._stopping = threading.Event()
+        self._restarts: dict[str, float] = {}
+
+    def __enter__(self) -> "Supervisor":
+        """Nothing runs yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything."""
+        self.stop()
+
+    def start(
+        self,
+        names: Sequence[str],
+        *,
+        copies: Mapping[str, int] | None = None,
+        extra: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Start processes of the table; `extra` adds arguments to one of them."""
+        table = {process.name: process for process in PROCESSES}
+        for name in names:
+            spec = table[name]
+            command = (*spec.command, *(extra or {}).get(name, ()))
+            for number in range((copies or {}).get(name, 1)):
+                label = name if number == 0 else f"{name}-{number + 1}"
+                self._start(label, ProcessSpec(name=name, command=command, profile=spec.profile))
+
+    def _start(self, label: str, spec: ProcessSpec) -> None:
+        command = with_parent([sys.executable, "-m", "engage.cli", *spec.command])
+        out = subprocess.DEVNULL if self._quiet else None
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own table
+            command,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+        self._running[label] = (spec, process)
+
+    def pid(self, label: str) -> int:
+        """Return the process id of one process."""
+        return self._running[label][1].pid
+
+    def labels(self) -> list[str]:
+        """Return what runs."""
+        return list(self._running)
+
+    def watch(self) -> None:
+        """Start again what dies, until Ctrl-C or SIGTERM."""
+        previous = signal.signal(signal.SIGTERM, lambda *_: self._stopping.set())
+        try:
+            while not self._stopping.wait(0.5):
+                self.revive()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+    def revive(self) -> list[str]:
+        """Start again what has died, each at most once a while; return their labels."""
+        revived: list[str] = []
+        for label, (spec, process) in list(self._running.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            wait = self._restarts.get(label, 0.0)
+            if time.monotonic() < wait:
+                continue
+            log.warning("process.died", process=label, code=code)
+            backoff = min(RESTART_SECONDS * 2 ** len(self._restarts), RESTART_MAX_SECONDS)
+            self._restarts[label] = time.monotonic() + backoff
+            self._start(label, spec)
+            revived.append(label)
+        return revived
+
+    def stop(self) -> None:
+        """Ask everything to stop, last started first; kill what has not after a while."""
+        processes = [process for _, process in reversed(self._running.values())]
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()

@@ -1,0 +1,32 @@
+"""Command `test`: runs scenarios and tells what did not hold."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from engage.testing import UnusablePathError, run_scenarios
+
+
+@click.command("test")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--live", is_flag=True, help="Through PostgreSQL instead of memory; the same results.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def test_command(paths: tuple[Path, ...], live: bool, as_json: bool) -> None:
+    """Run the scenarios of a project, of a folder, or of single files, on a virtual clock.
+
+    Without PATH: those of the project (ENGAGE_PROJECT, else this folder). Exits 0 if all hold, 1 if one does not.
+    """
+    chosen = paths or (Path(os.environ.get("ENGAGE_PROJECT") or "."),)
+    try:
+        report = run_scenarios(chosen, live=live)
+    except UnusablePathError as exc:
+        raise click.UsageError(str(exc)) from exc
+    if as_json:
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        for line in report.lines():
+            click.echo(line)
+    if not report.ok:
+        raise SystemExit(1)

@@ -1,0 +1,160 @@
+"""Compiled: what was published, compiled once per epoch and process, as catalog and renderer."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.catalog import Catalog, JourneyState, LiveJourney
+from engage.domain.journey import Journey
+from engage.domain.project_settings import ProjectSettings
+from engage.engine.publish import Source
+from engage.ports.storage import StoredDefinition, Transaction
+from engage.ports.templating import Renderer
+from engage.project.load import Project, load_source
+from engage.project.problem import Problem
+from engage.project.template_files import TemplateSource as TemplateFiles
+from engage.templating import TemplateSet, TemplateSource, compile_templates
+
+log = structlog.get_logger(__name__)
+
+SHARED = "_shared"
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    epoch: int
+    catalog: Catalog
+    templates: TemplateSet
+
+
+class CompiledProject:
+    """Compiles the live definitions; asks for the epoch in every transaction and compiles again when it moved.
+
+    A definition that no longer compiles (an older or newer version of this code wrote it) is left out and logged: it
+    must never stop the others. Thread-safe.
+    """
+
+    def __init__(self, public_url: str = "", user_secrets: Mapping[str, str] | None = None) -> None:
+        """`user_secrets` are what `secret('NAME')` gives."""
+        self._public_url, self._secrets = public_url, dict(user_secrets or {})
+        self._lock = threading.Lock()
+        self._forms: dict[tuple[str, str, str], object] = {}
+        self._live: _Live | None = None
+
+    def catalog_of(self, tx: Transaction) -> Catalog:
+        """Return the catalog that is live in this transaction."""
+        return self._at(tx).catalog
+
+    def renderer_of(self, tx: Transaction) -> Renderer:
+        """Return the renderer of the templates that are live in this transaction."""
+        return self._at(tx).templates
+
+    def keep(self, kind: str, name: str, checksum: str, form: object) -> None:
+        """Remember a compiled form, so that publishing what was just checked compiles nothing again."""
+        self._forms[kind, name, checksum] = form
+
+    def _at(self, tx: Transaction) -> _Live:
+        epoch = tx.definitions.epoch()
+        live = self._live
+        if live is not None and live.epoch == epoch:
+            return live
+        with self._lock:
+            if self._live is None or self._live.epoch != epoch:
+                self._live = self._compile(tx, epoch)
+            return self._live
+
+    def _compile(self, tx: Transaction, epoch: int) -> _Live:
+        stored = tx.definitions.live()
+        journeys = [
+            LiveJourney(form, item.version, JourneyState(item.state))
+            for item in stored
+            if item.kind == "journey" and isinstance(form := self._form(item), Journey)
+        ]
+        current = {(live.name, live.version) for live in journeys}
+        older = tx.definitions.versions(sorted(tx.definitions.versions_inside() - current))
+        forms = [self._form(item) for item in stored if item.kind in ("settings", "audience", "trait")]
+        settings = next((form for form in forms if isinstance(form, ProjectSettings)), ProjectSettings())
+        catalog = Catalog(
+            epoch=epoch,
+            settings=settings,
+            journeys=journeys,
+            audiences=[form for form in forms if isinstance(form, Audience)],
+            traits=[form for form in forms if isinstance(form, ComputedTrait)],
+            pinned={
+                (item.name, item.version): form
+                for item in older
+                if isinstance(form := self._form(item), Journey)
+            },
+            stopped=tx.definitions.stopped_channels(),
+        )
+        return _Live(epoch, catalog, self._templates(stored))
+
+    def _form(self, stored: StoredDefinition) -> object:
+        key = (stored.kind, stored.name, stored.checksum)
+        if key not in self._forms:
+            form, problems = load_source(stored.kind, stored.name, stored.source)
+            if form is None:
+                log.error("definition.broken", kind=stored.kind, name=stored.name, problem=str(problems[:1]))
+            self._forms[key] = form
+        return self._forms[key]
+
+    def _templates(self, stored: list[StoredDefinition]) -> TemplateSet:
+        shared: dict[str, str] = {}
+        sources: list[TemplateSource] = []
+        for item in stored:
+            if item.kind != "template":
+                continue
+            form = self._form(item)
+            if not isinstance(form, TemplateFiles):
+                continue
+            if item.name == SHARED:
+                shared = {name: text for name, text in form.files.items() if isinstance(text, str)}
+            else:
+                sources.append(template_source(form, item.version))
+        templates, problems = compile_templates(sources, shared)
+        for problem in problems:
+            log.error("template.broken", file=problem.file, line=problem.line, problem=problem.message)
+        return templates
+
+
+def template_source(form: TemplateFiles, version: int) -> TemplateSource:
+    """Return a template's files as templating compiles them: texts apart from parsed YAML."""
+    documents = {name: content for name, content in form.files.items() if isinstance(content, dict)}
+    return TemplateSource(
+        name=form.name,
+        files={name: content for name, content in form.files.items() if isinstance(content, str)},
+        meta=documents.pop("meta.yaml", {}),
+        voice=documents.pop("voice.yaml", None),
+        documents=documents,
+        version=version,
+    )
+
+
+def template_problems(project: Project) -> list[Problem]:
+    """Compile a project's templates and return what is wrong with them, by place."""
+    shared = project.templates.get(SHARED)
+    partials = {} if shared is None else {n: t for n, t in shared.files.items() if isinstance(t, str)}
+    sources = [template_source(form, 1) for name, form in project.templates.items() if name != SHARED]
+    _, problems = compile_templates(sources, partials)
+    return [
+        Problem(
+            path=f"templates/{problem.file}",
+            line=problem.line,
+            column=problem.column,
+            message=problem.message,
+            hint=problem.hint,
+        )
+        for problem in problems
+    ]
+
+
+def sources_of(project: Project) -> list[Source]:
+    """Return a project's definitions as they are published."""
+    found: list[Source] = []
+    for key, text in project.sources.items():
+        kind, _, name = key.partition("/")
+        found.append(Source(kind=kind, name=name, text=text))
+    return found

@@ -1,0 +1,217 @@
+"""Catalog: every definition that is live, compiled, with the indexes that say who listens to what."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from pydantic import BaseModel
+
+from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.errors import StaleDefinitionError
+from engage.domain.expression import Expression, Text
+from engage.domain.journey import Journey
+from engage.domain.project_settings import ProjectSettings
+from engage.domain.steps.choice import Split
+from engage.domain.steps.people import Subscribe
+from engage.domain.steps.wait_for import WaitFor
+
+
+class JourneyState(StrEnum):
+    """Whether a journey takes people in and moves those inside."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveJourney:
+    """A journey's newest version and its state."""
+
+    journey: Journey
+    version: int
+    state: JourneyState = JourneyState.ACTIVE
+
+    @property
+    def name(self) -> str:
+        """The journey's name."""
+        return self.journey.journey
+
+
+class Catalog:
+    """All live definitions of one epoch. Immutable; built once per epoch and process."""
+
+    def __init__(
+        self,
+        *,
+        epoch: int = 0,
+        settings: ProjectSettings | None = None,
+        journeys: Iterable[LiveJourney] = (),
+        audiences: Iterable[Audience] = (),
+        traits: Iterable[ComputedTrait] = (),
+        pinned: Mapping[tuple[str, int], Journey] | None = None,
+        stopped: frozenset[str] = frozenset(),
+    ) -> None:
+        """Build the catalog; `pinned` are older versions with people inside, `stopped` the channels that may not send."""
+        self.epoch = epoch
+        self.settings = settings or ProjectSettings()
+        self.journeys = {live.name: live for live in journeys}
+        self.audiences = {audience.name: audience for audience in audiences}
+        self.traits = {trait.name: trait for trait in traits}
+        self.stopped = stopped
+        self._versions: dict[tuple[str, int], Journey] = dict(pinned or {})
+        self._versions.update({(live.name, live.version): live.journey for live in self.journeys.values()})
+
+    def version(self, journey: str, version: int) -> Journey:
+        """Return the version a run is pinned to.
+
+        Raises:
+            StaleDefinitionError: it is not in this catalog.
+        """
+        try:
+            return self._versions[journey, version]
+        except KeyError:
+            raise StaleDefinitionError(f"{journey} version {version} is not published here") from None
+
+    def has_version(self, journey: str, version: int) -> bool:
+        """Return whether `version` would find it."""
+        return (journey, version) in self._versions
+
+    def is_paused(self, journey: str) -> bool:
+        """Return whether the journey stands still."""
+        live = self.journeys.get(journey)
+        return live is not None and live.state is JourneyState.PAUSED
+
+    def triggered_by(self, event: str) -> list[LiveJourney]:
+        """Return the journeys whose trigger names this event, in the order of their names."""
+        exact = self._triggers.get(event, [])
+        prefixed = [live for prefix, live in self._prefix_triggers if event.startswith(prefix)]
+        return sorted({live.name: live for live in (*exact, *prefixed)}.values(), key=lambda live: live.name)
+
+    @cached_property
+    def _triggers(self) -> dict[str, list[LiveJourney]]:
+        index: dict[str, list[LiveJourney]] = {}
+        for live in self.journeys.values():
+            for name in live.journey.trigger.event or ():
+                if not name.endswith("*"):
+                    index.setdefault(name, []).append(live)
+        return index
+
+    @cached_property
+    def _prefix_triggers(self) -> list[tuple[str, LiveJourney]]:
+        return [
+            (name[:-1], live)
+            for live in self.journeys.values()
+            for name in live.journey.trigger.event or ()
+            if name.endswith("*")
+        ]
+
+    @cached_property
+    def audience_triggers(self) -> dict[tuple[str, bool], list[LiveJourney]]:
+        """Journeys by (audience, entered?)."""
+        index: dict[tuple[str, bool], list[LiveJourney]] = {}
+        for live in sorted(self.journeys.values(), key=lambda live: live.name):
+            trigger = live.journey.trigger.audience
+            if trigger is not None:
+                key = (trigger.entered or trigger.left or "", trigger.entered is not None)
+                index.setdefault(key, []).append(live)
+        return index
+
+    @cached_property
+    def rules(self) -> list[Audience]:
+        """Audiences with a rule, those that others read first."""
+        done: dict[str, Audience] = {}
+
+        def visit(audience: Audience, seen: frozenset[str]) -> None:
+            if audience.name in done or audience.name in seen or audience.where is None:
+                return
+            for read in sorted(audience.where.reads.audiences):
+                if read in self.audiences:
+                    visit(self.audiences[read], seen | {audience.name})
+            done[audience.name] = audience
+
+        for name in sorted(self.audiences):
+            visit(self.audiences[name], frozenset())
+        return list(done.values())
+
+    @cached_property
+    def history_reads(self) -> dict[str, timedelta | None]:
+        """Every event name (or `Prefix*`) that any expression counts, with the oldest age that can matter."""
+        reads: dict[str, timedelta | None] = {}
+        for expression in self._expressions():
+            for read in expression.reads.events:
+                if read.name not in reads:
+                    reads[read.name] = read.within
+                else:
+                    known = reads[read.name]
+                    reads[read.name] = (
+                        None if known is None or read.within is None else max(known, read.within)
+                    )
+        for name in self._since_entry_names():
+            reads[name] = None
+        return reads
+
+    def _expressions(self) -> Iterable[Expression | Text]:
+        for audience in self.rules:
+            assert audience.where is not None
+            yield audience.where
+        for trait in self.traits.values():
+            yield trait.value
+        for journey in self._versions.values():
+            yield from compiled_in(journey)
+
+    def _since_entry_names(self) -> Iterable[str]:
+        for journey in self._versions.values():
+            for node in journey.program.nodes.values():
+                if isinstance(node.step, WaitFor) and node.step.wait_for.since == "entry":
+                    for branch in node.step.wait_for.branches:
+                        yield from branch.event or ()
+
+    @cached_property
+    def judged_later(self) -> frozenset[str]:
+        """Names that `exit_when` and `goal` listen to: looked at when a run starts from a late fact."""
+        names: set[str] = set()
+        for live in self.journeys.values():
+            names.update(live.journey.goal.event if live.journey.goal else ())
+            for rule in live.journey.exit_when:
+                names.update(rule.event or ())
+        return frozenset(names)
+
+    @cached_property
+    def counts_entries(self) -> frozenset[str]:
+        """Journeys whose past entries decide something: re-entry, or a split that is not sticky."""
+        return frozenset(
+            live.name
+            for live in self.journeys.values()
+            if live.journey.reentry.every != timedelta(0)
+            or any(
+                isinstance(node.step, Split) and not node.step.split.sticky
+                for node in live.journey.program.nodes.values()
+            )
+        )
+
+    @cached_property
+    def reads_consent(self) -> bool:
+        """Whether any expression asks `subscribed(…)`, or a step subscribes (which is pending until confirmed)."""
+        return any(expression.reads.subscriptions for expression in self._expressions()) or any(
+            isinstance(node.step, Subscribe)
+            for journey in self._versions.values()
+            for node in journey.program.nodes.values()
+        )
+
+
+def compiled_in(form: object) -> Iterator[Expression | Text]:
+    """Yield every expression and text of a form, at any depth."""
+    if isinstance(form, Expression | Text):
+        yield form
+    elif isinstance(form, BaseModel):
+        for name in type(form).model_fields:
+            yield from compiled_in(getattr(form, name))
+    elif isinstance(form, dict):
+        for value in form.values():
+            yield from compiled_in(value)
+    elif isinstance(form, list | tuple):
+        for value in form:
+            yield from compiled_in(value)

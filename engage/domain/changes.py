@@ -1,0 +1,88 @@
+"""Changes: everything one turn of digest decided, to be written in one transaction by a few bulk statements."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from engage.domain.consent import ConsentEntry, SuppressionEntry
+from engage.domain.decision import Decision
+from engage.domain.delivery import Delivery, Mark
+from engage.domain.fact import Identifier, Json
+from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.profile import Event, Profile
+from engage.domain.run import Run
+
+
+class TimerKind(StrEnum):
+    """What a timer wakes."""
+
+    RUN = "run"
+    AUDIENCE = "audience"
+    TRAIT = "trait"
+
+
+class Timer(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing due at an instant. `(profile, kind, ref)` is unique; `due_at` none clears it."""
+
+    profile: ProfileId
+    kind: TimerKind
+    ref: str
+    """Run id, audience or trait name."""
+    due_at: datetime | None
+    lane: int
+
+
+class MembershipChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A person entered or left an audience."""
+
+    profile: ProfileId
+    audience: str
+    member: bool
+    at: datetime
+
+
+class ReceiptRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact about a delivery, kept beside it. `(delivery, receipt_id)` is unique."""
+
+    delivery: DeliveryId
+    profile: ProfileId
+    receipt_id: str
+    mark: Mark
+    at: datetime
+    provider: str | None = None
+    code: str | None = None
+    data: Json = {}
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact that could not be taken, kept with its reason so that it can be replayed."""
+
+    source: str
+    reason: str
+    detail: str
+    payload: bytes
+    received_at: datetime
+    lane: int | None = None
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a turn writes. Lists are in the order of deciding; storage writes ended runs before new ones."""
+
+    profiles: dict[ProfileId, Profile] = field(default_factory=dict)
+    identifiers: list[tuple[Identifier, ProfileId]] = field(default_factory=list)
+    """New identifiers; losing a race for one rolls the turn back."""
+    events: list[Event] = field(default_factory=list)
+    memberships: list[MembershipChange] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
+    timers: dict[tuple[ProfileId, TimerKind, str], Timer] = field(default_factory=dict)
+    deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
+    receipts: list[ReceiptRow] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    consents: list[ConsentEntry] = field(default_factory=list)
+    suppressions: list[SuppressionEntry] = field(default_factory=list)
+    merges: list[tuple[ProfileId, ProfileId]] = field(default_factory=list)
+    """(lost, kept): everything keyed by the lost profile moves to the kept one before anything else is written."""
+    quarantined: list[Quarantined] = field(default_factory=list)

@@ -1,0 +1,186 @@
+"""Handle: one fact about one known person, each kind in its own function. Pure: state in, state and changes out."""
+
+from datetime import datetime
+from typing import Any
+
+from engage.domain.consent import EVERY_TOPIC, ConsentState
+from engage.domain.decision import Decided
+from engage.domain.delivery import Channel, Delivery, Priority
+from engage.domain.fact import Call, ConsentGiven, Kind, Members, Send, Start, SubscriptionWish, Wake
+from engage.domain.ids import EventId
+from engage.domain.ledger import write_consent
+from engage.domain.membership import Touched, follow
+from engage.domain.person import Person
+from engage.domain.profile import Event
+from engage.domain.react import apply_traits, react, set_member, start
+from engage.domain.resume import archive, resume
+from engage.domain.turn import Turn
+
+RESERVED = frozenset(
+    {
+        *(
+            f"{kind} {word}"
+            for kind in ("SMS", "WhatsApp", "Chat")
+            for word in ("Sent", "Delivered", "Failed", "Received")
+        ),
+        *("WhatsApp Read", "Chat Read"),
+        *(
+            "Email Sent",
+            "Email Delivered",
+            "Email Deferred",
+            "Email Bounced",
+            "Email Dropped",
+            "Email Opened",
+        ),
+        *(
+            "Email Link Clicked",
+            "Email Marked as Spam",
+            "Email Unsubscribed",
+            "Email Received",
+            "Link Clicked",
+        ),
+        *("Call Started", "Call Answered", "Call Completed", "Call Failed", "Voice Digits", "Voicemail Left"),
+        *("Audience Entered", "Audience Exited", "Journey Entered", "Journey Exited", "Goal Reached"),
+        *("Subscription Updated", "Address Suppressed", "Handoff Completed"),
+    }
+)
+"""Events that only the engine writes; vocabulary.md."""
+
+
+def on_call(turn: Turn, person: Person, call: Call, new_kinds: set[str]) -> None:
+    """Take in one Segment call: consent, traits, the event, then everything that follows."""
+    touched = Touched(everything=person.is_new, traits=set(new_kinds))
+    person.is_new = False
+    traits = dict(call.traits) if call.kind is Kind.IDENTIFY else {}
+    if call.browser:
+        for name in ("email", "phone"):
+            if traits.get(name) is not None and person.profile.traits.get(name) not in (None, traits[name]):
+                turn.decide(person, Decided.IDENTITY, "refused", reason="browser_key", values={"trait": name})
+                del traits[name]
+    for identifier in call.identifiers:
+        if identifier.kind in ("email", "phone") and identifier.kind not in person.profile.traits:
+            traits.setdefault(identifier.kind, identifier.value)
+    if traits:
+        touched.traits |= apply_traits(turn, person, traits, call.timestamp)
+    if not call.browser:
+        for wish in call.subscriptions:
+            _wish(turn, person, wish, f"call:{call.source}", call.timestamp)
+            touched.consent = True
+    event = None
+    named, properties = _event_of(call)
+    if named is not None:
+        event = _store_event(turn, person, call, named, properties)
+    if call.imported:
+        _import(turn, person, event, touched)
+        return
+    react(turn, person, event=event, touched=touched)
+
+
+def _event_of(call: Call) -> tuple[str | None, dict[str, Any]]:
+    match call.kind:
+        case Kind.TRACK:
+            return call.event, dict(call.properties)
+        case Kind.PAGE | Kind.SCREEN:
+            word = "Page Viewed" if call.kind is Kind.PAGE else "Screen Viewed"
+            return word, {**({"name": call.event} if call.event else {}), **call.properties}
+        case _:
+            return None, {}
+
+
+def _store_event(
+    turn: Turn, person: Person, call: Call, name: str, properties: dict[str, Any]
+) -> Event | None:
+    """Have the event written; one that only the engine may write is stored apart and has no consequences."""
+    reserved = name in RESERVED
+    event = Event(
+        id=EventId(call.message_id),
+        profile=person.id,
+        name=name,
+        type="reserved" if reserved else str(call.kind),
+        timestamp=call.timestamp,
+        received_at=turn.now,
+        arrival=turn.arrival,
+        properties=properties,
+        epoch=turn.catalog.epoch,
+    )
+    turn.changes.events.append(event)
+    if reserved:
+        turn.decide(person, Decided.EVENT, "refused", reason="reserved_event", values={"event": name})
+        return None
+    return event
+
+
+def _import(turn: Turn, person: Person, event: Event | None, touched: Touched) -> None:
+    """History: it is counted and judged by rules, and starts, ends or moves nothing."""
+    if event is not None:
+        person.history.add(event)
+        touched.events.add(event.name)
+    follow(turn, person, touched)
+    turn.follows.clear()
+
+
+def _wish(turn: Turn, person: Person, wish: SubscriptionWish, source: str, at: datetime) -> None:
+    write_consent(
+        turn,
+        person,
+        channel=wish.channel,
+        topic=wish.topic or EVERY_TOPIC,
+        state=ConsentState(wish.state),
+        address=wish.address or person.address(wish.channel),
+        source=source,
+        at=at,
+    )
+
+
+def on_consent(turn: Turn, person: Person, given: ConsentGiven) -> None:
+    """A consent change that the ledger has for the address already: follow it up for the person."""
+    _wish(turn, person, given.wish, given.source, given.at)
+    react(turn, person, touched=Touched(consent=True))
+
+
+def on_members(turn: Turn, person: Person, change: Members) -> None:
+    """A manual audience changed."""
+    set_member(turn, person, change.audience, change.member)
+    react(turn, person, touched=Touched())
+
+
+def on_start(turn: Turn, person: Person, wanted: Start) -> None:
+    """Somebody asked that this person enters a journey."""
+    start(turn, person, wanted)
+    react(turn, person, touched=Touched())
+
+
+def on_send(turn: Turn, person: Person, wanted: Send) -> None:
+    """Somebody asked for one delivery outside every journey."""
+    settings = turn.catalog.settings
+    delivery = Delivery(
+        id=wanted.delivery,
+        profile=person.id,
+        lane=person.profile.lane,
+        channel=Channel(wanted.channel),
+        topic=wanted.topic,
+        template=wanted.template,
+        text=wanted.text,
+        variables=wanted.variables,
+        to=wanted.to,
+        sender=wanted.sender,
+        priority=Priority.URGENT if settings.is_urgent(wanted.topic) else Priority.LIVE,
+        context={"entry": wanted.variables, "run": {}},
+        asked_at=turn.now,
+        due_at=turn.now,
+        expires_at=wanted.expires_at,
+    )
+    turn.changes.deliveries[delivery.id] = delivery
+
+
+def on_wake(turn: Turn, person: Person, wake: Wake) -> None:
+    """The project changed under this person."""
+    match wake.cause:
+        case "backfill":
+            react(turn, person, touched=Touched(everything=True))
+        case "resume":
+            resume(turn, person, wake.name)
+        case "archive":
+            archive(turn, person, wake.name)
+        case _:
+            turn.decide(person, Decided.EVENT, "ignored", reason=f"wake_{wake.cause}")

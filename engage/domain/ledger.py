@@ -1,0 +1,348 @@
+"""Ledger: what an outcome or a receipt does to a delivery, to consent, and to the run that waits for it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from engage.domain.changes import ReceiptRow
+from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, SuppressionEntry, family
+from engage.domain.decision import Decided
+from engage.domain.delivery import Channel, Delivery, FailReason, HoldReason, Mark, SkipReason, reached
+from engage.domain.fact import Outcome, Receipt
+from engage.domain.membership import Touched
+from engage.domain.person import Person
+from engage.domain.react import react
+from engage.domain.run import Run
+from engage.domain.steps.base import Moved
+from engage.domain.turn import Turn
+
+GIVE_UP_AFTER = timedelta(hours=1)
+"""How long a refused or unknown call is tried again; vocabulary.md, "Provider trouble"."""
+ASK_AFTER = timedelta(seconds=60)
+"""A provider is not asked about an unknown outcome before this; vocabulary.md, "Provider trouble"."""
+RETRY_AFTER_NOT_TAKEN = timedelta(seconds=1)
+MAX_BACKOFF = timedelta(minutes=5)
+
+CHANNEL_WORDS = {
+    Channel.SMS: "SMS",
+    Channel.MMS: "SMS",
+    Channel.WHATSAPP: "WhatsApp",
+    Channel.CHAT: "Chat",
+    Channel.EMAIL: "Email",
+    Channel.VOICE: "Call",
+}
+_MESSAGE_EVENTS = {
+    Mark.ACCEPTED: "Sent",
+    Mark.DELIVERED: "Delivered",
+    Mark.FAILED: "Failed",
+    Mark.UNDELIVERED: "Failed",
+    Mark.OPENED: "Read",
+}
+_EMAIL_EVENTS = {
+    Mark.ACCEPTED: "Email Sent",
+    Mark.DELIVERED: "Email Delivered",
+    Mark.DEFERRED: "Email Deferred",
+    Mark.BOUNCED: "Email Bounced",
+    Mark.DROPPED: "Email Dropped",
+    Mark.OPENED: "Email Opened",
+    Mark.OPENED_ANY: "Email Opened",
+    Mark.CLICKED: "Email Link Clicked",
+    Mark.COMPLAINED: "Email Marked as Spam",
+    Mark.UNSUBSCRIBED: "Email Unsubscribed",
+}
+_CALL_EVENTS = {
+    Mark.ACCEPTED: "Call Started",
+    Mark.ANSWERED: "Call Answered",
+    Mark.COMPLETED: "Call Completed",
+    Mark.FAILED: "Call Failed",
+    Mark.BUSY: "Call Failed",
+    Mark.NO_ANSWER: "Call Failed",
+    Mark.CANCELED: "Call Failed",
+    Mark.DIGITS: "Voice Digits",
+    Mark.VOICEMAIL: "Voicemail Left",
+}
+_REPEATABLE = frozenset({Mark.OPENED, Mark.OPENED_ANY, Mark.CLICKED, Mark.DEFERRED, Mark.DIGITS})
+
+
+def event_of(channel: Channel, mark: Mark) -> str | None:
+    """Return the reserved event (vocabulary.md) that a fact about a delivery is, or None."""
+    if channel is Channel.EMAIL:
+        return _EMAIL_EVENTS.get(mark)
+    if channel is Channel.VOICE:
+        return _CALL_EVENTS.get(mark)
+    if mark is Mark.CLICKED:
+        return "Link Clicked"
+    word = _MESSAGE_EVENTS.get(mark)
+    if word is None or (word == "Read" and channel in (Channel.SMS, Channel.MMS)):
+        return None
+    return f"{CHANNEL_WORDS[channel]} {word}"
+
+
+def on_outcome(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
+    """Take in what became of an attempt, or of a judgement at release. Idempotent: a repeat changes nothing."""
+    mark = Mark(outcome.mark)
+    if mark is not Mark.UNKNOWN and mark in delivery.marks:
+        return
+    turn.changes.deliveries[delivery.id] = delivery
+    delivery.lease = delivery.lease_until = None
+    delivery.address = outcome.address or delivery.address
+    delivery.provider = outcome.provider or delivery.provider
+    match mark:
+        case Mark.ACCEPTED:
+            _accepted(turn, person, delivery, outcome)
+        case Mark.HELD:
+            _again(turn, person, delivery, outcome)
+        case Mark.UNKNOWN:
+            _unknown(turn, person, delivery, outcome)
+        case _:
+            _ended(turn, person, delivery, outcome, mark)
+
+
+def _accepted(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
+    delivery.provider_id = outcome.provider_id or delivery.provider_id
+    delivery.segments = outcome.segments or delivery.segments
+    delivery.accepted_at = outcome.at
+    delivery.due_at = delivery.unknown_since = None
+    _decide(turn, person, delivery, "accepted", None)
+    _mark(turn, person, delivery, Mark.ACCEPTED, {"segments": delivery.segments})
+
+
+def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
+    """Refused before it was taken: wait and call again, for at most an hour."""
+    if not delivery.waits_for_release() and delivery.status not in (Mark.SENDING, Mark.UNKNOWN):
+        return
+    first = delivery.first_call_at or outcome.at
+    if outcome.detail == "not_taken":
+        delivery.attempts = 0
+        delivery.unknown_since = None
+        due = outcome.at + RETRY_AFTER_NOT_TAKEN
+    else:
+        backoff = min(timedelta(seconds=2 ** min(delivery.attempts, 20)), MAX_BACKOFF)
+        delivery.attempts += 1
+        due = outcome.retry_at or outcome.at + backoff
+    if due > first + GIVE_UP_AFTER:
+        failed = Outcome(
+            delivery=delivery.id,
+            profile=person.id,
+            mark=Mark.FAILED,
+            at=outcome.at,
+            reason=FailReason.PROVIDER_ERROR,
+            code=outcome.code,
+        )
+        _ended(turn, person, delivery, failed, Mark.FAILED)
+        return
+    delivery.reason = HoldReason.RETRY
+    delivery.code = outcome.code
+    delivery.stand(Mark.HELD, due)
+
+
+def _unknown(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
+    """The request left and no answer came: wait for the callback, and ask the provider after a while."""
+    if delivery.marks:
+        return
+    delivery.unknown_since = delivery.unknown_since or outcome.at
+    delivery.reason, delivery.code = "unknown", outcome.code
+    delivery.stand(Mark.UNKNOWN, outcome.retry_at or outcome.at + ASK_AFTER)
+    _decide(turn, person, delivery, "unknown", None)
+
+
+def _ended(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome, mark: Mark) -> None:
+    reason, code = outcome.reason, outcome.code
+    if outcome.opt_out:
+        mark, reason = Mark.SKIPPED, SkipReason.UNSUBSCRIBED
+        if delivery.address is not None:
+            stop(
+                turn, person, delivery.channel, delivery.address, f"provider:{outcome.provider}", stopped=True
+            )
+    if outcome.suppress and delivery.address is not None:
+        _suppress(turn, person, delivery, reason or "invalid_address")
+    delivery.reason, delivery.code, delivery.rule = reason, code, outcome.rule
+    delivery.due_at = None
+    _decide(turn, person, delivery, str(mark), reason)
+    _mark(turn, person, delivery, mark, {"code": code, "reason": reason})
+
+
+def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt) -> None:
+    """Take in what the provider told us by webhook. Order-free; a repeat changes nothing."""
+    mark = Mark(receipt.mark)
+    if mark is Mark.OPENED and receipt.machine:
+        mark = Mark.OPENED_ANY
+    delivery.provider = delivery.provider or receipt.provider
+    delivery.provider_id = delivery.provider_id or receipt.provider_id
+    turn.changes.deliveries[delivery.id] = delivery
+    turn.changes.receipts.append(
+        ReceiptRow(
+            delivery=delivery.id,
+            profile=person.id,
+            receipt_id=receipt.receipt_id,
+            mark=mark,
+            at=receipt.at,
+            provider=receipt.provider,
+            code=receipt.code,
+            data=_told(receipt),
+        )
+    )
+    if Mark.ACCEPTED not in reached(delivery.marks) and Mark.ACCEPTED in reached([mark]):
+        _found_taken(turn, person, delivery, receipt)
+    if mark in (Mark.FAILED, Mark.UNDELIVERED, Mark.BOUNCED, Mark.DROPPED):
+        delivery.code = receipt.code or delivery.code
+        delivery.reason = receipt.reason or delivery.reason
+    if receipt.suppress or mark is Mark.COMPLAINED or (mark is Mark.BOUNCED and receipt.hard):
+        _suppress(turn, person, delivery, str(mark))
+    if mark is Mark.UNSUBSCRIBED:
+        _unsubscribed(turn, person, delivery)
+    _mark(turn, person, delivery, mark, _told(receipt))
+
+
+def _found_taken(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt) -> None:
+    """A receipt proves that the provider took it, whatever we know of the call: an unknown outcome is settled."""
+    delivery.accepted_at = delivery.accepted_at or delivery.sending_at or receipt.at
+    delivery.lease = delivery.lease_until = delivery.due_at = delivery.unknown_since = None
+    delivery.reason = None
+    _decide(turn, person, delivery, "accepted", "receipt")
+    if receipt.mark != Mark.ACCEPTED:
+        _mark(turn, person, delivery, Mark.ACCEPTED, {})
+
+
+def _told(receipt: Receipt) -> dict[str, Any]:
+    told = {
+        "code": receipt.code,
+        "reason": receipt.reason,
+        "url": receipt.url,
+        "link_id": receipt.link_id,
+        "digits": receipt.digits,
+        "answered_by": receipt.answered_by,
+        "duration": receipt.duration,
+        "machine": True if receipt.machine else None,
+        "hard": receipt.hard if receipt.mark == Mark.BOUNCED else None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _mark(turn: Turn, person: Person, delivery: Delivery, mark: Mark, extra: Mapping[str, Any]) -> None:
+    """Add a fact to a delivery; tell the run that waits for it; write the event it is."""
+    known = mark in delivery.marks
+    delivery.add(mark)
+    run = None if delivery.run is None else person.run(delivery.run)
+    event = None
+    name = event_of(delivery.channel, mark)
+    if name is not None and (not known or mark in _REPEATABLE):
+        properties = {**delivery_properties(delivery), **{k: v for k, v in extra.items() if v is not None}}
+        if mark in (Mark.OPENED, Mark.OPENED_ANY):
+            properties["machine"] = mark is Mark.OPENED_ANY
+        if mark in (Mark.BUSY, Mark.NO_ANSWER, Mark.CANCELED) and delivery.channel is Channel.VOICE:
+            properties["code"] = str(mark)
+        event = turn.happen(person, name, properties, run=delivery.run, step=delivery.step)
+        turn.follows.pop()
+    moved = None
+    if run is not None and delivery.step is not None:
+        moved = tell_run(turn, run, delivery, mark, event)
+    react(turn, person, event=event, touched=Touched(), moved=moved, run=delivery.run, step=delivery.step)
+
+
+def tell_run(turn: Turn, run: Run, delivery: Delivery, mark: Mark, event: Any) -> Moved | None:
+    known = run.deliveries.get(delivery.step or "")
+    if known is None or known.id != delivery.id:
+        return None
+    if mark not in known.marks:
+        known.marks = [*known.marks, mark]
+        turn.changes.runs.setdefault(run.id, run)
+    return Moved(delivery.step or "", mark, delivery.reason, event)
+
+
+def delivery_properties(delivery: Delivery) -> dict[str, Any]:
+    """Return what every delivery event carries (vocabulary.md)."""
+    return {
+        "delivery_id": delivery.id,
+        "channel": str(delivery.channel),
+        "topic": delivery.topic,
+        "journey": delivery.journey,
+        "version": delivery.version,
+        "run": delivery.run,
+        "step": delivery.step,
+        "template": delivery.template,
+        "provider": delivery.provider,
+    }
+
+
+def _decide(turn: Turn, person: Person, delivery: Delivery, outcome: str, reason: str | None) -> None:
+    turn.decide(
+        person,
+        Decided.SEND,
+        outcome,
+        journey=delivery.journey,
+        run=delivery.run,
+        step=delivery.step,
+        delivery=delivery.id,
+        reason=None if reason is None else str(reason),
+        rule=delivery.rule,
+        values={"channel": str(delivery.channel), "topic": delivery.topic},
+    )
+
+
+def _suppress(turn: Turn, person: Person, delivery: Delivery, reason: str) -> None:
+    address = delivery.address or person.address(delivery.channel)
+    kind = family(delivery.channel)
+    if address is None or (kind, address) in person.consents.suppressed:
+        return
+    person.consents.suppressed[kind, address] = reason
+    turn.changes.suppressions.append(
+        SuppressionEntry(
+            channel=kind, address=address, reason=reason, at=turn.now, source=f"delivery:{delivery.id}"
+        )
+    )
+    turn.happen(person, "Address Suppressed", {"channel": str(delivery.channel), "reason": reason})
+
+
+def _unsubscribed(turn: Turn, person: Person, delivery: Delivery) -> None:
+    topic = delivery.topic or EVERY_TOPIC
+    write_consent(
+        turn,
+        person,
+        channel=delivery.channel,
+        topic=topic,
+        state=ConsentState.UNSUBSCRIBED,
+        address=delivery.address,
+        source="provider",
+    )
+
+
+def stop(turn: Turn, person: Person, channel: str, address: str, source: str, *, stopped: bool) -> None:
+    """Switch every topic of a channel off, or on again, for this address and this person."""
+    state = ConsentState.UNSUBSCRIBED if stopped else ConsentState.SUBSCRIBED
+    write_consent(
+        turn, person, channel=channel, topic=EVERY_TOPIC, state=state, address=address, source=source
+    )
+
+
+def write_consent(
+    turn: Turn,
+    person: Person,
+    *,
+    channel: str,
+    topic: str,
+    state: ConsentState,
+    address: str | None,
+    source: str,
+    at: datetime | None = None,
+) -> None:
+    """Append one line to the ledger for a person and an address, and let the event happen."""
+    entry = ConsentEntry(
+        channel=family(channel),
+        topic=topic,
+        state=state,
+        at=at or turn.now,
+        source=source,
+        address=address,
+        profile=person.id,
+    )
+    person.consents.apply(entry)
+    turn.changes.consents.append(entry)
+    turn.decide(
+        person, Decided.CONSENT, str(state), reason=source, values={"channel": channel, "topic": topic}
+    )
+    turn.happen(
+        person,
+        "Subscription Updated",
+        {"channel": channel, "topic": topic, "state": str(state), "source": source},
+    )

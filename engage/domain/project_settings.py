@@ -1,0 +1,216 @@
+"""The house rules of a project: `journeys/settings.yaml` as a form, with the defaults of language.md §5."""
+
+from datetime import time, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+
+from engage.domain.consent import Policy, family
+from engage.domain.delivery import Channel
+from engage.domain.forms import DurationField, Form, KebabName, PlainText, mistake
+
+
+def wall_time(value: object) -> time:
+    """Read `"09:00"`: a time on the wall, hours and minutes (and seconds)."""
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str):
+        raise mistake("a time of day is text", 'write it in quotes: "09:00"')
+    try:
+        hours, minutes, *rest = [int(part) for part in value.split(":")]
+        return time(hours, minutes, rest[0] if rest else 0)
+    except (ValueError, TypeError) as exc:
+        raise mistake(f"`{value}` is not a time of day", 'write `"09:00"` or `"18:30"`') from exc
+
+
+def share(value: object) -> Decimal:
+    """Read `5%` (or a bare number of per cent) as a fraction of one."""
+    text = str(value).strip().removesuffix("%").strip() if not isinstance(value, bool) else "?"
+    try:
+        number = Decimal(text)
+    except ArithmeticError as exc:
+        raise mistake(f"`{value}` is not a share", "write `5%`") from exc
+    if not number.is_finite() or not 0 <= number <= 100:
+        raise mistake(f"`{value}` is not between 0% and 100%")
+    return number / 100
+
+
+_PER = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+def rate(value: object) -> Decimal:
+    """Read `10 per second` as a number per second."""
+    words = str(value).split()
+    try:
+        number, unit = [word for word in words if word != "per"]
+        result = Decimal(number) / _PER[unit]
+    except (ValueError, ArithmeticError, KeyError) as exc:
+        raise mistake(f"`{value}` is not a rate", "write `10 per second` or `600 per minute`") from exc
+    if result <= 0:
+        raise mistake("a rate is more than nothing")
+    return result
+
+
+def zone_name(value: object) -> str:
+    """Read an IANA zone name and refuse what is none."""
+    try:
+        if isinstance(value, str) and value:
+            ZoneInfo(value)
+            return value
+    except (KeyError, ValueError, OSError):
+        pass
+    raise mistake(f"`{value}` is not a time zone", "use an IANA name such as `Europe/Berlin`")
+
+
+WallTime = Annotated[time, PlainValidator(wall_time), WithJsonSchema({"type": "string"})]
+Share = Annotated[Decimal, PlainValidator(share), WithJsonSchema({"type": ["string", "number"]})]
+Rate = Annotated[Decimal, PlainValidator(rate), WithJsonSchema({"type": "string"})]
+ZoneName = Annotated[str, BeforeValidator(zone_name)]
+TopicPolicy = Literal["opt_in", "opt_out", "double_opt_in"]
+
+
+class Topic(Form):
+    """What people may say yes or no to. A channel it does not name may not be used (mms follows sms)."""
+
+    title: PlainText = ""
+    description: PlainText = ""
+    transactional: bool = False
+    urgent: bool = False
+    duplicates: Literal["never_twice", "never_lost"] = "never_twice"
+    email: TopicPolicy | None = None
+    sms: TopicPolicy | None = None
+    whatsapp: TopicPolicy | None = None
+    voice: TopicPolicy | None = None
+    chat: TopicPolicy | None = None
+
+    def policy(self, channel: str) -> Policy:
+        """Return what this topic asks for on `channel`."""
+        named = {name: getattr(self, name) for name in ("email", "sms", "whatsapp", "voice", "chat")}
+        asked = named[family(channel)]
+        if self.transactional:
+            return Policy.TRANSACTIONAL if asked or not any(named.values()) else Policy.NEVER
+        return Policy(asked) if asked else Policy.NEVER
+
+
+class QuietHoursForm(Form):
+    """When these channels stay silent, on the person's wall clock; `from` inclusive, `to` exclusive."""
+
+    from_: WallTime = Field(default=time(21), alias="from")
+    to: WallTime = time(8)
+    channels: tuple[Channel, ...] = (Channel.SMS, Channel.MMS, Channel.WHATSAPP, Channel.VOICE)
+    on_quiet: Literal["hold", "skip"] = "hold"
+    unknown_zone: Literal["project", "skip"] = "project"
+
+
+class Cap(Form):
+    """At most `limit` accepted, non-transactional sends per person in a rolling `per`."""
+
+    channels: tuple[Channel, ...] | None = None
+    topic: str | None = None
+    limit: int = Field(ge=0)
+    per: DurationField
+    on_cap: Literal["skip", "hold"] = "skip"
+
+    def covers(self, channel: Channel, topic: str | None) -> bool:
+        """Return whether a send on `channel` for `topic` counts against this cap."""
+        return (self.channels is None or channel in self.channels) and self.topic in (None, topic)
+
+
+class SenderForm(Form):
+    """Who we send as on one channel, and how fast (SMS: segments)."""
+
+    messaging_service: PlainText | None = None
+    number: PlainText | None = None
+    address: PlainText | None = None
+    name: PlainText | None = None
+    rate: Rate | None = None
+
+
+class SmsTexts(Form):
+    """Texts that law or carriers ask for."""
+
+    opt_out_text: PlainText | None = None
+    help_text: PlainText | None = None
+
+
+class Retention(Form):
+    """How long things are kept."""
+
+    events: DurationField = timedelta(days=400)
+    bodies: DurationField = timedelta(days=90)
+    decisions: DurationField = timedelta(days=90)
+
+
+class IdentifierRule(Form):
+    """How many values of one identifier a profile may have, and which identifier wins."""
+
+    limit: int = Field(default=5, ge=1)
+    priority: int = Field(default=100, ge=1)
+
+
+class IdentityRules(Form):
+    """Identity resolution: own identifiers and values that identify nobody."""
+
+    identifiers: dict[str, IdentifierRule] = {}
+    blocked: tuple[str, ...] = ()
+
+
+class WebhookRules(Form):
+    """Hosts the `webhook` step may call."""
+
+    allow: tuple[str, ...] = ()
+
+
+class ProjectSettings(Form):
+    """`journeys/settings.yaml`. Absent parts have the defaults of language.md §5."""
+
+    timezone: ZoneName = "UTC"
+    locale: PlainText = "en"
+    region: PlainText = "US"
+    late_events: DurationField = timedelta(hours=24)
+    law: tuple[str, ...] = ()
+    topics: dict[KebabName, Topic] = {}
+    quiet_hours: QuietHoursForm | None = QuietHoursForm()
+    caps: tuple[Cap, ...] = ()
+    senders: dict[Channel, SenderForm] = {}
+    sms: SmsTexts = SmsTexts()
+    global_holdout: Share = Decimal(0)
+    retention: Retention = Retention()
+    sensitive: tuple[str, ...] = ()
+    webhooks: WebhookRules = WebhookRules()
+    identity: IdentityRules = IdentityRules()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _quiet_hours_off(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("quiet_hours") in ("off", False):
+            return {**data, "quiet_hours": None}
+        return data
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The project's zone."""
+        return ZoneInfo(self.timezone)
+
+    def policy(self, channel: str, topic: str | None) -> Policy:
+        """Return what a send on `channel` for `topic` needs; without topics everything is opt-out."""
+        if not self.topics:
+            return Policy.OPT_OUT
+        if topic is None or topic not in self.topics:
+            return Policy.NEVER
+        return self.topics[topic].policy(channel)
+
+    def is_transactional(self, topic: str | None) -> bool:
+        """Return whether the topic waives opt-in, caps and holdout."""
+        return topic is not None and topic in self.topics and self.topics[topic].transactional
+
+    def is_urgent(self, topic: str | None) -> bool:
+        """Return whether the topic has its own queue and waives quiet hours."""
+        return topic is not None and topic in self.topics and self.topics[topic].urgent
+
+    def never_lost(self, topic: str | None) -> bool:
+        """Return whether an unknown outcome is, at the very last, sent again."""
+        return topic is not None and topic in self.topics and self.topics[topic].duplicates == "never_lost"

@@ -1,0 +1,195 @@
+"""What a step is: a form that knows how a run enters it, and what wakes a run that waits at it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from zoneinfo import ZoneInfo
+
+from engage.domain.consent import ConsentState
+from engage.domain.delivery import Mark
+from engage.domain.expression import Expression, Scope
+from engage.domain.forms import DurationField, Form, PlainText
+from engage.domain.profile import Event
+from engage.domain.run import Run
+
+if TYPE_CHECKING:
+    from engage.domain.steps.send import Send
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One step at its place in a journey: `path` is its position, `id` its written id or the path."""
+
+    path: str
+    id: str
+    step: "Step"
+    after: "Node | None" = None
+    """Where a run goes on when this step is done; none: the journey is completed."""
+    blocks: dict[str, "Node | None"] = field(default_factory=dict)
+    """The first step of each list below this one, by the suffix of its path; an empty list leads to `after`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Go on to a node; none: the end of the journey."""
+
+    to: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Wait here: until `due`, and for whatever the step listens to; `look` is when the clock may change a condition."""
+
+    due: datetime | None = None
+    look: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The run ends, with this reason."""
+
+    reason: str
+
+
+Move = Go | Park | End
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The run's timer fired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event happened to this person, and belongs to this run by key or by delivery."""
+
+    event: Event
+    fact_id: str
+    matches_key: bool
+    """Whether the journey's key expression gives this run's key for it (or the journey has none)."""
+    step: str | None = None
+    """The step of this run whose delivery the event is about, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A delivery of this run got further: `mark` is what is newly known about it."""
+
+    step: str
+    mark: Mark
+    reason: str | None = None
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Something about the person may have changed: conditions are judged again."""
+
+
+Stimulus = Due | Happened | Moved | Looked
+
+
+class Walk(Protocol):
+    """What a step may see and do while a run stands at it. Nothing here touches the world."""
+
+    now: datetime
+    run: Run
+    journey_name: str
+    bucket_key: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The person's zone."""
+        ...
+
+    def scope(self, event: Event | None = None) -> Scope:
+        """Return what expressions see now; `event` is the one being looked at."""
+        ...
+
+    def fill(self, data: Any) -> Any:
+        """Return compiled data with its texts evaluated."""
+        ...
+
+    def zone_of(self, name: str | None) -> ZoneInfo:
+        """Return the zone a step names: none or `person` is the person's own."""
+        ...
+
+    def ask(self, node: Node, send: "Send") -> None:
+        """Ask for one delivery, for this visit of this step."""
+        ...
+
+    def happened_since(self, since: datetime, name: str) -> Sequence[Event]:
+        """Return this person's events of that name (or `Prefix*`) from `since` on that this run may see."""
+        ...
+
+    def belongs(self, event: Event) -> bool:
+        """Return whether the event has this run's key."""
+        ...
+
+    def write_traits(self, values: Mapping[str, Any]) -> None:
+        """Write traits of the person, as of now."""
+        ...
+
+    def change_consent(self, channel: str, topic: str, state: ConsentState) -> None:
+        """Append to the consent ledger for this person's address; the source is this run."""
+        ...
+
+    def suppress(self, channel: str, reason: str) -> None:
+        """Suppress this person's address on a channel, everywhere."""
+        ...
+
+    def emit(self, node: Node, event: str, properties: Mapping[str, Any]) -> bool:
+        """Let an event follow, handled once this run rests. False: the limit of its chain is reached."""
+        ...
+
+    def start(self, node: Node, journey: str, entry: Mapping[str, Any], key: str | None) -> bool:
+        """Enter the person into another journey once this run rests. False: the limit of its chain is reached."""
+        ...
+
+    def member(self, audience: str, member: bool) -> None:
+        """Put this person into a manual audience, or take them out."""
+        ...
+
+    def look(self, expression: Expression, scope: Scope) -> bool:
+        """Judge a condition and record what it saw."""
+        ...
+
+    def chosen(self, step: str) -> str | None:
+        """Return the arm a scenario fixed for this person at a split, or None."""
+        ...
+
+    def note(self, outcome: str, reason: str | None = None, values: Mapping[str, Any] | None = None) -> None:
+        """Record a decision of this step."""
+        ...
+
+
+class Step(Form):
+    """One step of a journey. A subclass is one verb: its form, how it is entered, and what resumes it."""
+
+    verb: ClassVar[str]
+    id: PlainText | None = None
+    note: PlainText | None = None
+    expires: DurationField | None = None
+    if_not_sent: dict[str, Any] | None = None
+
+    def blocks(self) -> Iterator[tuple[str, Sequence["Step"]]]:
+        """Yield the lists of steps below this one, each with the suffix of its path."""
+        return iter(())
+
+    def loops(self) -> bool:
+        """Return whether its blocks lead back to it instead of past it."""
+        return False
+
+    def enter(self, walk: Walk, node: Node) -> Move:
+        """Return what happens when a run arrives here."""
+        raise NotImplementedError
+
+    def resume(self, walk: Walk, node: Node, stimulus: Stimulus) -> Move | None:
+        """Return what a stimulus does to a run that waits here; none: it goes on waiting."""
+        del walk, stimulus
+        return Go(node.after) if self.waits() else None
+
+    def waits(self) -> bool:
+        """Return whether a run can stand at this step at all."""
+        return False

@@ -1,0 +1,158 @@
+"""Steps that reach a person: one verb a channel, one form for all of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from engage.domain.delivery import SETTLED, Channel, Mark, SkipReason, reached
+from engage.domain.expression import Place
+from engage.domain.forms import DataField, Form, PlainText, TextField, expression_field, mistake
+from engage.domain.run import Run
+from engage.domain.steps.base import End, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
+from engage.domain.steps.steplist import StepList
+
+_NOT_SENT = ("continue", "exit")
+
+
+class SendForm(Form):
+    """What to send: a template or a text, to whom if not the person's own address, with which values."""
+
+    template: PlainText | None = None
+    text: TextField | None = None
+    to: expression_field(Place.STEP) | None = None  # type: ignore[valid-type]  # built by a factory
+    with_: dict[str, DataField] = Field(default={}, alias="with")
+    topic: PlainText | None = None
+    sender: PlainText | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return {"template": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _one_content(self) -> "SendForm":
+        if (self.template is None) == (self.text is None):
+            raise mistake("a send needs a template or a text, and only one of them")
+        return self
+
+
+class Send(Step):
+    """Ask for one delivery and go on when it was accepted, refused with a reason, or failed for good."""
+
+    channel: ClassVar[Channel]
+    if_not_sent: "dict[str, StepList | str] | None" = None
+
+    @property
+    def form(self) -> SendForm:
+        """What to send."""
+        form: SendForm = getattr(self, self.verb)
+        return form
+
+    @model_validator(mode="after")
+    def _known_reasons(self) -> "Send":
+        for reason, answer in (self.if_not_sent or {}).items():
+            if reason != "default" and reason not in set(SkipReason):
+                raise mistake(
+                    f"`{reason}` is no reason for not sending", "one of: default, " + ", ".join(SkipReason)
+                )
+            if isinstance(answer, str) and answer not in _NOT_SENT:
+                raise mistake(
+                    f"`{answer}` is no answer to a refusal", "`exit`, `continue` or a list of steps"
+                )
+        return self
+
+    def blocks(self) -> Iterator[tuple[str, Sequence[Step]]]:
+        """The lists of `if_not_sent`."""
+        for reason, answer in (self.if_not_sent or {}).items():
+            if not isinstance(answer, str):
+                yield f"if_not_sent.{reason}", answer
+
+    def waits(self) -> bool:
+        """A run stands here until its delivery is settled."""
+        return True
+
+    def enter(self, walk: Walk, node: Node) -> Move:
+        """Ask for the delivery and wait until it is settled."""
+        walk.ask(node, self)
+        return Park()
+
+    def resume(self, walk: Walk, node: Node, stimulus: Stimulus) -> Move | None:
+        """Go on once the delivery is accepted, skipped or failed."""
+        if isinstance(stimulus, Moved) and stimulus.step == node.id:
+            return self._settled(walk, node, stimulus.reason)
+        if isinstance(stimulus, Looked):
+            return self._settled(walk, node, None)
+        return None
+
+    def _settled(self, walk: Walk, node: Node, reason: str | None) -> Move | None:
+        known = _newest(walk.run, node.id)
+        if known is None or not known & SETTLED:
+            return None
+        if Mark.SKIPPED not in known or Mark.ACCEPTED in known:
+            return Go(node.after)
+        answers = self.if_not_sent or {}
+        key = reason if reason in answers else "default"
+        match answers.get(key, "continue"):
+            case "exit":
+                return End("exit")
+            case "continue":
+                return Go(node.after)
+            case _:
+                return Go(node.blocks[f"if_not_sent.{key}"])
+
+
+def _newest(run: Run, step: str) -> frozenset[Mark] | None:
+    delivery = run.deliveries.get(step)
+    return None if delivery is None else reached(delivery.marks)
+
+
+class Email(Send):
+    """Send a mail."""
+
+    verb: ClassVar[str] = "email"
+    channel: ClassVar[Channel] = Channel.EMAIL
+    email: SendForm
+
+
+class Sms(Send):
+    """Send an SMS."""
+
+    verb: ClassVar[str] = "sms"
+    channel: ClassVar[Channel] = Channel.SMS
+    sms: SendForm
+
+
+class Mms(Send):
+    """Send an MMS."""
+
+    verb: ClassVar[str] = "mms"
+    channel: ClassVar[Channel] = Channel.MMS
+    mms: SendForm
+
+
+class Whatsapp(Send):
+    """Send a WhatsApp message."""
+
+    verb: ClassVar[str] = "whatsapp"
+    channel: ClassVar[Channel] = Channel.WHATSAPP
+    whatsapp: SendForm
+
+
+class Voice(Send):
+    """Make a call."""
+
+    verb: ClassVar[str] = "voice"
+    channel: ClassVar[Channel] = Channel.VOICE
+    voice: SendForm
+
+
+class Chat(Send):
+    """Write into the person's conversation."""
+
+    verb: ClassVar[str] = "chat"
+    channel: ClassVar[Channel] = Channel.CHAT
+    chat: SendForm
+
+
+SENDS: tuple[type[Send], ...] = (Email, Sms, Mms, Whatsapp, Voice, Chat)

@@ -1,0 +1,154 @@
+"""Turn: what one batch of facts is decided with — the definitions, the clock of the fact at hand, what is written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from engage.domain.catalog import Catalog
+from engage.domain.changes import Changes, Timer, TimerKind
+from engage.domain.decision import Decided, Decision
+from engage.domain.delivery import Delivery
+from engage.domain.fact import Start
+from engage.domain.ids import DeliveryId, EventId, uuid7
+from engage.domain.person import Person
+from engage.domain.profile import Event
+from engage.domain.run import Run
+
+
+class Choices(Protocol):
+    """Who falls where: by hash in production, fixed by a scenario in a test."""
+
+    def arm(self, person: Person, step: str) -> str | None:
+        """Return the arm fixed for this person at a split; none: by hash."""
+        ...
+
+    def held_out(self, person: Person, journey: str) -> bool | None:
+        """Return whether the person is fixed to be held out; none: by hash."""
+        ...
+
+
+class ByHash:
+    """The choices of production."""
+
+    def arm(self, person: Person, step: str) -> str | None:
+        """Always by hash."""
+        del person, step
+        return None
+
+    def held_out(self, person: Person, journey: str) -> bool | None:
+        """Always by hash."""
+        del person, journey
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Follow:
+    """A fact that follows from a decision, handled once the run that caused it rests."""
+
+    event: Event | None = None
+    start: Start | None = None
+    member: tuple[str, bool] | None = None
+    traits: Mapping[str, Any] | None = None
+    run: str | None = None
+    """The run a delivery's event belongs to."""
+    step: str | None = None
+
+
+CHAIN_LIMIT = 100
+"""`emit` and `start` after one outside fact; language.md §3."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One digest turn. `now` is the instant of the fact or timer at hand."""
+
+    catalog: Catalog
+    now: datetime
+    changes: Changes = field(default_factory=Changes)
+    choices: Choices = field(default_factory=ByHash)
+    deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
+    """Loaded deliveries: those facts are about, and those that wait for release in open runs."""
+    fact_id: str = ""
+    arrival: int = 0
+    chain: int = 0
+    counter: int = 0
+    follows: list[Follow] = field(default_factory=list)
+    alarms: list[Timer] = field(default_factory=list)
+    """Timers set in this turn, in order: those already due fire before later facts of the batch."""
+    planned: datetime | None = None
+    """When the timer at hand should have fired, where that is earlier than `now`: a pause delayed it."""
+    backfill: bool = False
+    """Whether rules are only being brought in line with history: no journey starts but with `existing: include`."""
+
+    def begin(self, *, fact_id: str, now: datetime, arrival: int, chain: int = 0) -> None:
+        """Begin with the next fact or timer."""
+        self.fact_id, self.now, self.arrival, self.chain, self.counter = fact_id, now, arrival, chain, 0
+        self.planned = None
+
+    def next_id(self, *parts: str) -> str:
+        """Return an id that is new in this fact and the same whenever the fact is decided again."""
+        self.counter += 1
+        return uuid7(self.now, self.fact_id, str(self.counter), *parts)
+
+    def may_follow(self) -> bool:
+        """Count one more `emit` or `start` of this chain; False once the limit is passed."""
+        self.chain += 1
+        return self.chain <= CHAIN_LIMIT
+
+    def decide(self, person: Person, kind: Decided, outcome: str, **fields: Any) -> None:
+        """Record a decision about a person, at the instant at hand."""
+        self.changes.decisions.append(
+            Decision(profile=person.id, at=self.now, kind=kind, outcome=outcome, **fields)
+        )
+
+    def touch(self, person: Person) -> None:
+        """Have the profile written."""
+        self.changes.profiles[person.id] = person.profile
+
+    def keep_run(self, person: Person, run: Run) -> None:
+        """Have the run written, and its timer set to when it is due."""
+        self.changes.runs.pop(run.id, None)
+        self.changes.runs[run.id] = run
+        due = None
+        if run.active and not self.catalog.is_paused(run.journey):
+            due = min((at for at in (run.due_at, run.look_at) if at is not None), default=None)
+        self.set_timer(person, TimerKind.RUN, run.id, due)
+
+    def set_timer(self, person: Person, kind: TimerKind, ref: str, due_at: datetime | None) -> None:
+        """Set or clear one timer; writes nothing if it stands so already."""
+        if person.timers.get((kind, ref)) == due_at:
+            return
+        if due_at is None:
+            person.timers.pop((kind, ref), None)
+        else:
+            person.timers[kind, ref] = due_at
+        timer = Timer(profile=person.id, kind=kind, ref=ref, due_at=due_at, lane=person.profile.lane)
+        self.changes.timers[person.id, kind, ref] = timer
+        if due_at is not None:
+            self.alarms.append(timer)
+
+    def happen(
+        self,
+        person: Person,
+        name: str,
+        properties: Mapping[str, Any],
+        *,
+        run: str | None = None,
+        step: str | None = None,
+    ) -> Event:
+        """Let one of our own events happen to a person: written now, handled after the run at hand rests."""
+        event = Event(
+            id=EventId(self.next_id(name)),
+            profile=person.id,
+            name=name,
+            type="engine",
+            timestamp=self.now,
+            received_at=self.now,
+            arrival=self.arrival,
+            properties=dict(properties),
+            epoch=self.catalog.epoch,
+        )
+        self.changes.events.append(event)
+        self.follows.append(Follow(event=event, run=run, step=step))
+        return event

@@ -1,0 +1,127 @@
+"""Who a call is about: identifiers in their compared form, and the consent wishes it carries."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from engage.domain.consent import ConsentState
+from engage.domain.delivery import Channel
+from engage.domain.fact import Identifier, Json, SubscriptionWish
+from engage.engine.canonical_rules import Rules
+from engage.engine.normal_address import normal_address, normal_email, normal_phone
+
+MAX_IDENTIFIER = 500
+"""Characters. Longer ones name nobody; an index entry of the database holds no more than 2,700 bytes."""
+_KIND = re.compile(r"[a-z][a-z0-9_.]{0,59}")
+_CHANNELS = {"EMAIL": Channel.EMAIL, "SMS": Channel.SMS, "WHATSAPP": Channel.WHATSAPP}
+_STATES = {"SUBSCRIBED": ConsentState.SUBSCRIBED, "UNSUBSCRIBED": ConsentState.UNSUBSCRIBED}
+
+
+def plain(value: object) -> str | None:
+    """Return an id as text: numbers in their shortest form; None for what is no id (null, blank, true, objects)."""
+    if isinstance(value, str):
+        return value if value and not value.isspace() else None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal):
+        whole = value.to_integral_value()
+        return str(int(whole)) if whole == value else str(value.normalize())
+    return None
+
+
+def normal_identifier(kind: str, value: str, region: str) -> Identifier | None:
+    """Return the identifier in the form it is compared; None if the value cannot be one of that kind."""
+    if kind == "email":
+        normal = normal_email(value)
+    elif kind == "phone":
+        normal = normal_phone(value, region)
+    else:
+        normal = value if len(value) <= MAX_IDENTIFIER else None
+    return None if normal is None else Identifier(kind, normal)
+
+
+def identifiers(
+    user_id: str | None, anonymous_id: str | None, item: Json, traits: Json, context: Json, rules: Rules
+) -> tuple[Identifier, ...]:
+    """Return everything in a call that names its person, strongest first, each once. `traits` are identify's own."""
+    found: dict[Identifier, None] = {}
+    if user_id is not None:
+        found[Identifier("user_id", user_id)] = None
+    if anonymous_id is not None:
+        found[Identifier("anonymous_id", anonymous_id)] = None
+    about = context.get("traits")
+    about = about if isinstance(about, dict) else {}
+    for kind in ("email", "phone"):
+        text = plain(traits[kind] if kind in traits else about.get(kind))
+        if text is not None and (address := normal_identifier(kind, text, rules.region)) is not None:
+            found[address] = None
+    if rules.identifiers:
+        found.update(dict.fromkeys(_own(item, traits, about, rules)))
+    if "externalIds" in context:
+        found.update(dict.fromkeys(_external(context["externalIds"], rules.region)))
+    return tuple(found)
+
+
+def _own(item: Json, traits: Json, about: Json, rules: Rules) -> Iterator[Identifier]:
+    properties = item.get("properties")
+    places = (traits, about, properties if isinstance(properties, dict) else {})
+    for key, kind in rules.identifiers.items():
+        for place in places:
+            value = plain(place.get(key))
+            if value is not None and (own := normal_identifier(kind, value, rules.region)) is not None:
+                yield own
+
+
+def _external(entries: object, region: str) -> Iterator[Identifier]:
+    """Read `context.externalIds` as Segment does: all four keys, the collection `users`; anything else is left alone."""
+    for entry in entries if isinstance(entries, list) else ():
+        if (
+            not isinstance(entry, dict)
+            or entry.get("collection") != "users"
+            or entry.get("encoding") != "none"
+        ):
+            continue
+        kind, value = entry.get("type"), plain(entry.get("id"))
+        if isinstance(kind, str) and _KIND.fullmatch(kind) and value is not None:
+            identifier = normal_identifier(kind, value, region)
+            if identifier is not None:
+                yield identifier
+
+
+def wishes(context: Json, rules: Rules) -> tuple[SubscriptionWish, ...]:
+    """Read `context.messaging_subscriptions`. `DID_NOT_SUBSCRIBE` and channels we do not have say nothing."""
+    entries = context.get("messaging_subscriptions")
+    return tuple(_wishes(entries, rules)) if isinstance(entries, list) else ()
+
+
+def _wishes(entries: list[Any], rules: Rules) -> Iterator[SubscriptionWish]:
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        channel = _CHANNELS.get(str(entry.get("type")).upper())
+        if channel is None:
+            continue
+        key = plain(entry.get("key"))
+        address = normal_address(channel, key, rules.region) if key is not None else None
+        if key is not None and address is None:
+            continue
+        state = _STATES.get(str(entry.get("status")).upper())
+        if state is not None:
+            yield SubscriptionWish(channel=channel, state=state, address=address)
+        groups = entry.get("groups")
+        for group in groups if isinstance(groups, list) else ():
+            yield from _group_wish(group, channel, address, rules)
+
+
+def _group_wish(
+    group: object, channel: Channel, address: str | None, rules: Rules
+) -> Iterator[SubscriptionWish]:
+    if not isinstance(group, dict):
+        return
+    name, state = group.get("name"), _STATES.get(str(group.get("status")).upper())
+    if isinstance(name, str) and name and state is not None:
+        topic = rules.topics.get(name.casefold(), name)
+        yield SubscriptionWish(channel=channel, state=state, topic=topic, address=address)

@@ -1,0 +1,302 @@
+"""Deliver: reserve and commit, call, write the outcome as a fact and commit. Never resends blindly."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from engage.domain.catalog import Catalog
+from engage.domain.consent import Consents, family
+from engage.domain.delivery import Channel, Delivery, FailReason, HoldReason, Mark, Priority, SkipReason
+from engage.domain.fact import NewFact, Outcome, encode
+from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.person import address_of
+from engage.domain.profile import Profile
+from engage.domain.release import Hold, Release, Skip, judge
+from engage.engine.rendering import Requests
+from engage.ports.channel import Accepted, Answer, Busy, Outbound, Rejected, Sender, Unknown
+from engage.ports.clock import Clock, Hints
+from engage.ports.storage import Store, Transaction
+from engage.ports.templating import Renderer
+
+CHUNK = 50
+"""Calls under one reservation; design §2.10: the ledger is read again per chunk of at most 50 calls."""
+LEASE = timedelta(seconds=60)
+"""How long a worker may be calling; longer than any call's time-out."""
+CALL_MARGIN = timedelta(seconds=20)
+"""A call must not start with less of its lease left than its own time-out takes."""
+SOURCE = "deliver"
+
+CatalogOf = Callable[[Transaction], Catalog]
+_NO_PROVIDER = FailReason.CONFIG
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What a turn did."""
+
+    released: int = 0
+    refused: int = 0
+    held: int = 0
+    more: bool = False
+    """Whether there may be more to release right now."""
+
+
+@dataclass(slots=True)
+class _Reserved:
+    calls: list[tuple[Delivery, Outbound, datetime]] = field(default_factory=list)
+    """What may leave, and the instant of its slot."""
+    facts: list[NewFact] = field(default_factory=list)
+    result: Delivered = field(default_factory=Delivered)
+
+
+class Deliver:
+    """The room. One instance per process; thread-safe; its pool bounds the calls in flight."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog_of: CatalogOf,
+        renderer_of: Callable[[Transaction], Renderer],
+        senders: Mapping[Channel, Sender],
+        requests: Requests,
+        clock: Clock,
+        hints: Hints,
+        *,
+        worker: str,
+        pool: ThreadPoolExecutor | None = None,
+        slot_horizon: float = 1.0,
+    ) -> None:
+        """`worker` names the session lock this process holds; `pool` none calls one by one (tests)."""
+        self._store, self._catalog_of, self._renderer_of = store, catalog_of, renderer_of
+        self._senders, self._requests, self._clock, self._hints = senders, requests, clock, hints
+        self._worker, self._pool, self._horizon = worker, pool, slot_horizon
+
+    def turn(self, channel: Channel, priority: Priority) -> Delivered:
+        """Release up to `CHUNK` deliveries of one channel and class: two transactions around the calls."""
+        reserved = self._reserve(channel, priority)
+        outcomes = list(reserved.facts)
+        outcomes.extend(self._call_all(reserved.calls))
+        if outcomes:
+            with self._store.transaction() as tx:
+                tx.inbox.add(outcomes)
+            self._hints.digest({fact.lane for fact in outcomes})
+        return reserved.result
+
+    def _reserve(self, channel: Channel, priority: Priority) -> _Reserved:
+        reserved = _Reserved()
+        now = self._clock.now()
+        with self._store.transaction() as tx:
+            candidates = tx.deliveries.candidates(channel, priority, now, CHUNK)
+            if not candidates:
+                return reserved
+            reserved.result.more = len(candidates) == CHUNK
+            profiles = tx.people.lock({profile for _, profile in candidates}, skip_locked=True)
+            found = tx.deliveries.get([delivery for delivery, profile in candidates if profile in profiles])
+            ready = [
+                found[delivery]
+                for delivery, _ in candidates
+                if delivery in found and _is_due(found[delivery], now) and found[delivery].profile in profiles
+            ]
+            self._judge_all(tx, ready, profiles, now, reserved)
+            tx.deliveries.save(ready)
+        return reserved
+
+    def _judge_all(
+        self,
+        tx: Transaction,
+        ready: Sequence[Delivery],
+        profiles: Mapping[ProfileId, Profile],
+        now: datetime,
+        reserved: _Reserved,
+    ) -> None:
+        if not ready:
+            return
+        catalog, renderer = self._catalog_of(tx), self._renderer_of(tx)
+        consents = tx.consents.view({d.profile for d in ready}, _addresses(ready, profiles))
+        sent = _sent_lately(tx, catalog, ready, now)
+        first = _never_addressed(tx, catalog, ready, profiles)
+        released: list[tuple[Delivery, Outbound]] = []
+        for delivery in ready:
+            profile = profiles[delivery.profile]
+            view = consents.get(delivery.profile) or Consents()
+            verdict = judge(delivery, profile, view, catalog, sent.get(delivery.profile, ()), now)
+            match verdict:
+                case Hold(until=until, reason=reason, rule=rule):
+                    delivery.reason, delivery.rule = str(reason), rule
+                    delivery.stand(Mark.HELD, until)
+                    reserved.result.held += 1
+                case Skip(reason=reason, rule=rule):
+                    self._refuse(reserved, delivery, now, reason, rule)
+                case Release(address=address):
+                    line = catalog.settings.sms.opt_out_text if delivery.id in first else None
+                    rendering = self._requests.render(
+                        renderer, delivery, profile, catalog, now, address, line
+                    )
+                    if rendering.outbound is None:
+                        self._refuse(reserved, delivery, now, SkipReason.RENDER_FAILED, rendering.refused)
+                        continue
+                    sent.setdefault(delivery.profile, []).append((delivery.channel, delivery.topic, now))
+                    released.append((delivery, rendering.outbound))
+        self._slots(tx, catalog, released, now, reserved)
+
+    def _refuse(
+        self, reserved: _Reserved, delivery: Delivery, now: datetime, reason: SkipReason, rule: str | None
+    ) -> None:
+        """Refuse for good: the fact is in the inbox in the same transaction, and digest moves the run on."""
+        delivery.stand(Mark.SENDING, None)
+        delivery.rule = rule
+        outcome = Outcome(
+            delivery=delivery.id,
+            profile=delivery.profile,
+            mark=Mark.SKIPPED,
+            at=now,
+            reason=reason,
+            rule=rule,
+        )
+        reserved.facts.append(outcome_fact(delivery, outcome, now))
+        reserved.result.refused += 1
+
+    def _slots(
+        self,
+        tx: Transaction,
+        catalog: Catalog,
+        released: Sequence[tuple[Delivery, Outbound]],
+        now: datetime,
+        reserved: _Reserved,
+    ) -> None:
+        """Give each delivery its slot of the sender's rate; without one it waits and is judged again."""
+        if not released:
+            return
+        form = catalog.settings.senders.get(released[0][0].channel)
+        slots: list[datetime] | None = None
+        if form is not None and form.rate is not None:
+            name = form.messaging_service or form.number or form.address or str(released[0][0].channel)
+            spacing = float(Decimal(1) / form.rate)
+            slots = tx.senders.reserve(name, now, spacing, len(released), self._horizon)
+        for index, (delivery, outbound) in enumerate(released):
+            if slots is not None and index >= len(slots):
+                delivery.reason = HoldReason.RATE
+                delivery.stand(Mark.HELD, now + timedelta(seconds=max(self._horizon, 0.1)))
+                reserved.result.held += 1
+                reserved.result.more = False
+                continue
+            delivery.stand(Mark.SENDING, None)
+            delivery.reason = None
+            delivery.lease, delivery.lease_until = self._worker, self._clock.machine() + LEASE
+            delivery.sending_at = now
+            delivery.first_call_at = delivery.first_call_at or now
+            delivery.address = outbound.to
+            delivery.calls += 1
+            reserved.calls.append((delivery, outbound, now if slots is None else slots[index]))
+            reserved.result.released += 1
+
+    def _call_all(self, calls: Sequence[tuple[Delivery, Outbound, datetime]]) -> Iterable[NewFact]:
+        if self._pool is None:
+            return [self._call(*call) for call in calls]
+        return list(self._pool.map(lambda call: self._call(*call), calls))
+
+    def _call(self, delivery: Delivery, outbound: Outbound, slot: datetime) -> NewFact:
+        """Call the provider once, unless the lease has run out meanwhile, and return the outcome as a fact."""
+        self._clock.sleep_until(slot)
+        assert delivery.lease_until is not None
+        if self._clock.machine() > delivery.lease_until - CALL_MARGIN:
+            answer: Answer = Busy(detail="lease")
+        else:
+            sender = self._senders.get(delivery.channel)
+            answer = (
+                Rejected(reason=_NO_PROVIDER, code="no_provider") if sender is None else sender.send(outbound)
+            )
+        at = self._clock.now()
+        provider = getattr(self._senders.get(delivery.channel), "provider", None)
+        return outcome_fact(delivery, outcome_of(delivery, outbound, answer, at, provider), at)
+
+
+def outcome_of(
+    delivery: Delivery, outbound: Outbound, answer: Answer, at: datetime, provider: str | None
+) -> Outcome:
+    """Return the fact that a provider's answer is."""
+    base = Outcome(
+        delivery=delivery.id,
+        profile=delivery.profile,
+        mark=Mark.ACCEPTED,
+        at=at,
+        attempt=delivery.calls,
+        provider=provider,
+        address=outbound.to,
+        sender=outbound.sender,
+    )
+    replace = msgspec.structs.replace
+    match answer:
+        case Accepted(provider_id=provider_id, segments=segments):
+            return replace(base, provider_id=provider_id, segments=segments)
+        case Busy(retry_after=wait, code=code):
+            return replace(base, mark=Mark.HELD, code=code, retry_at=None if wait is None else at + wait)
+        case Rejected(reason=reason, code=code, suppress=suppress, opt_out=opt_out):
+            return replace(
+                base, mark=Mark.FAILED, reason=reason, code=code, suppress=suppress, opt_out=opt_out
+            )
+        case Unknown(code=code):
+            return replace(base, mark=Mark.UNKNOWN, code=code)
+
+
+def outcome_fact(delivery: Delivery, outcome: Outcome, at: datetime) -> NewFact:
+    """Return an outcome as it goes into the inbox; one per delivery, attempt and kind."""
+    return NewFact(
+        lane=delivery.lane,
+        source=SOURCE,
+        message_id=f"{delivery.id}/{delivery.calls}/{outcome.mark}",
+        received_at=at,
+        payload=encode(outcome),
+    )
+
+
+def _is_due(delivery: Delivery, now: datetime) -> bool:
+    return delivery.waits_for_release() and delivery.due_at is not None and delivery.due_at <= now
+
+
+def _addresses(
+    ready: Iterable[Delivery], profiles: Mapping[ProfileId, Profile]
+) -> dict[ProfileId, list[tuple[str, str]]]:
+    addresses: dict[ProfileId, list[tuple[str, str]]] = {}
+    for delivery in ready:
+        address = (
+            delivery.to
+            if delivery.to is not None
+            else address_of(profiles[delivery.profile], delivery.channel)
+        )
+        if address:
+            addresses.setdefault(delivery.profile, []).append((family(delivery.channel), address))
+    return addresses
+
+
+def _sent_lately(
+    tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], now: datetime
+) -> dict[ProfileId, list[tuple[Channel, str | None, datetime]]]:
+    """Return what was accepted within the longest cap, per person; nothing where no cap can apply."""
+    caps = [cap for cap in catalog.settings.caps if any(cap.covers(d.channel, d.topic) for d in ready)]
+    if not caps:
+        return {}
+    longest = max(cap.per for cap in caps)
+    return dict(tx.deliveries.accepted_since({d.profile for d in ready}, now - longest))
+
+
+def _never_addressed(
+    tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], profiles: Mapping[ProfileId, Profile]
+) -> set[DeliveryId]:
+    """Return the SMS that are the first of a non-transactional topic to their address."""
+    settings = catalog.settings
+    if settings.sms.opt_out_text is None:
+        return set()
+    pairs: dict[tuple[str, str], DeliveryId] = {}
+    for delivery in ready:
+        if delivery.channel not in (Channel.SMS, Channel.MMS) or delivery.automatic:
+            continue
+        address = delivery.to or address_of(profiles[delivery.profile], delivery.channel)
+        if address and not settings.is_transactional(delivery.topic):
+            pairs.setdefault((delivery.topic or "", address), delivery.id)
+    known = tx.deliveries.addressed_before(pairs) if pairs else set()
+    return {delivery for pair, delivery in pairs.items() if pair not in known}

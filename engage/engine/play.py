@@ -1,0 +1,225 @@
+"""Play: the facts and timers of one turn, interleaved by instant, each on its person."""
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engage.domain.changes import Timer
+from engage.domain.decision import Decided
+from engage.domain.delivery import Channel, Delivery
+from engage.domain.fact import (
+    Call,
+    ConsentGiven,
+    Fact,
+    Forget,
+    Identifier,
+    Inbound,
+    InboxRow,
+    Members,
+    Outcome,
+    Receipt,
+    Send,
+    Signal,
+    Start,
+    Wake,
+)
+from engage.domain.handle import on_call, on_consent, on_members, on_send, on_start, on_wake
+from engage.domain.identity import Mint, attach, create, merge, resolve
+from engage.domain.ids import ProfileId
+from engage.domain.ledger import on_outcome, on_receipt
+from engage.domain.person import Person
+from engage.domain.react import fire
+from engage.domain.replies import answered_by, on_inbound
+from engage.domain.turn import Turn
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a turn holds: its facts in order of arrival, its due timers, and the people they are about."""
+
+    rows: list[tuple[InboxRow, Fact]] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
+    horizon: datetime | None = None
+    """No timer later than this fires in this turn."""
+    more: bool = False
+    people: dict[ProfileId, Person] = field(default_factory=dict)
+    owners: dict[Identifier, ProfileId] = field(default_factory=dict)
+    answered: dict[tuple[Channel, str], list[Delivery]] = field(default_factory=dict)
+    moved: dict[ProfileId, ProfileId] = field(default_factory=dict)
+    """Profiles that were merged away in this turn, with the one that was kept."""
+
+    def person(self, profile: ProfileId) -> Person | None:
+        """Return a person by profile, also after a merge in this turn."""
+        while profile in self.moved:
+            profile = self.moved[profile]
+        return self.people.get(profile)
+
+
+def play(turn: Turn, batch: Batch, mint: Mint) -> None:
+    """Let every fact and timer have its consequences, by instant; a timer due with a fact goes first."""
+    clock: list[tuple[datetime, int, Timer]] = []
+    order = 0
+
+    def push(timer: Timer) -> None:
+        nonlocal order
+        if timer.due_at is not None and (batch.horizon is None or timer.due_at <= batch.horizon):
+            order += 1
+            heapq.heappush(clock, (timer.due_at, order, timer))
+
+    def ring(until: datetime | None) -> None:
+        _push_all(turn, push)
+        while clock and (until is None or clock[0][0] <= until):
+            due, _, timer = heapq.heappop(clock)
+            _fire(turn, batch, timer, due)
+            _push_all(turn, push)
+
+    for timer in batch.timers:
+        push(timer)
+    latest: datetime | None = None
+    for row, fact in batch.rows:
+        latest = row.received_at if latest is None else max(latest, row.received_at)
+        ring(latest)
+        turn.begin(fact_id=_identity(row, fact), now=latest, arrival=row.seq)
+        _apply(turn, batch, fact, mint)
+    ring(batch.horizon)
+
+
+def _push_all(turn: Turn, push: Callable[[Timer], None]) -> None:
+    alarms, turn.alarms = turn.alarms, []
+    for timer in alarms:
+        push(timer)
+
+
+def _fire(turn: Turn, batch: Batch, timer: Timer, due: datetime) -> None:
+    person = batch.person(timer.profile)
+    if person is None or person.timers.get((timer.kind, timer.ref)) != due:
+        return
+    turn.begin(fact_id=f"timer:{timer.kind}:{timer.ref}:{due.isoformat()}", now=due, arrival=turn.arrival)
+    fire(turn, person, timer.kind, timer.ref)
+
+
+def _identity(row: InboxRow, fact: Fact) -> str:
+    return (
+        fact.message_id if isinstance(fact, Call | Signal | Start | Inbound | Members) else f"inbox:{row.seq}"
+    )
+
+
+def _apply(turn: Turn, batch: Batch, fact: Fact, mint: Mint) -> None:
+    match fact:
+        case Call():
+            _call(turn, batch, fact, mint)
+        case Outcome() | Receipt():
+            _about_delivery(turn, batch, fact)
+        case Inbound():
+            _inbound(turn, batch, fact, mint)
+        case Start():
+            on_start(turn, _sure(turn, batch, fact.person, mint), fact)
+        case Members():
+            on_members(turn, _sure(turn, batch, fact.person, mint), fact)
+        case Send():
+            _send(turn, batch, fact, mint)
+        case ConsentGiven():
+            if fact.person is not None:
+                on_consent(turn, _sure(turn, batch, fact.person, mint), fact)
+        case Wake():
+            person = batch.person(fact.profile)
+            if person is not None:
+                on_wake(turn, person, fact)
+        case Signal() | Forget():
+            pass
+
+
+def _call(turn: Turn, batch: Batch, call: Call, mint: Mint) -> None:
+    identifiers = list(call.identifiers)
+    if call.previous is not None:
+        identifiers.append(call.previous)
+    found = person_of(turn, batch, identifiers, mint)
+    if found is not None:
+        person, kinds = found
+        on_call(turn, person, call, kinds)
+
+
+def _about_delivery(turn: Turn, batch: Batch, fact: Outcome | Receipt) -> None:
+    delivery = turn.deliveries.get(fact.delivery)
+    if delivery is None:
+        return
+    person = batch.person(delivery.profile)
+    if person is None:
+        return
+    if isinstance(fact, Outcome):
+        on_outcome(turn, person, delivery, fact)
+    else:
+        on_receipt(turn, person, delivery, fact)
+
+
+def _inbound(turn: Turn, batch: Batch, inbound: Inbound, mint: Mint) -> None:
+    candidates = batch.answered.get((Channel(inbound.channel), inbound.sender), [])
+    answered = answered_by(turn, batch.person, candidates, inbound)
+    person = None if answered is None else batch.person(answered.profile)
+    if person is None:
+        person = _sure(turn, batch, address_identifier(inbound.channel, inbound.sender), mint)
+    on_inbound(turn, person, inbound, answered)
+
+
+def _send(turn: Turn, batch: Batch, fact: Send, mint: Mint) -> None:
+    identifier = fact.person or address_identifier(fact.channel, fact.to or "")
+    on_send(turn, _sure(turn, batch, identifier, mint), fact)
+
+
+def address_identifier(channel: str, address: str) -> Identifier:
+    """Return the identifier that an address on a channel is."""
+    return Identifier("email" if channel == Channel.EMAIL else "phone", address)
+
+
+def _sure(turn: Turn, batch: Batch, identifier: Identifier, mint: Mint) -> Person:
+    """Return the person of one identifier, made if need be; blocked values identify nobody but here."""
+    if identifier.kind == "id":
+        known = batch.person(ProfileId(identifier.value))
+        if known is not None:
+            return known
+    found = person_of(turn, batch, [identifier], mint)
+    if found is not None:
+        return found[0]
+    profile = create([identifier], turn.now, mint)
+    person = batch.people[profile.id] = Person(profile, is_new=True)
+    turn.touch(person)
+    return person
+
+
+def person_of(
+    turn: Turn, batch: Batch, identifiers: Sequence[Identifier], mint: Mint
+) -> tuple[Person, set[str]] | None:
+    """Return the person that identifiers name — found, created or merged — and the kinds that are new to them."""
+    resolution = resolve(
+        identifiers,
+        batch.owners.get,
+        lambda profile_id: batch.people[profile_id].profile,
+        turn.catalog.settings.identity,
+    )
+    if not resolution.identifiers:
+        return None
+    if resolution.matched:
+        person = batch.people[resolution.matched[0]]
+        for lost in resolution.matched[1:]:
+            _merge(turn, batch, person, lost)
+    else:
+        profile = create(resolution.identifiers, turn.now, mint)
+        person = batch.people[profile.id] = Person(profile, is_new=True)
+        turn.touch(person)
+    kinds = attach(turn, person, resolution.identifiers)
+    for identifier in resolution.identifiers:
+        batch.owners[identifier] = person.id
+    for identifier, code in resolution.dropped:
+        turn.decide(person, Decided.IDENTITY, "dropped", reason=code, values={"kind": identifier.kind})
+    return person, kinds
+
+
+def _merge(turn: Turn, batch: Batch, kept: Person, lost: ProfileId) -> None:
+    gone = batch.people.pop(lost)
+    merge(turn, kept, gone)
+    kept.is_new = False
+    batch.moved[lost] = kept.id
+    for identifier, owner in batch.owners.items():
+        if owner == lost:
+            batch.owners[identifier] = kept.id

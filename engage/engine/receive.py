@@ -1,0 +1,137 @@
+"""Receive: a provider's webhook becomes durable facts; a no is in the ledger before the provider gets its 2xx."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+
+from engage.domain.changes import Quarantined
+from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, family
+from engage.domain.delivery import Channel, Mark
+from engage.domain.fact import Fact, Inbound, NewFact, Receipt, encode
+from engage.domain.ids import lane_of
+from engage.engine.accept_intake import IfStopped, Piece, SaidNo, Taken
+from engage.engine.canonical_stored import keep_webhook
+from engage.engine.normal_address import normal_address
+from engage.ports.channel import Heard, SignedRequest, Webhook
+
+STOP, START = "stop", "start"
+AFTER_A_STOP = frozenset({"YES"})
+"""Words that mean START to somebody who said STOP, and are a plain answer of everybody else (vocabulary.md, "SMS keywords")."""
+OPTED_OUT_CODES = frozenset({"21610"})
+"""The provider's word for "this person said STOP to us" (vocabulary.md, "SMS keywords")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What a good webhook brought, and the document the provider is to get once that is durable."""
+
+    taken: Taken
+    twiml: str | None = None
+
+
+class Receiver:
+    """Verifies webhooks and says what they bring. Pure: storing is the intake's. Thread-safe."""
+
+    def __init__(self, webhooks: Iterable[Webhook], region: str = "US") -> None:
+        self._webhooks: Mapping[str, Webhook] = {webhook.path: webhook for webhook in webhooks}
+        self._region = region
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths below `/webhooks/` that we answer."""
+        return frozenset(self._webhooks)
+
+    def receive(self, path: str, request: SignedRequest) -> Received | None:
+        """Return what the request brings; None if its signature is not good, and then nothing of it is kept.
+
+        Raises:
+            KeyError: `path` is not one of `paths`.
+        """
+        webhook = self._webhooks[path]
+        if not webhook.verify(request):
+            return None
+        heard = webhook.read(request)
+        return Received(taken=self._taken(path, heard, request.received_at), twiml=heard.twiml)
+
+    def _taken(self, path: str, heard: Heard, received_at: datetime) -> Taken:
+        source = path.partition("/")[0]
+        pieces = [_receipt(lane, receipt, received_at) for lane, receipt in heard.receipts]
+        pieces += [self._inbound(source, inbound, received_at) for inbound in heard.inbound]
+        quarantined = [
+            Quarantined(
+                source=source,
+                reason=reason,
+                detail=path,
+                payload=keep_webhook(raw, path),
+                received_at=received_at,
+            )
+            for reason, raw in heard.quarantined
+        ]
+        return Taken(pieces, quarantined)
+
+    def _inbound(self, source: str, inbound: Inbound, received_at: datetime) -> Piece:
+        sender = normal_address(inbound.channel, inbound.sender, self._region) or inbound.sender
+        inbound = msgspec.structs.replace(inbound, sender=sender)
+        plain = _heard(source, inbound, received_at)
+        if inbound.keyword is not None or family(inbound.channel) != Channel.SMS:
+            return plain
+        if inbound.body.strip().upper() not in AFTER_A_STOP:
+            return plain
+        instead = _heard(source, msgspec.structs.replace(inbound, keyword=START), received_at)
+        return replace(plain, if_stopped=IfStopped(channel=inbound.channel, address=sender, piece=instead))
+
+
+def _heard(source: str, inbound: Inbound, received_at: datetime) -> Piece:
+    return Piece(
+        fact=_fact(source, inbound.message_id, lane_of(inbound.sender), inbound, received_at),
+        consents=_by_keyword(source, inbound),
+    )
+
+
+def _by_keyword(source: str, inbound: Inbound) -> tuple[ConsentEntry, ...]:
+    """STOP closes the whole channel to this address; START opens it again, as far as STOP had closed it."""
+    if inbound.keyword not in (STOP, START):
+        return ()
+    state = ConsentState.UNSUBSCRIBED if inbound.keyword == STOP else ConsentState.SUBSCRIBED
+    return (
+        ConsentEntry(
+            channel=family(inbound.channel),
+            topic=EVERY_TOPIC,
+            state=state,
+            at=inbound.at,
+            source=f"{source}:{inbound.keyword}",
+            address=inbound.sender,
+            proof=inbound.message_id,
+        ),
+    )
+
+
+def _receipt(lane: int, receipt: Receipt, received_at: datetime) -> Piece:
+    return Piece(
+        fact=_fact(receipt.provider, receipt.receipt_id, lane, receipt, received_at), no=_no_in(receipt)
+    )
+
+
+def _no_in(receipt: Receipt) -> SaidNo | None:
+    """What the ledger must hear at once; the rule is digest's own, so that both write the same."""
+    bounced = receipt.mark == Mark.BOUNCED and receipt.hard
+    suppress = receipt.suppress or bounced or receipt.mark == Mark.COMPLAINED
+    stopped = receipt.code in OPTED_OUT_CODES
+    if not (suppress or stopped or receipt.mark == Mark.UNSUBSCRIBED):
+        return None
+    return SaidNo(
+        delivery=receipt.delivery,
+        at=receipt.at,
+        source=receipt.provider,
+        address=receipt.address,
+        suppress=receipt.mark if suppress else None,
+        whole_channel=stopped,
+    )
+
+
+def _fact(source: str, message_id: str, lane: int, fact: Fact, received_at: datetime) -> NewFact:
+    return NewFact(
+        lane=lane, source=source, message_id=message_id, received_at=received_at, payload=encode(fact)
+    )

@@ -1,0 +1,104 @@
+"""Rendering: a released delivery and its person become what a channel sends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from engage.domain.catalog import Catalog
+from engage.domain.delivery import Channel, Delivery
+from engage.domain.profile import Profile
+from engage.domain.timing import zone_of
+from engage.ports.channel import Outbound
+from engage.ports.templating import Links, Renderer, RenderRefused, RenderRequest
+
+MAX_VALIDITY = timedelta(hours=10)
+"""Twilio's ValidityPeriod ends here; providers.md §1.1."""
+
+LinksOf = Callable[[Delivery, str], Links]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """A rendered delivery, or why it could not be."""
+
+    outbound: Outbound | None
+    refused: str | None = None
+    template_version: int | None = None
+
+
+class Requests:
+    """Renders deliveries for release; holds how links are signed."""
+
+    def __init__(self, links_of: LinksOf) -> None:
+        """`links_of` makes the signed addresses of one delivery to one address."""
+        self._links_of = links_of
+
+    def render(
+        self,
+        renderer: Renderer,
+        delivery: Delivery,
+        profile: Profile,
+        catalog: Catalog,
+        now: datetime,
+        address: str,
+        opt_out_line: str | None,
+    ) -> Rendering:
+        """Render one delivery. Never raises for what a template does."""
+        settings = catalog.settings
+        context = delivery.context
+        entry = context.get("entry", {})
+        locale = profile.traits.get("locale")
+        rendered = renderer.render(
+            RenderRequest(
+                channel=delivery.channel,
+                template=delivery.template,
+                text=delivery.text,
+                profile=person_view(profile),
+                entry=entry,
+                event=context.get("event") or entry,
+                run=context.get("run", {}),
+                variables=delivery.variables,
+                now=now,
+                zone=zone_of(profile.traits.get("timezone"), settings.zone)[0].key,
+                locale=locale if isinstance(locale, str) else None,
+                default_locale=settings.locale,
+                links=self._links_of(delivery, address),
+                marketing=not settings.is_transactional(delivery.topic) and not delivery.automatic,
+                opt_out_line=opt_out_line,
+            )
+        )
+        if isinstance(rendered, RenderRefused):
+            return Rendering(outbound=None, refused=rendered.detail)
+        return Rendering(
+            outbound=Outbound(
+                delivery=delivery.id,
+                lane=delivery.lane,
+                channel=delivery.channel,
+                to=address,
+                content=rendered.content,
+                sender=delivery.sender or _sender(catalog, delivery.channel),
+                validity=_validity(delivery, now),
+            ),
+            template_version=rendered.template_version,
+        )
+
+
+def person_view(profile: Profile) -> dict[str, object]:
+    """Return what a template reads as `profile`."""
+    return {
+        **profile.traits,
+        "id": profile.id,
+        "user_id": profile.identifier("user_id"),
+        "anonymous_id": profile.identifier("anonymous_id"),
+    }
+
+
+def _sender(catalog: Catalog, channel: Channel) -> str | None:
+    form = catalog.settings.senders.get(channel)
+    return None if form is None else form.messaging_service or form.number or form.address
+
+
+def _validity(delivery: Delivery, now: datetime) -> timedelta | None:
+    if delivery.expires_at is None:
+        return None
+    return max(timedelta(seconds=1), min(delivery.expires_at - now, MAX_VALIDITY))

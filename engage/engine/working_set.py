@@ -1,0 +1,89 @@
+"""Working set: everything a turn needs to know about its people, in a few bulk queries."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from engage.domain.catalog import Catalog
+from engage.domain.delivery import Delivery
+from engage.domain.errors import IdentityRaceError
+from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.person import Entries, Person, address_of
+from engage.domain.profile import Profile
+from engage.ports.storage import Transaction
+
+_CONSENT_CHANNELS = ("email", "sms", "whatsapp", "voice")
+
+
+def load_people(
+    tx: Transaction,
+    catalog: Catalog,
+    profiles: Collection[ProfileId],
+    *,
+    now: datetime,
+    oldest: datetime | None = None,
+) -> dict[ProfileId, Person]:
+    """Lock profiles in id order and return them with all that decisions about them may read.
+
+    `oldest` is the earliest timestamp among the facts at hand: a run that a late fact starts is judged against
+    what happened since.
+
+    Raises:
+        IdentityRaceError: one of them is gone (merged or erased since it was looked up); begin the turn again.
+    """
+    locked = tx.people.lock(profiles)
+    if len(locked) < len(set(profiles)):
+        raise IdentityRaceError("a profile was merged or erased meanwhile")
+    if not locked:
+        return {}
+    ids = list(locked)
+    audiences = tx.people.memberships(ids) if catalog.audiences else {}
+    runs = tx.runs.open(ids, now)
+    entries = tx.runs.entries(ids, catalog.counts_entries) if catalog.counts_entries else {}
+    reads = history_bounds(catalog, now, oldest)
+    history = tx.events.history(ids, reads) if reads else {}
+    consents = tx.consents.view(ids, _addresses(locked)) if catalog.reads_consent else {}
+    people = {
+        profile_id: Person(
+            profile,
+            audiences=audiences.get(profile_id),
+            runs=runs.get(profile_id, ()),
+            history=history.get(profile_id, ()),
+            consents=consents.get(profile_id),
+        )
+        for profile_id, profile in locked.items()
+    }
+    for timer in tx.runs.timers(ids):
+        if timer.due_at is not None:
+            people[timer.profile].timers[timer.kind, timer.ref] = timer.due_at
+    for (profile_id, journey), past in entries.items():
+        people[profile_id].entries[journey] = Entries(past.count, past.last, past.last_by_key)
+    return people
+
+
+def history_bounds(catalog: Catalog, now: datetime, oldest: datetime | None) -> Mapping[str, datetime | None]:
+    """Return which events to load, and from when on."""
+    bounds: dict[str, datetime | None] = {
+        name: None if within is None else now - within for name, within in catalog.history_reads.items()
+    }
+    if oldest is not None:
+        for name in catalog.judged_later:
+            known = bounds.get(name, now)
+            bounds[name] = None if known is None else min(known, oldest)
+    return bounds
+
+
+def _addresses(profiles: Mapping[ProfileId, Profile]) -> dict[ProfileId, list[tuple[str, str]]]:
+    return {
+        profile_id: [
+            (channel, address)
+            for channel in _CONSENT_CHANNELS
+            if (address := address_of(profile, channel)) is not None
+        ]
+        for profile_id, profile in profiles.items()
+    }
+
+
+def waiting_deliveries(tx: Transaction, people: Mapping[ProfileId, Person]) -> dict[DeliveryId, Delivery]:
+    """Return the deliveries of open runs that have not left yet: an exit cancels them."""
+    runs = [run.id for person in people.values() for run in person.runs if run.active and run.deliveries]
+    return tx.deliveries.waiting(runs) if runs else {}

@@ -1,0 +1,185 @@
+"""Channels: how a delivery leaves, what a provider may answer, and how its webhooks become facts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from engage.domain.delivery import Channel, FailReason
+from engage.domain.fact import Inbound, Receipt
+from engage.domain.ids import DeliveryId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmsContent:
+    """The text of an SMS or MMS, rendered."""
+
+    body: str
+    media: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmailContent:
+    """A mail, rendered. `headers` holds ours (List-Unsubscribe …), already free of CR and LF."""
+
+    subject: str
+    html: str | None
+    text: str
+    from_address: str | None = None
+    from_name: str | None = None
+    reply_to: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VoiceContent:
+    """A call as a TwiML document (at most 4,000 characters, Twilio's limit for inline TwiML)."""
+
+    twiml: str
+    machine: str = "off"
+    """`off`, `detect` or `voicemail` (waits for the beep)."""
+
+
+Content = SmsContent | EmailContent | VoiceContent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outbound:
+    """One delivery ready to leave: everything a channel needs, nothing it must look up."""
+
+    delivery: DeliveryId
+    lane: int
+    channel: Channel
+    to: str
+    content: Content
+    sender: str | None = None
+    """A messaging service, number or address; none: the channel's default from the settings."""
+    validity: timedelta | None = None
+    """How long the provider may go on trying."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The provider took it and gave it an id."""
+
+    provider_id: str
+    segments: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Busy:
+    """Refused before it was taken (429, connect refused): repeating is safe."""
+
+    retry_after: timedelta | None = None
+    code: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rejected:
+    """Refused for good, by the provider's table."""
+
+    reason: FailReason
+    code: str
+    suppress: bool = False
+    """The address is permanently invalid on this channel."""
+    opt_out: bool = False
+    """The provider says the person opted out (Twilio 21610): a STOP."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unknown:
+    """The request left and no clear answer came (5xx, time-out): it may or may not have been taken."""
+
+    code: str | None = None
+    detail: str = ""
+
+
+Answer = Accepted | Busy | Rejected | Unknown
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """A delivery whose outcome is unknown, as far as the provider may be asked about it."""
+
+    delivery: DeliveryId
+    channel: Channel
+    to: str
+    called_at: datetime
+    known_ids: frozenset[str]
+    """Provider ids at this address that are already ours: never the answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """The provider has it."""
+
+    provider_id: str
+
+
+class NotTaken:
+    """The provider proves it has not got it."""
+
+
+class CannotSay:
+    """The provider can't tell (yet)."""
+
+
+class Sender(Protocol):
+    """Sends one channel through one provider. Thread-safe; up to 75 calls are in flight at once.
+
+    Connections are kept between calls; every call has a time-out; nothing is ever repeated inside.
+    """
+
+    provider: str
+
+    def send(self, outbound: Outbound) -> Answer:
+        """Call the provider once and say what became of it. Never raises for anything a provider can do."""
+        ...
+
+    def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
+        """Ask the provider whether it took a delivery whose outcome we do not know."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedRequest:
+    """A webhook as it came in: raw, because signatures cover bytes."""
+
+    method: str
+    url: str
+    """The public URL: configured base + raw path and query."""
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """What a webhook told us. `twiml` is the document to answer with, where the provider expects one."""
+
+    receipts: Sequence[tuple[int, Receipt]] = ()
+    """(lane, receipt)"""
+    inbound: Sequence[Inbound] = ()
+    quarantined: Sequence[tuple[str, bytes]] = ()
+    """(reason, raw) of parts that say nothing we understand."""
+    twiml: str | None = None
+
+
+class Webhook(Protocol):
+    """Verifies and reads one provider's webhook."""
+
+    path: str
+    """Below `/webhooks/`, e.g. `twilio/status`."""
+
+    def verify(self, request: SignedRequest) -> bool:
+        """Return whether the signature over the raw request is good. Never raises; constant-time compare."""
+        ...
+
+    def read(self, request: SignedRequest) -> Heard:
+        """Return what a verified request says. One bad part never loses its neighbours."""
+        ...

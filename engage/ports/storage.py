@@ -1,0 +1,387 @@
+"""Storage: what the engine's rooms ask of the database, one small protocol per aggregate.
+
+A `Store` gives transactions; everything inside one is atomic. Two implementations (PostgreSQL and memory) pass the
+same contract suite. Every verb takes a batch. Lock order: profiles in id order, before any other row.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from engage.domain.changes import Changes, Quarantined, Timer
+from engage.domain.consent import ConsentEntry, Consents, SuppressionEntry
+from engage.domain.delivery import Channel, Delivery, Priority
+from engage.domain.errors import EngageError
+from engage.domain.fact import Identifier, InboxRow, Json, NewFact
+from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.profile import Event, Profile
+from engage.domain.run import Run
+
+
+class Inbox(Protocol):
+    """Facts that nobody has digested yet, in lanes."""
+
+    def add(self, facts: Sequence[NewFact]) -> list[bool]:
+        """Store facts; True per fact stored, False where (source, message_id) was seen before. Idempotent."""
+        ...
+
+    def lock_lane(self, lane: int) -> bool:
+        """Take the lane for this transaction; False at once if another transaction has it."""
+        ...
+
+    def read(self, lane: int, limit: int) -> list[InboxRow]:
+        """Return the lane's oldest facts in order of arrival."""
+        ...
+
+    def remove(self, rows: Collection[int]) -> None:
+        """Remove digested facts by `seq`."""
+        ...
+
+    def failed(self, rows: Collection[int]) -> None:
+        """Count one more failed attempt at these facts."""
+        ...
+
+    def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """Keep what could not be taken, with its reason."""
+        ...
+
+    def lanes(self) -> dict[int, datetime]:
+        """Return the lanes that have facts, with the arrival of their oldest."""
+        ...
+
+
+class People(Protocol):
+    """Profiles and their identifiers."""
+
+    def find(self, identifiers: Collection[Identifier]) -> dict[Identifier, ProfileId]:
+        """Return the profiles that identifiers name; unlocked, so look again after locking."""
+        ...
+
+    def lock(self, profiles: Collection[ProfileId], *, skip_locked: bool = False) -> dict[ProfileId, Profile]:
+        """Lock profiles in id order and return them, each with its identifiers. Missing or skipped ones are absent."""
+        ...
+
+    def page(self, after: ProfileId | None, limit: int) -> list[ProfileId]:
+        """Return profile ids in order, after one: how a job walks through everybody."""
+        ...
+
+    def count(self) -> int:
+        """Return about how many profiles there are."""
+        ...
+
+    def memberships(self, profiles: Collection[ProfileId]) -> dict[ProfileId, set[str]]:
+        """Return the audiences people are in."""
+        ...
+
+
+class Events(Protocol):
+    """What happened to people."""
+
+    def history(
+        self, profiles: Collection[ProfileId], reads: Mapping[str, datetime | None]
+    ) -> dict[ProfileId, list[Event]]:
+        """Return events by name (or `Prefix*`), each not older than its bound (none: all), ordered by
+        (timestamp, arrival). Events of type `reserved` are not history."""
+        ...
+
+
+@dataclass(slots=True)
+class PastEntries:
+    """A person's earlier entries into one journey."""
+
+    count: int = 0
+    last: datetime | None = None
+    last_by_key: dict[str, datetime] = field(default_factory=dict)
+
+
+class Runs(Protocol):
+    """Runs and the timers of everything."""
+
+    def open(self, profiles: Collection[ProfileId], now: datetime) -> dict[ProfileId, list[Run]]:
+        """Return active runs and ended ones whose goal still counts at `now`, oldest first."""
+        ...
+
+    def entries(
+        self, profiles: Collection[ProfileId], journeys: Collection[str]
+    ) -> dict[tuple[ProfileId, str], PastEntries]:
+        """Return the earlier entries into these journeys."""
+        ...
+
+    def timers(self, profiles: Collection[ProfileId]) -> list[Timer]:
+        """Return all timers of these people."""
+        ...
+
+    def due(self, lane: int, until: datetime, limit: int) -> list[Timer]:
+        """Return the lane's timers due at or before `until`, earliest first."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """Return when the earliest timer of all is due."""
+        ...
+
+    def due_lanes(self, until: datetime) -> set[int]:
+        """Return the lanes that have timers due at or before `until`."""
+        ...
+
+
+class Deliveries(Protocol):
+    """The ledger of sends."""
+
+    def get(self, deliveries: Collection[DeliveryId]) -> dict[DeliveryId, Delivery]:
+        """Return deliveries by id."""
+        ...
+
+    def waiting(self, runs: Collection[str]) -> dict[DeliveryId, Delivery]:
+        """Return the deliveries of these runs that have not left yet (queued or held)."""
+        ...
+
+    def candidates(
+        self, channel: Channel, priority: Priority, now: datetime, limit: int
+    ) -> list[tuple[DeliveryId, ProfileId]]:
+        """Return deliveries due at `now`, earliest first, unlocked: lock their profiles, then `get` them again."""
+        ...
+
+    def expired_leases(self, now: datetime, limit: int) -> list[tuple[DeliveryId, ProfileId, str]]:
+        """Return deliveries in `sending` whose lease ended before `now`, with the worker that held it."""
+        ...
+
+    def unknown(self, now: datetime, limit: int) -> list[tuple[DeliveryId, ProfileId]]:
+        """Return deliveries whose outcome is unknown and whose next question is due (`due_at <= now`)."""
+        ...
+
+    def recent_to(
+        self, addresses: Collection[tuple[Channel, str]], since: datetime
+    ) -> dict[tuple[Channel, str], list[Delivery]]:
+        """Return the deliveries accepted at these addresses since then, newest first: what a reply may answer."""
+        ...
+
+    def heard_of_later(self, channel: Channel, instant: datetime) -> bool:
+        """Return whether a receipt came for any delivery on this channel that was called after `instant`."""
+        ...
+
+    def ids_at(self, channel: Channel, address: str) -> frozenset[str]:
+        """Return the provider's ids of our deliveries to this address."""
+        ...
+
+    def accepted_since(
+        self, profiles: Collection[ProfileId], since: datetime
+    ) -> dict[ProfileId, list[tuple[Channel, str | None, datetime]]]:
+        """Return what was accepted (or is being sent) since then: (channel, topic, when), for caps."""
+        ...
+
+    def addressed_before(self, addresses: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return which (topic, address) pairs already got an accepted SMS."""
+        ...
+
+    def save(self, deliveries: Iterable[Delivery]) -> None:
+        """Write deliveries whole (insert or update by id). `(run, step, visit)` stays unique."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """Return when the earliest delivery is to be released, or to be asked about."""
+        ...
+
+    def due_work(self, now: datetime) -> set[tuple[Channel, Priority]]:
+        """Return the (channel, priority) pairs that have deliveries due."""
+        ...
+
+
+class ConsentLedger(Protocol):
+    """Consent and suppression."""
+
+    def view(
+        self, profiles: Collection[ProfileId], addresses: Mapping[ProfileId, Collection[tuple[str, str]]]
+    ) -> dict[ProfileId, Consents]:
+        """Return the present view for people and their (channel, address) pairs, each profile its own."""
+        ...
+
+    def append(self, entries: Sequence[ConsentEntry], suppressions: Sequence[SuppressionEntry] = ()) -> None:
+        """Append to the ledger and move the present view along; visible to everybody at commit."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredDefinition:
+    """One published version of one definition."""
+
+    kind: str
+    """`settings`, `audience`, `trait`, `journey` or `template`."""
+    name: str
+    version: int
+    source: str
+    checksum: str
+    state: str = "active"
+    """Of a journey: `active`, `paused`, `archived`; of an audience also `backfilling`."""
+    epoch: int = 0
+
+
+class Definitions(Protocol):
+    """Published definitions."""
+
+    def epoch(self) -> int:
+        """Return the epoch: it grows with every change of what is live. One cheap read."""
+        ...
+
+    def live(self) -> list[StoredDefinition]:
+        """Return the newest version of everything that is not removed."""
+        ...
+
+    def versions(self, wanted: Collection[tuple[str, int]]) -> list[StoredDefinition]:
+        """Return older versions of journeys by (name, version)."""
+        ...
+
+    def last_versions(self) -> dict[tuple[str, str], int]:
+        """Return the highest version ever published by (kind, name), removed ones included."""
+        ...
+
+    def versions_inside(self) -> set[tuple[str, int]]:
+        """Return the (journey, version) pairs that have active runs or open goals."""
+        ...
+
+    def publish(
+        self, definitions: Sequence[StoredDefinition], removed: Sequence[tuple[str, str]] = ()
+    ) -> int:
+        """Store new versions, take removed ones (kind, name) out of `live`, and return the new epoch."""
+        ...
+
+    def set_state(self, kind: str, name: str, state: str) -> int:
+        """Change the state of a live definition and return the new epoch."""
+        ...
+
+    def stopped_channels(self) -> frozenset[str]:
+        """Return the channels that an operator stopped (`*`: all)."""
+        ...
+
+    def stop_sending(self, channel: str, stopped: bool) -> int:
+        """Stop or resume a channel (`*`: all) and return the new epoch."""
+        ...
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """A long piece of work that is done in turns and can be taken up again where it stood."""
+
+    name: str
+    kind: str
+    """`backfill`"""
+    data: Json = {}
+    cursor: str | None = None
+    done: int = 0
+    total: int = 0
+    finished_at: datetime | None = None
+
+
+class Jobs(Protocol):
+    """Long work, resumable."""
+
+    def lock(self, name: str) -> Job | None:
+        """Return a job and keep others from it until commit; None if there is none or another has it."""
+        ...
+
+    def save(self, job: Job) -> None:
+        """Write a job (insert or update by name)."""
+        ...
+
+    def unfinished(self) -> list[Job]:
+        """Return the jobs that are not finished, oldest first."""
+        ...
+
+
+class Senders(Protocol):
+    """Rates of senders, shared by all workers."""
+
+    def reserve(
+        self, sender: str, now: datetime, spacing: float, wanted: int, horizon: float
+    ) -> list[datetime]:
+        """Take up to `wanted` slots, `spacing` seconds apart, none later than `now + horizon` seconds."""
+        ...
+
+
+class Transaction(Protocol):
+    """One atomic piece of work."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Undigested facts."""
+        ...
+
+    @property
+    def people(self) -> People:
+        """Profiles and identifiers."""
+        ...
+
+    @property
+    def events(self) -> Events:
+        """What happened."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """Runs and timers."""
+        ...
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The ledger of sends."""
+        ...
+
+    @property
+    def consents(self) -> ConsentLedger:
+        """Consent and suppression."""
+        ...
+
+    @property
+    def definitions(self) -> Definitions:
+        """Published definitions."""
+        ...
+
+    @property
+    def senders(self) -> Senders:
+        """Rates."""
+        ...
+
+    @property
+    def jobs(self) -> Jobs:
+        """Long work."""
+        ...
+
+    def write(self, changes: Changes) -> None:
+        """Write everything a turn decided, in a few bulk statements.
+
+        Raises:
+            IdentityRaceError: another transaction took one of the new identifiers, or created the same run;
+                roll back and run the turn again.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Gives transactions. Thread-safe."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin; commit when the block ends, roll back when it raises."""
+        ...
+
+    def worker_alive(self, worker: str) -> bool:
+        """Return whether the process that holds this worker name's session lock is still connected."""
+        ...
+
+    def hold_worker_lock(self, worker: str) -> AbstractContextManager[None]:
+        """Hold the session lock of this worker name for as long as the block runs (one connection kept open)."""
+        ...
+
+
+class StorageBusyError(EngageError):
+    """Two transactions stood in each other's way (deadlock, lock or serialisation conflict); run the work again."""
+
+
+class StorageAwayError(EngageError):
+    """The database cannot be reached, or the connection broke: nothing is known to be stored; try again later."""
+
+
+class StorageRefusedError(EngageError):
+    """The database will not take this content however often it is asked: a NUL in a text, a number out of range,
+    a second delivery for one (run, step, visit), another definition under a version that exists."""

@@ -1,0 +1,161 @@
+"""Proofs about the way people take: steps nobody reaches, too many messages in a day, circles, replies too late."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+
+from engage.domain.forms import names_match
+from engage.domain.journey import Journey
+from engage.project.kinds import Definition
+from engage.project.nodes import ListNode, Mapping, Position, Scalar
+from engage.project.outline import Outline, StepAt, text_at
+from engage.project.pace import MOST_A_DAY, busiest_day
+from engage.project.problem import Level, Problem
+from engage.project.subject import Subject, duration_at, names_of
+from engage.project.surroundings import Surroundings
+
+REPLY_WINDOW = timedelta(hours=72)
+"""How long a reply still belongs to the run that asked (language.md §3, correlation)."""
+_REPLIES = ("SMS Received", "WhatsApp Received", "Chat Received")
+
+
+def flow_proofs(subject: Subject, outline: Outline) -> Iterator[Problem]:
+    """Yield what is doubtful about the steps of one journey."""
+    yield from _reentry(subject)
+    for steps in _lists(outline.steps, outline.on_exit):
+        yield from _unreachable(subject, steps)
+    for step in outline.walk():
+        if step.verb == "wait_for":
+            yield from _late_reply(subject, step)
+    busiest = busiest_day(outline.steps, lambda send: _is_marketing(subject, send))
+    if busiest is not None:
+        yield subject.warning(
+            busiest.position,
+            f"somebody can get {busiest.count} messages within 24 hours here",
+            f"more than {MOST_A_DAY} a day: put a `wait` between them, or set `caps`",
+        )
+
+
+def _is_marketing(subject: Subject, topic: Scalar | None) -> bool:
+    settings = subject.around.settings
+    return settings is None or not settings.is_transactional(subject.topic_of(topic))
+
+
+def _reentry(subject: Subject) -> Iterator[Problem]:
+    trigger = subject.document.root.child("trigger")
+    event = None if trigger is None else trigger.child("event")
+    entry = subject.document.root.child("entry")
+    if event is None or (isinstance(entry, Mapping) and "reentry" in entry.keys):
+        return
+    yield subject.warning(
+        event.position,
+        "it does not say whether people may enter again: they never do",
+        "write `entry: {reentry: never}` (or `always`, or `7 days`)",
+    )
+
+
+def _lists(*lists: list[StepAt]) -> Iterator[list[StepAt]]:
+    for steps in lists:
+        yield steps
+        for step in steps:
+            yield from _lists(*(block for _, block in step.blocks))
+
+
+def _unreachable(subject: Subject, steps: list[StepAt]) -> Iterator[Problem]:
+    for step, following in pairwise(steps):
+        if _ends(step):
+            yield subject.warning(
+                following.position,
+                "nobody reaches this step: the one before it ends every run",
+                "take it away, or the `exit` above",
+            )
+            return
+
+
+def _ends(step: StepAt) -> bool:
+    """Return whether no run goes on behind a step."""
+    if step.verb == "exit":
+        return True
+    blocks = {suffix: any(_ends(inner) for inner in block) for suffix, block in step.blocks}
+    ways = {suffix: ends for suffix, ends in blocks.items() if not suffix.startswith("if_not_sent.")}
+    if step.verb == "branch":
+        return "else" in ways and all(ways.values())
+    if step.verb == "split":
+        arms = step.value.child("arms")
+        return isinstance(arms, Mapping) and set(arms.keys) == set(ways) and bool(ways) and all(ways.values())
+    if step.verb == "wait_for":
+        branches = step.value.child("branches")
+        expected = len(branches.children) if isinstance(branches, ListNode) else 1
+        return "on_timeout" in ways and len(ways) == expected + 1 and all(ways.values())
+    return False
+
+
+def _late_reply(subject: Subject, step: StepAt) -> Iterator[Problem]:
+    timeout = duration_at(step.value, "timeout")
+    if timeout is None or timeout <= REPLY_WINDOW:
+        return
+    branches = step.value.child("branches")
+    for branch in [step.value, *(branches.children if isinstance(branches, ListNode) else [])]:
+        status = text_at(branch, "status")
+        event = branch.child("event")
+        if (status is not None and status.data == "replied") or any(
+            name in _REPLIES for name in names_of(event)
+        ):
+            yield subject.warning(
+                branch.position,
+                "this waits longer for a reply than replies are taken for one: 72 hours",
+                "shorten `timeout` to `3 days`; a later reply goes to the newest message of the sender",
+            )
+
+
+def chain_proofs(definitions: Iterable[Definition], around: Surroundings) -> Iterator[Problem]:
+    """Point out journeys that set each other going in a circle without an end."""
+    places = {
+        definition.name: definition for definition in definitions if isinstance(definition.form, Journey)
+    }
+    follows = {name: dict(_follows(journey, around)) for name, journey in around.journeys.items()}
+    told: set[str] = set()
+    for name in sorted(follows):
+        circle = _circle(name, follows)
+        if circle is None or told & set(circle):
+            continue
+        told.update(circle)
+        document = places[name].document
+        at = Position(1, 1) if document is None else document.at(follows[name][circle[1 % len(circle)]])
+        yield Problem(
+            path=places[name].path,
+            line=at.line,
+            column=at.column,
+            message="a circle without an end: " + " → ".join(f"`{link}`" for link in [*circle, name]),
+            hint="a chain without waits is cut off after 100 links; let one of them say `reentry: never`",
+            level=Level.WARNING,
+        )
+
+
+def _follows(journey: Journey, around: Surroundings) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Yield the journeys that a run of this one can set going again and again, with the place of the step."""
+    for node in journey.program.walk():
+        at: tuple[str | int, ...] = (
+            ("steps", int(node.path.split(".")[0])) if node.path[0].isdigit() else ("on_exit",)
+        )
+        emitted = getattr(getattr(node.step, "emit", None), "event", None)
+        started = getattr(getattr(node.step, "start", None), "journey", None)
+        for name, target in around.journeys.items():
+            hit = name == started or (
+                emitted is not None and names_match(target.trigger.event or (), emitted)
+            )
+            if hit and target.reentry.every is not None:
+                yield name, at
+
+
+def _circle(start: str, follows: dict[str, dict[str, tuple[str | int, ...]]]) -> list[str] | None:
+    ways, seen = [[start]], set[str]()
+    while ways:
+        way = ways.pop(0)
+        for following in follows.get(way[-1], ()):
+            if following == start:
+                return way
+            if following not in seen:
+                seen.add(following)
+                ways.append([*way, following])
+    return None

@@ -1,0 +1,190 @@
+"""The YAML files of a template (`meta.yaml`, `voice.yaml`, `whatsapp.yaml`) as forms, and a template folder as a whole.
+
+Their texts are templates themselves; compiling those is templating's. Here their shape is checked.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, PlainValidator, Strict, WithJsonSchema
+
+from engage.domain.forms import Form, PlainText, VariableName, mistake
+from engage.project.nodes import Document
+from engage.project.problem import Level, Problem, in_order
+from engage.project.reader import read
+from engage.project.suggest import listed
+from engage.project.template_files import SHARED, TemplateSource, template_source
+from engage.project.validate import validate
+
+Flag = Annotated[bool, Strict()]
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*\Z")
+
+
+def _text_or_number(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise mistake("this is text")
+    return str(value)
+
+
+Digits = Annotated[str, PlainValidator(_text_or_number), WithJsonSchema({"type": ["string", "number"]})]
+
+
+class Tracking(Form):
+    """What is counted in a mail."""
+
+    opens: Flag = True
+    clicks: Flag = True
+
+
+class Sender(Form):
+    """Who a mail is from."""
+
+    email: PlainText
+    name: PlainText | None = None
+
+
+class Meta(Form):
+    """`meta.yaml`"""
+
+    subject: PlainText | None = None
+    preheader: PlainText | None = None
+    from_: PlainText | Sender | None = Field(default=None, alias="from")
+    reply_to: PlainText | Sender | None = None
+    description: PlainText = ""
+    required: tuple[VariableName, ...] = ()
+    tracking: Flag | Tracking | None = None
+
+
+class Whatsapp(Form):
+    """`whatsapp.yaml`: the approved template, and the text for inside the 24-hour window."""
+
+    content: PlainText | None = None
+    variables: dict[str, Digits] = {}
+    text: PlainText | None = None
+
+
+class Gather(Form):
+    """What to ask for on the keypad."""
+
+    digits: int | None = Field(default=None, ge=1, le=32)
+    timeout: int = Field(default=5, ge=1, le=120)
+    prompt: PlainText | None = None
+    finish: PlainText | None = None
+
+
+class Call(Form):
+    """One thing done during a call: exactly one verb; `on` and `otherwise` follow what was gathered."""
+
+    say: PlainText | None = None
+    play: PlainText | None = None
+    pause: int | None = Field(default=None, ge=1, le=60)
+    gather: Gather | None = None
+    dial: PlainText | None = None
+    unsubscribe: Literal[True] | None = None
+    record: dict[str, Any] | Flag | None = None
+    hangup: Literal[True] | None = None
+    on: "dict[str, tuple[Call, ...]] | None" = None
+    otherwise: "tuple[Call, ...] | None" = None
+
+
+class Voice(Form):
+    """`voice.yaml`"""
+
+    voice: PlainText | None = None
+    language: PlainText | None = None
+    machine: Literal["off", "detect", "voicemail"] = "off"
+    say: tuple[Call, ...] = Field(min_length=1)
+    on_machine: tuple[Call, ...] = ()
+
+
+FILES: dict[str, type[BaseModel]] = {"meta": Meta, "voice": Voice, "whatsapp": Whatsapp}
+_SUFFIXES = {
+    "email": ("html", "mjml", "txt"),
+    "sms": ("txt",),
+    "mms": ("txt",),
+    "chat": ("txt",),
+    "whatsapp": ("yaml", "txt"),
+    "voice": ("xml", "yaml"),
+    "meta": ("yaml",),
+}
+
+
+def read_template(name: str, files: Mapping[str, str], path: str) -> tuple[TemplateSource, list[Problem]]:
+    """Return a template with its YAML files parsed, and what is wrong with it; `path` is its folder."""
+    contents: dict[str, str | dict[str, Any]] = {}
+    problems: list[Problem] = []
+    for file, text in files.items():
+        place = f"{path}/{file}"
+        if name == SHARED:
+            contents[file] = text
+            continue
+        problems.extend(_unknown_file(file, place))
+        if not file.endswith(".yaml"):
+            contents[file] = text
+            continue
+        data, wrong = _yaml_file(file.split(".")[0], text, place)
+        problems.extend(wrong)
+        if data is not None:
+            contents[file] = data
+    return template_source(name, contents), in_order(problems)
+
+
+def _unknown_file(file: str, path: str) -> list[Problem]:
+    stem, _, rest = file.partition(".")
+    locale, _, suffix = rest.rpartition(".")
+    if suffix in _SUFFIXES.get(stem, ()) and (not locale or _LOCALE.match(locale)):
+        return []
+    known = [f"{stem}.{suffix}" for suffix in _SUFFIXES[stem]] if stem in _SUFFIXES else sorted(_SUFFIXES)
+    hint = f"known: {listed(known)}, each also with a locale (`sms.fr-CA.txt`)"
+    return [
+        Problem(path=path, line=1, column=1, message="this file is not used", hint=hint, level=Level.WARNING)
+    ]
+
+
+def _yaml_file(stem: str, text: str, path: str) -> tuple[dict[str, Any] | None, list[Problem]]:
+    documents, problems = read(text, path)
+    if not documents:
+        return ({} if stem == "meta" and not problems else None), problems or [_empty(path)]
+    document = documents[0]
+    form = FILES.get(stem)
+    if form is not None:
+        problems.extend(validate(form, document)[1])
+        problems.extend(_calls(document) if stem == "voice" and not problems else [])
+    value = document.value()
+    return (value if isinstance(value, dict) else None), problems
+
+
+def _empty(path: str) -> Problem:
+    return Problem(path=path, line=1, column=1, message="the file is empty", hint="write it, or delete it")
+
+
+_VERBS = ("say", "play", "pause", "gather", "dial", "unsubscribe", "record", "hangup")
+
+
+def _calls(document: Document) -> list[Problem]:
+    """Point out items of a call without a verb, or with several."""
+    found: list[Problem] = []
+
+    def look(items: Any, *location: str | int) -> None:
+        for index, item in enumerate(items or ()):
+            verbs = [key for key in item if key in _VERBS]
+            if len(verbs) != 1:
+                at = document.at((*location, index))
+                shown = f"this one has {listed(verbs)}" if verbs else f"one of {listed(_VERBS)}"
+                found.append(
+                    Problem(
+                        path=document.path,
+                        line=at.line,
+                        column=at.column,
+                        message="a part of a call has one verb",
+                        hint=shown,
+                    )
+                )
+            for digits, answer in (item.get("on") or {}).items():
+                look(answer, *location, index, "on", digits)
+            look(item.get("otherwise"), *location, index, "otherwise")
+
+    look(document.value().get("say"), "say")
+    look(document.value().get("on_machine"), "on_machine")
+    return found

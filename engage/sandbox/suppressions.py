@@ -1,0 +1,95 @@
+"""SendGrid's suppression lists, and what of a sending they drop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engage.sandbox.now import unix_now
+
+#: Lists under `/v3/suppression/{name}`; the drop reason each one leads to, None where it only informs.
+LISTS: dict[str, str | None] = {
+    "bounces": "Bounced Address",
+    "spam_reports": "Spam Reporting Address",
+    "invalid_emails": "Invalid",
+    "blocks": None,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """An address on a list, since when (Unix seconds) and why."""
+
+    email: str
+    created: int
+    reason: str = ""
+    status: str = ""
+
+    def view(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {"created": self.created, "email": self.email}
+        if self.reason:
+            shown["reason"] = self.reason
+        if self.status:
+            shown["status"] = self.status
+        return shown
+
+
+@dataclass(slots=True)
+class Group:
+    """An unsubscribe group."""
+
+    id: int
+    name: str
+    description: str
+    emails: dict[str, int] = field(default_factory=dict)
+
+    def view(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "is_default": False,
+            "unsubscribes": len(self.emails),
+        }
+
+
+class Suppressions:
+    """All lists of one account; addresses are compared without regard to case."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, dict[str, Suppressed]] = {name: {} for name in LISTS}
+        self.unsubscribes: dict[str, Suppressed] = {}
+        self.groups: dict[int, Group] = {}
+
+    def clear(self) -> None:
+        for entries in self.lists.values():
+            entries.clear()
+        self.unsubscribes.clear()
+        self.groups.clear()
+
+    def add(self, name: str, email: str, reason: str = "", status: str = "") -> None:
+        """Put an address on one of `LISTS`."""
+        self.lists[name][email.lower()] = Suppressed(
+            email=email, created=int(unix_now()), reason=reason, status=status
+        )
+
+    def unsubscribe(self, email: str) -> None:
+        self.unsubscribes[email.lower()] = Suppressed(email=email, created=int(unix_now()))
+
+    def new_group(self, name: str, description: str) -> Group:
+        group = Group(id=len(self.groups) + 1, name=name, description=description)
+        self.groups[group.id] = group
+        return group
+
+    def drop_reason(self, email: str, group_id: int | None, bypass: frozenset[str]) -> str | None:
+        """Return why a mail to this address is dropped, None if it may go; `bypass` names the lists not asked."""
+        address = email.lower()
+        for name, reason in LISTS.items():
+            if reason is not None and name not in bypass and address in self.lists[name]:
+                return reason
+        if "unsubscribes" in bypass:
+            return None
+        group = self.groups.get(group_id) if group_id is not None else None
+        if address in self.unsubscribes or (group is not None and address in group.emails):
+            return "Unsubscribed Address"
+        return None

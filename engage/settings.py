@@ -1,0 +1,187 @@
+"""Settings: everything the environment (or `.env`) may say. Secrets have no default outside demo and tests."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX_SECRET = "ENGAGE_USERSECRET_"
+
+
+class SettingsError(Exception):
+    """The environment says something that cannot be; the text names the variable and what to write."""
+
+
+def _setting(name: str, doc: str, default: Any = None, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"name": name, "doc": doc, "secret": secret})
+
+
+def _list(name: str, doc: str, *, secret: bool = False) -> Any:
+    return field(default=(), metadata={"name": name, "doc": doc, "secret": secret, "list": True})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """One process's settings. Every field is one environment variable; `docs/reference/settings.md` is made from here."""
+
+    database_url: str | None = _setting(
+        "ENGAGE_DATABASE_URL",
+        "PostgreSQL (15 or newer) as a libpq URL. Absent: the embedded one.",
+        secret=True,
+    )
+    broker_url: str | None = _setting(
+        "ENGAGE_BROKER_URL",
+        "Broker of the hints: `redis://`, `valkey` through `redis+socket://`, or `amqp://`. Absent: the embedded Valkey.",
+        secret=True,
+    )
+    project: Path = _setting("ENGAGE_PROJECT", "Folder that holds `journeys/` and `templates/`.", Path())
+    public_url: str = _setting(
+        "ENGAGE_PUBLIC_URL", "Where providers and people reach us; webhooks and links begin with it.", ""
+    )
+    secret_key: tuple[str, ...] = _list(
+        "ENGAGE_SECRET_KEY",
+        "Keys that sign links and sessions, comma-separated: the first signs, all verify.",
+        secret=True,
+    )
+    write_keys: tuple[str, ...] = _list(
+        "ENGAGE_WRITE_KEYS",
+        "Segment write keys as `key:server` or `key:browser`, comma-separated.",
+        secret=True,
+    )
+    api_tokens: tuple[str, ...] = _list(
+        "ENGAGE_API_TOKENS", "Bootstrap tokens with the scope `admin`, comma-separated.", secret=True
+    )
+    data_dir: Path = _setting(
+        "ENGAGE_DATA_DIR", "Where embedded services and generated secrets live.", Path(".engage")
+    )
+    listen: str = _setting("ENGAGE_LISTEN", "Address and port of the API and console.", "127.0.0.1:8000")
+    api_url: str | None = _setting("ENGAGE_API_URL", "A remote server for the CLI to talk to.")
+    api_token: str | None = _setting("ENGAGE_API_TOKEN", "The token for `ENGAGE_API_URL`.", secret=True)
+    twilio_account_sid: str | None = _setting("TWILIO_ACCOUNT_SID", "Twilio account, `AC…`.")
+    twilio_auth_token: tuple[str, ...] = _list(
+        "TWILIO_AUTH_TOKEN",
+        "Twilio's auth token: it signs webhooks, also where an API key sends. Two, comma-separated, during a rotation.",
+        secret=True,
+    )
+    twilio_api_key: str | None = _setting("TWILIO_API_KEY", "Twilio API key, `SK…`; preferred for sending.")
+    twilio_api_secret: str | None = _setting("TWILIO_API_SECRET", "Secret of the API key.", secret=True)
+    twilio_messaging_service_sid: str | None = _setting(
+        "TWILIO_MESSAGING_SERVICE_SID",
+        "Messaging service that sends SMS, `MG…`, unless a sender is named elsewhere.",
+    )
+    twilio_from: str | None = _setting("TWILIO_FROM", "Number that sends SMS and makes calls, in E.164.")
+    twilio_api_base_url: str | None = _setting(
+        "TWILIO_API_BASE_URL", "Another host for every Twilio product: the sandbox, or a proxy."
+    )
+    sendgrid_api_key: str | None = _setting("SENDGRID_API_KEY", "SendGrid API key, `SG.…`.", secret=True)
+    sendgrid_from: str | None = _setting(
+        "SENDGRID_FROM", "Default sender of mail: `Name <address>` or an address."
+    )
+    sendgrid_webhook_public_key: tuple[str, ...] = _list(
+        "SENDGRID_WEBHOOK_PUBLIC_KEY", "Public keys of SendGrid's signed event webhook, comma-separated."
+    )
+    sendgrid_api_base_url: str | None = _setting(
+        "SENDGRID_API_BASE_URL", "Another host for SendGrid: the sandbox, or a proxy."
+    )
+    stream_window: float = _setting(
+        "ENGAGE_STREAM_WINDOW",
+        "Seconds after which a mail that SendGrid's event stream never mentioned, while it mentioned later ones, was not taken.",
+        600.0,
+    )
+    user_secrets: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "name": "ENGAGE_USERSECRET_<NAME>",
+            "doc": "Values that `secret('NAME')` gives journeys and templates.",
+            "secret": True,
+        },
+    )
+
+    @property
+    def host_port(self) -> tuple[str, int]:
+        """Where to listen."""
+        host, _, port = self.listen.rpartition(":")
+        try:
+            return host.strip("[]") or "127.0.0.1", int(port)
+        except ValueError as exc:
+            raise SettingsError(f"ENGAGE_LISTEN is `{self.listen}`; write `127.0.0.1:8000`") from exc
+
+    @property
+    def base_url(self) -> str:
+        """The public address, without a slash at its end."""
+        return (self.public_url or f"http://{self.listen}").rstrip("/")
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")
+) -> Settings:
+    """Read the settings of this process; the environment outweighs `.env`.
+
+    Raises:
+        SettingsError: a variable holds something that cannot be.
+    """
+    values = {**read_dotenv(dotenv), **(os.environ if environment is None else environment)}
+    found: dict[str, Any] = {}
+    for item in fields(Settings):
+        name = item.metadata["name"]
+        raw = values.get(name)
+        if raw is None or raw == "":
+            continue
+        if item.metadata.get("list"):
+            found[item.name] = tuple(part.strip() for part in raw.split(",") if part.strip())
+        elif isinstance(item.default, Path):
+            found[item.name] = Path(raw)
+        elif isinstance(item.default, float):
+            found[item.name] = _number(name, raw)
+        else:
+            found[item.name] = raw
+    found["user_secrets"] = {
+        name.removeprefix(PREFIX_SECRET): value
+        for name, value in values.items()
+        if name.startswith(PREFIX_SECRET)
+    }
+    return Settings(**found)
+
+
+def _number(name: str, raw: str) -> float:
+    try:
+        return float(raw)
+    except ValueError as exc:
+        raise SettingsError(f"{name} is `{raw}`; write a number of seconds") from exc
+
+
+def read_dotenv(path: Path | None) -> dict[str, str]:
+    """Return the `NAME=value` lines of a file, quotes taken off; nothing if there is no such file."""
+    if path is None or not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if not equals or name.startswith("#"):
+            continue
+        values[name.strip()] = value.strip().strip("'\"")
+    return values
+
+
+def generated_secrets(data_dir: Path) -> dict[str, str]:
+    """Return secrets for a local installation, made once and kept below `data_dir`, readable by the owner alone."""
+    path = data_dir / "secrets.env"
+    known = read_dotenv(path)
+    wanted = {
+        "ENGAGE_SECRET_KEY": secrets.token_urlsafe(32),
+        "ENGAGE_WRITE_KEYS": f"wk_{secrets.token_hex(12)}:server",
+        "ENGAGE_API_TOKENS": f"et_{secrets.token_hex(20)}",
+        "TWILIO_ACCOUNT_SID": f"AC{secrets.token_hex(16)}",
+        "TWILIO_AUTH_TOKEN": secrets.token_hex(16),
+        "TWILIO_FROM": "+15005550006",
+        "SENDGRID_API_KEY": f"SG.{secrets.token_urlsafe(22)}",
+        "SENDGRID_FROM": "Fennel & Finch <hello@shop.example>",
+    }
+    values = {**wanted, **known}
+    if values != known:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    return values

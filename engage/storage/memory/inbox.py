@@ -1,0 +1,69 @@
+"""Inbox in memory."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import msgspec
+
+from engage.domain.changes import Quarantined
+from engage.domain.fact import InboxRow, NewFact
+from engage.storage.coding import refuse_nul
+from engage.storage.memory.work import Work
+
+
+class MemoryInbox:
+    """Facts that nobody has digested yet, in lanes."""
+
+    def __init__(self, work: Work) -> None:
+        """Work inside a transaction."""
+        self._work = work
+
+    def add(self, facts: Sequence[NewFact]) -> list[bool]:
+        """Store facts; True per fact stored, False where it was seen before."""
+        work, stored = self._work, []
+        for fact in facts:
+            refuse_nul(fact.source, fact.message_id)
+            identity = (fact.source, fact.message_id)
+            new = work.seen.get(identity) is None
+            stored.append(new)
+            if new:
+                seq = next(work.sequences.inbox)
+                row = InboxRow(seq=seq, lane=fact.lane, received_at=fact.received_at, payload=fact.payload)
+                work.seen.put(identity, fact.received_at)
+                work.inbox.put(seq, row)
+                work.new_facts[identity] = seq
+        return stored
+
+    def lock_lane(self, lane: int) -> bool:
+        """Take the lane for this transaction; False at once if another transaction has it."""
+        return self._work.try_lock(("lane", lane))
+
+    def read(self, lane: int, limit: int) -> list[InboxRow]:
+        """Return the lane's oldest facts in order of arrival."""
+        rows = sorted(self._work.inbox.where("lane", lane), key=lambda fact: fact.seq)
+        return rows[:limit]
+
+    def remove(self, rows: Collection[int]) -> None:
+        """Remove digested facts by `seq`."""
+        for seq in rows:
+            self._work.inbox.delete(seq)
+
+    def failed(self, rows: Collection[int]) -> None:
+        """Count one more failed attempt at these facts."""
+        for seq in rows:
+            row = self._work.inbox.get(seq)
+            if row is not None:
+                self._work.inbox.put(seq, msgspec.structs.replace(row, attempts=row.attempts + 1))
+
+    def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """Keep what could not be taken, with its reason."""
+        for item in items:
+            self._work.quarantine.put(next(self._work.sequences.other), item)
+
+    def lanes(self) -> dict[int, datetime]:
+        """Return the lanes that have facts, with the arrival of their oldest."""
+        oldest: dict[int, InboxRow] = {}
+        for fact in self._work.inbox.all():
+            if fact.lane not in oldest or fact.seq < oldest[fact.lane].seq:
+                oldest[fact.lane] = fact
+        return {lane: fact.received_at for lane, fact in oldest.items()}

@@ -1,0 +1,27 @@
+"""Rates of senders in memory."""
+
+from datetime import datetime, timedelta
+
+from engage.storage.memory.work import Work
+
+
+class MemorySenders:
+    """Rates of senders, shared by all workers."""
+
+    def __init__(self, work: Work) -> None:
+        """Work inside a transaction."""
+        self._work = work
+
+    def reserve(
+        self, sender: str, now: datetime, spacing: float, wanted: int, horizon: float
+    ) -> list[datetime]:
+        """Take up to `wanted` slots, `spacing` seconds apart, none later than `now + horizon` seconds."""
+        self._work.lock(("sender", sender))
+        step, last = timedelta(seconds=spacing), now + timedelta(seconds=horizon)
+        slot = max(self._work.senders.get(sender) or now, now)
+        slots: list[datetime] = []
+        while len(slots) < wanted and slot <= last:
+            slots.append(slot)
+            slot += step
+        self._work.senders.put(sender, slot)
+        return slots

@@ -1,0 +1,116 @@
+"""The store in memory: transactions with buffered writes, locks and constraints at commit."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from engage.domain.changes import Changes
+from engage.ports.storage import StorageBusyError
+from engage.storage.memory.consents import MemoryConsents
+from engage.storage.memory.definitions import MemoryDefinitions
+from engage.storage.memory.deliveries import MemoryDeliveries
+from engage.storage.memory.events import MemoryEvents
+from engage.storage.memory.inbox import MemoryInbox
+from engage.storage.memory.jobs import MemoryJobs
+from engage.storage.memory.locks import LockTable, Wait, refuse_to_wait
+from engage.storage.memory.people import MemoryPeople
+from engage.storage.memory.rows import Tables
+from engage.storage.memory.runs import MemoryRuns
+from engage.storage.memory.senders import MemorySenders
+from engage.storage.memory.work import Sequences, Work
+from engage.storage.memory.write import write
+
+Checkpoint = Callable[[str], None]
+
+
+def pass_by(place: str) -> None:
+    """Do nothing at a checkpoint."""
+
+
+class MemoryTransaction:
+    """One atomic piece of work."""
+
+    __slots__ = (
+        "_work",
+        "consents",
+        "definitions",
+        "deliveries",
+        "events",
+        "inbox",
+        "jobs",
+        "people",
+        "runs",
+        "senders",
+    )
+
+    def __init__(self, work: Work) -> None:
+        """Open the aggregates on one piece of work."""
+        self._work = work
+        self.inbox = MemoryInbox(work)
+        self.people = MemoryPeople(work)
+        self.events = MemoryEvents(work)
+        self.runs = MemoryRuns(work)
+        self.deliveries = MemoryDeliveries(work)
+        self.consents = MemoryConsents(work)
+        self.definitions = MemoryDefinitions(work)
+        self.senders = MemorySenders(work)
+        self.jobs = MemoryJobs(work)
+
+    def write(self, changes: Changes) -> None:
+        """Write everything a turn decided.
+
+        Raises:
+            IdentityRaceError: an identifier or the place of a run is taken; possibly only at commit.
+        """
+        write(self._work, changes)
+
+
+class MemoryStore:
+    """A `Store` whose data lives and dies with the object.
+
+    `checkpoint` is called with `begin`, `commit` (everything decided, nothing durable yet) and `committed`
+    (durable, locks released): a scheduler switches workers there, and an exception raised there is a crash at
+    that point. `wait` is called where a transaction must wait for another one's lock (see `LockTable`).
+    """
+
+    def __init__(self, *, checkpoint: Checkpoint = pass_by, wait: Wait = refuse_to_wait) -> None:
+        """Start empty."""
+        self.checkpoint = checkpoint
+        self.locks = LockTable(wait)
+        self._tables = Tables()
+        self._sequences = Sequences()
+        self._workers: set[str] = set()
+        self._committing = Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[MemoryTransaction]:
+        """Begin; commit when the block ends, roll back when it raises."""
+        self.checkpoint("begin")
+        work = Work(self._tables, self._sequences, self.locks)
+        try:
+            yield MemoryTransaction(work)
+            self.checkpoint("commit")
+            with self._committing:
+                work.commit()
+        finally:
+            work.release()
+        self.checkpoint("committed")
+
+    def worker_alive(self, worker: str) -> bool:
+        """Return whether somebody holds this worker name."""
+        return worker in self._workers
+
+    @contextmanager
+    def hold_worker_lock(self, worker: str) -> Iterator[None]:
+        """Hold this worker name for as long as the block runs.
+
+        Raises:
+            StorageBusyError: somebody else holds it.
+        """
+        if worker in self._workers:
+            raise StorageBusyError(f"another process is the worker {worker}")
+        self._workers.add(worker)
+        try:
+            yield
+        finally:
+            self._workers.discard(worker)

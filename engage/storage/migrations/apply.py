@@ -1,0 +1,63 @@
+"""Apply: bring a database to the schema of this code."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, pool, text
+
+HEAD = "head"
+BASE = "base"
+_FOLDER = Path(__file__).parent
+_MIGRATING = 0x656E67616765  # "engage": the advisory lock under which one process migrates at a time
+
+
+def migrate(url: str, revision: str = HEAD) -> None:
+    """Bring the database to `revision`, upwards or downwards (`base`: nothing left), in one transaction.
+
+    Idempotent; of several processes at once, one migrates and the others wait and find it done.
+    """
+    with _connection(url) as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+        config = _config()
+        config.attributes["connection"] = connection
+        if _is_behind(connection, revision):
+            command.upgrade(config, revision)
+        else:
+            command.downgrade(config, revision)
+
+
+def revisions() -> list[str]:
+    """Return the names of all steps, oldest first."""
+    steps = ScriptDirectory.from_config(_config()).walk_revisions(BASE, HEAD)
+    return [step.revision for step in steps][::-1]
+
+
+def _is_behind(connection: Connection, revision: str) -> bool:
+    if revision in {HEAD, BASE}:
+        return revision == HEAD
+    (present,) = MigrationContext.configure(connection).get_current_heads() or (None,)
+    order = revisions()
+    return present is None or order.index(present) < order.index(revision)
+
+
+def _config() -> Config:
+    config = Config()
+    # Config reads `%` as interpolation.
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    return config
+
+
+@contextmanager
+def _connection(url: str) -> Iterator[Connection]:
+    # The creator keeps libpq's URL whole: SQLAlchemy's own form has no place for some of its options.
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=pool.NullPool
+    )
+    with engine.begin() as connection:
+        yield connection

@@ -1,0 +1,99 @@
+"""Inbox in PostgreSQL."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from engage.domain.changes import Quarantined
+from engage.domain.fact import InboxRow, NewFact
+from engage.domain.ids import LANES
+from engage.storage.postgres.session import Session, json
+
+_LANE_LOCKS = 1  # the first key of the advisory locks on lanes
+
+# The comparison with `fresh` is kept from becoming a join by IS TRUE: joins are nested loops here, a subplan is hashed.
+_ADD = """
+WITH fact AS MATERIALIZED (
+    SELECT * FROM ROWS FROM (
+        jsonb_to_recordset(%s)
+        AS (source text, message_id text, lane smallint, live boolean, received_at timestamptz, payload text)
+    ) WITH ORDINALITY AS f (source, message_id, lane, live, received_at, payload, n)
+), fresh AS MATERIALIZED (
+    INSERT INTO seen (source, message_id, received_at)
+    SELECT source, message_id, received_at FROM fact ORDER BY source, message_id
+    ON CONFLICT DO NOTHING
+    RETURNING source, message_id
+), stored AS (
+    INSERT INTO inbox (lane, live, received_at, payload)
+    SELECT lane, live, received_at, decode(payload, 'base64') FROM fact
+    WHERE ((source, message_id) IN (SELECT source, message_id FROM fresh)) IS TRUE
+    ORDER BY n
+)
+SELECT source, message_id FROM fresh
+"""
+_QUARANTINE = """
+INSERT INTO quarantine (lane, received_at, source, reason, detail, payload)
+SELECT lane, received_at, source, reason, detail, decode(payload, 'base64')
+FROM jsonb_to_recordset(%s)
+AS (lane smallint, received_at timestamptz, source text, reason text, detail text, payload text)
+"""
+_LANES = """
+SELECT lane, oldest.received_at
+FROM generate_series(0, %s) AS lane,
+LATERAL (SELECT received_at FROM inbox WHERE inbox.lane = lane.lane ORDER BY seq LIMIT 1) AS oldest
+"""
+
+
+class PostgresInbox:
+    """Facts that nobody has digested yet, in lanes."""
+
+    def __init__(self, session: Session) -> None:
+        """Work inside a transaction."""
+        self._session = session
+
+    def add(self, facts: Sequence[NewFact]) -> list[bool]:
+        """Store facts; True per fact stored, False where it was seen before."""
+        first = {(fact.source, fact.message_id): fact for fact in reversed(facts)}
+        wanted = [fact for fact in facts if first[fact.source, fact.message_id] is fact]
+        if not wanted:
+            return []
+        fresh = set(self._session.rows(_ADD, json(wanted)))
+        return [
+            identity in fresh and first[identity] is fact
+            for fact in facts
+            for identity in [(fact.source, fact.message_id)]
+        ]
+
+    def lock_lane(self, lane: int) -> bool:
+        """Take the lane for this transaction; False at once if another transaction has it."""
+        return bool(self._session.one("SELECT pg_try_advisory_xact_lock(%s, %s)", _LANE_LOCKS, lane))
+
+    def read(self, lane: int, limit: int) -> list[InboxRow]:
+        """Return the lane's oldest facts in order of arrival."""
+        rows = self._session.rows(
+            "SELECT seq, received_at, payload, attempts FROM inbox WHERE lane = %s ORDER BY seq LIMIT %s",
+            lane,
+            limit,
+        )
+        return [
+            InboxRow(seq=seq, lane=lane, received_at=at, payload=payload, attempts=attempts)
+            for seq, at, payload, attempts in rows
+        ]
+
+    def remove(self, rows: Collection[int]) -> None:
+        """Remove digested facts by `seq`."""
+        if rows:
+            self._session.run("DELETE FROM inbox WHERE seq = ANY(%s)", list(rows))
+
+    def failed(self, rows: Collection[int]) -> None:
+        """Count one more failed attempt at these facts."""
+        if rows:
+            self._session.run("UPDATE inbox SET attempts = attempts + 1 WHERE seq = ANY(%s)", list(rows))
+
+    def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """Keep what could not be taken, with its reason."""
+        if items:
+            self._session.run(_QUARANTINE, json(items))
+
+    def lanes(self) -> dict[int, datetime]:
+        """Return the lanes that have facts, with the arrival of their oldest."""
+        return dict(self._session.rows(_LANES, LANES - 1))

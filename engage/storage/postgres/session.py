@@ -1,0 +1,141 @@
+"""Session: one connection as the aggregates use it: statements in, rows out, and no error of the driver let through."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.adapt import Buffer, Dumper
+from psycopg.types.string import TextLoader
+
+from engage.domain.errors import EngageError, IdentityRaceError
+from engage.ports.storage import StorageAwayError, StorageBusyError, StorageRefusedError
+from engage.storage.coding import encode
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_RACES = frozenset({"run_active", "identifier_pkey"})
+_BUSY = (
+    errors.DeadlockDetected,
+    errors.SerializationFailure,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+    errors.IdleInTransactionSessionTimeout,
+)
+_REFUSED = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
+
+# Every hot statement goes by an index. Plans are kept for the life of a connection, and one made while the tables were
+# still empty would read whole tables later: so the planner is not given the choice. Reports ask for it back.
+_SETTINGS = {
+    "timezone": "UTC",
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "300s",
+    "application_name": "engage",
+}
+
+
+class Json:
+    """A parameter that is JSON already."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        """Wrap encoded JSON."""
+        self.data = data
+
+
+class _JsonDumper(Dumper):
+    oid = psycopg.adapters.types["jsonb"].oid
+
+    def dump(self, obj: Json) -> Buffer:
+        return obj.data
+
+
+def json(values: Iterable[Any]) -> Json:
+    """Return many structures as the one parameter of a bulk statement.
+
+    Raises:
+        StorageRefusedError: a text in them holds U+0000.
+    """
+    return Json(encode(values if isinstance(values, list) else list(values)))
+
+
+def configure(connection: Connection) -> None:
+    """Prepare a new connection: UUIDs and JSON arrive as text, for msgspec to decode; instants arrive in UTC."""
+    for name in ("uuid", "jsonb"):
+        connection.adapters.register_loader(name, TextLoader)
+    connection.adapters.register_dumper(Json, _JsonDumper)
+    connection.prepare_threshold = 1
+    settings = sql.SQL(", ").join(
+        sql.SQL("set_config({}, {}, false)").format(name, value) for name, value in _SETTINGS.items()
+    )
+    connection.execute(sql.SQL("SELECT {}").format(settings))
+    connection.commit()
+
+
+class Session:
+    """One open transaction's connection."""
+
+    __slots__ = ("_cursor",)
+
+    def __init__(self, connection: Connection) -> None:
+        """Use `connection`, which `configure` has seen."""
+        self._cursor = connection.cursor()
+
+    def rows(self, query: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        try:
+            return self._cursor.execute(query, values).fetchall()
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+
+    def run(self, query: LiteralString, *values: Any) -> int:
+        """Execute a statement; return how many rows it touched."""
+        try:
+            return self._cursor.execute(query, values).rowcount
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+
+    def named(self, query: LiteralString, **values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that names its parameters."""
+        try:
+            return self._cursor.execute(query, values).fetchall()
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+
+    def define(self, statement: sql.Composed) -> None:
+        """Execute a statement that changes the schema."""
+        try:
+            self._cursor.execute(statement)
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+
+    def one(self, query: LiteralString, *values: Any) -> Any:
+        """Return the only column of the only row."""
+        return self.rows(query, *values)[0][0]
+
+
+def translated(exc: psycopg.Error) -> EngageError:
+    """Return our error for one of the driver's, and take the values of rows out of the driver's own text."""
+    text = exc.diag.message_primary or type(exc).__name__
+    exc.args = (text,)
+    match exc:
+        case errors.UniqueViolation() if exc.diag.constraint_name in _RACES:
+            return IdentityRaceError(text)
+        case _ if isinstance(exc, _BUSY):
+            return StorageBusyError(text)
+        case _ if isinstance(exc, _REFUSED):
+            return StorageRefusedError(text)
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return StorageAwayError(text)
+        case _:
+            raise exc
+
+
+def uuids(values: Iterable[str]) -> Sequence[str]:
+    """Return distinct ids in order, as the parameter of `= ANY(%s::uuid[])`."""
+    return sorted(set(values))

@@ -1,0 +1,164 @@
+"""The store in PostgreSQL: a pool of connections, transactions, and the session locks of workers."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from engage.domain.changes import Changes
+from engage.ports.storage import StorageAwayError, StorageBusyError
+from engage.storage.postgres.consents import PostgresConsents
+from engage.storage.postgres.definitions import PostgresDefinitions
+from engage.storage.postgres.deliveries import PostgresDeliveries
+from engage.storage.postgres.events import PostgresEvents
+from engage.storage.postgres.inbox import PostgresInbox
+from engage.storage.postgres.jobs import PostgresJobs
+from engage.storage.postgres.partitions import ensure_months
+from engage.storage.postgres.people import PostgresPeople
+from engage.storage.postgres.runs import PostgresRuns
+from engage.storage.postgres.senders import PostgresSenders
+from engage.storage.postgres.session import Connection, Session, configure, translated
+from engage.storage.postgres.write import write
+
+CONNECT_SECONDS = 10.0  # how long a transaction waits for a connection before the database counts as away
+
+_WORKER_ALIVE = """
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = %s::bigint::oid AND objid = %s::bigint::oid
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+)
+"""
+
+
+class PostgresTransaction:
+    """One atomic piece of work."""
+
+    __slots__ = (
+        "_session",
+        "consents",
+        "definitions",
+        "deliveries",
+        "events",
+        "inbox",
+        "jobs",
+        "people",
+        "runs",
+        "senders",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        """Open the aggregates on one connection."""
+        session = Session(connection)
+        self._session = session
+        self.inbox = PostgresInbox(session)
+        self.people = PostgresPeople(session)
+        self.events = PostgresEvents(session)
+        self.runs = PostgresRuns(session)
+        self.deliveries = PostgresDeliveries(session)
+        self.consents = PostgresConsents(session)
+        self.definitions = PostgresDefinitions(session)
+        self.senders = PostgresSenders(session)
+        self.jobs = PostgresJobs(session)
+
+    def write(self, changes: Changes) -> None:
+        """Write everything a turn decided.
+
+        Raises:
+            IdentityRaceError: an identifier or the place of a run is taken.
+        """
+        write(self._session, changes)
+
+
+class PostgresStore:
+    """A `Store` on PostgreSQL 15 or newer whose schema is migrated. Make it after forking: it starts a thread.
+
+    Every error of the driver arrives as one of the port's: StorageAwayError, StorageBusyError, StorageRefusedError
+    or IdentityRaceError; what is none of these is a mistake in our SQL and stays as it is.
+    """
+
+    def __init__(self, url: str, *, min_size: int = 1, max_size: int = 8) -> None:
+        """Open a pool of connections; `url` is libpq's. Does not wait for the database."""
+        self._url = url
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            min_size=min_size,
+            max_size=max_size,
+            timeout=CONNECT_SECONDS,
+            configure=configure,
+            num_workers=1,
+            open=True,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[PostgresTransaction]:
+        """Begin; commit when the block ends, roll back when it raises.
+
+        Raises:
+            StorageAwayError: the database cannot be reached, or went away; after a lost commit nobody knows.
+        """
+        with self._connection() as connection:
+            yield PostgresTransaction(connection)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Give one transaction's bare connection to a file of this folder that is no aggregate."""
+        with self._connection() as connection:
+            yield Session(connection)
+
+    def ensure_months(self, now: datetime) -> None:
+        """Create the partitions of events for the months around `now`. Idempotent; to be called at least monthly."""
+        with self._connection() as connection:
+            ensure_months(Session(connection), now)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout as exc:
+            raise StorageAwayError("no connection to the database") from exc
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+
+    def worker_alive(self, worker: str) -> bool:
+        """Return whether a connected process holds this worker name."""
+        key = _key(worker) & 0xFFFFFFFFFFFFFFFF
+        with self._connection() as connection:
+            return bool(Session(connection).one(_WORKER_ALIVE, key >> 32, key & 0xFFFFFFFF))
+
+    @contextmanager
+    def hold_worker_lock(self, worker: str) -> Iterator[None]:
+        """Hold this worker name on a connection of its own for as long as the block runs.
+
+        Raises:
+            StorageBusyError: another process holds it.
+        """
+        with self._own_connection() as connection:
+            if not Session(connection).one("SELECT pg_try_advisory_lock(%s)", _key(worker)):
+                raise StorageBusyError(f"another process is the worker {worker}")
+            yield
+
+    @contextmanager
+    def _own_connection(self) -> Iterator[Connection]:
+        try:
+            connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(self._url, autocommit=True)
+        except psycopg.Error as exc:
+            raise translated(exc) from exc
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _key(worker: str) -> int:
+    """Return the key of a worker's advisory lock: signed, 64 bits."""
+    return int.from_bytes(hashlib.blake2b(worker.encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,125 @@
+"""Includes and layouts written out at publish, so that CSS and MJML see the whole mail and rendering looks nothing up."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from engage.templating.pieces import Kind, Piece, split
+
+MAX_DEPTH = 10
+_NAME = r"""(?:"([^"]+)"|'([^']+)')"""
+_INCLUDE = re.compile(rf"\{{%[-+]?\s*include\s+{_NAME}(?:\s+with\s+context)?\s*[-+]?%\}}\Z")
+_EXTENDS = re.compile(rf"\{{%[-+]?\s*extends\s+{_NAME}\s*[-+]?%\}}\Z")
+_SUPER = re.compile(r"\{\{[-+]?\s*super\(\)\s*[-+]?\}\}\Z")
+_BEFORE_LAYOUT = frozenset({"import", "from", "set"})
+
+Find = Callable[[str], str | None]
+"""The source of a partial by the name it is asked for."""
+
+
+class CannotFlattenError(Exception):
+    """The template uses its partials in a way that only Jinja itself can follow, or in a circle."""
+
+
+def flatten(source: str, find: Find) -> list[Piece]:
+    """Return the pieces of a template with its includes and its layout written out.
+
+    Raises:
+        CannotFlattenError: it has to stay as it is.
+        TemplateSyntaxError: a construct is not closed.
+    """
+    return _flat(split(source), find, 0)
+
+
+def _flat(pieces: Sequence[Piece], find: Find, depth: int) -> list[Piece]:
+    if depth > MAX_DEPTH:
+        raise CannotFlattenError("partials include each other in a circle")
+    layout = next((name for piece in pieces if (name := _name(_EXTENDS, piece))), None)
+    if layout is not None:
+        return _in_layout(pieces, _partial(layout, find), find, depth)
+    flat: list[Piece] = []
+    for piece in pieces:
+        name = _name(_INCLUDE, piece)
+        if name is not None:
+            flat += _flat(split(_partial(name, find)), find, depth + 1)
+        elif piece.kind is Kind.STATEMENT and piece.words[:1] == ["include"]:
+            raise CannotFlattenError("this include depends on the moment")
+        else:
+            flat.append(piece)
+    return flat
+
+
+def _name(pattern: re.Pattern[str], piece: Piece) -> str | None:
+    found = pattern.match(piece.source) if piece.kind is Kind.STATEMENT else None
+    return (found[1] or found[2]) if found else None
+
+
+def _partial(name: str, find: Find) -> str:
+    source = find(name)
+    if source is None:
+        raise CannotFlattenError(f"there is no partial `{name}`")
+    return source
+
+
+def _in_layout(pieces: Sequence[Piece], layout: str, find: Find, depth: int) -> list[Piece]:
+    """Put a template's blocks into its layout. What stands outside of blocks only sets names up."""
+    blocks, outside = _blocks(pieces)
+    first: list[Piece] = []
+    for piece in outside:
+        if piece.kind is Kind.STATEMENT and not _name(_EXTENDS, piece):
+            words = piece.words
+            if words[:1] not in [[word] for word in _BEFORE_LAYOUT] or (
+                words[0] == "set" and "=" not in words
+            ):
+                raise CannotFlattenError(f"`{words[0] if words else ''}` stands outside of a block")
+            first.append(piece)
+    whole = _filled(_flat(split(layout), find, depth + 1), blocks)
+    return _flat([*first, *whole], find, depth + 1)
+
+
+def _blocks(pieces: Sequence[Piece]) -> tuple[dict[str, list[Piece]], list[Piece]]:
+    """Return the top-level blocks by name, and what stands outside of them."""
+    blocks: dict[str, list[Piece]] = {}
+    outside: list[Piece] = []
+    at = 0
+    while at < len(pieces):
+        name = _block_name(pieces[at])
+        if name is None:
+            outside.append(pieces[at])
+            at += 1
+            continue
+        end = _end_of(pieces, at)
+        blocks[name] = list(pieces[at + 1 : end])
+        at = end + 1
+    return blocks, outside
+
+
+def _filled(pieces: Sequence[Piece], blocks: dict[str, list[Piece]]) -> list[Piece]:
+    filled: list[Piece] = []
+    at = 0
+    while at < len(pieces):
+        name = _block_name(pieces[at])
+        if name is None:
+            filled.append(pieces[at])
+            at += 1
+            continue
+        end = _end_of(pieces, at)
+        default = _filled(pieces[at + 1 : end], blocks)
+        for piece in blocks.get(name, [Piece(Kind.PRINT, "{{ super() }}")]):
+            filled += default if piece.kind is Kind.PRINT and _SUPER.match(piece.source) else [piece]
+        at = end + 1
+    return filled
+
+
+def _block_name(piece: Piece) -> str | None:
+    words = piece.words if piece.kind is Kind.STATEMENT else []
+    return words[1] if len(words) > 1 and words[0] == "block" else None
+
+
+def _end_of(pieces: Sequence[Piece], start: int) -> int:
+    depth = 0
+    for at in range(start, len(pieces)):
+        words = pieces[at].words if pieces[at].kind is Kind.STATEMENT else []
+        depth += (words[:1] == ["block"]) - (words[:1] == ["endblock"])
+        if depth == 0:
+            return at
+    raise CannotFlattenError("a block is not closed")

@@ -1,0 +1,40 @@
+"""Segments of an SMS: what a text costs on the wire."""
+
+# The default alphabet and its extension table; 3GPP TS 23.038, 6.2.1.
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED = frozenset("\f^{}\\[~]|€")
+
+GSM7_SINGLE, GSM7_PART = 160, 153
+"""Septets of a message that stands alone, and of a part of a longer one (3GPP TS 23.040: 7 go to the header)."""
+UCS2_SINGLE, UCS2_PART = 70, 67
+"""UTF-16 units, likewise."""
+
+
+def segments(text: str) -> int:
+    """Return how many SMS the text needs; an empty one needs one.
+
+    One character outside GSM-7 makes the whole text UCS-2. A character of the extension table takes two septets, one
+    outside the Basic Multilingual Plane two units, and neither is torn apart between two parts.
+    """
+    if is_gsm7(text):
+        return _parts([2 if letter in _EXTENDED else 1 for letter in text], GSM7_SINGLE, GSM7_PART)
+    return _parts([2 if letter > "\uffff" else 1 for letter in text], UCS2_SINGLE, UCS2_PART)
+
+
+def is_gsm7(text: str) -> bool:
+    """Return whether the text fits the default alphabet."""
+    return all(letter in _BASIC or letter in _EXTENDED for letter in text)
+
+
+def _parts(widths: list[int], single: int, part: int) -> int:
+    if sum(widths) <= single:
+        return 1
+    parts, room = 1, part
+    for width in widths:
+        if width > room:
+            parts, room = parts + 1, part
+        room -= width
+    return parts

@@ -1,0 +1,129 @@
+"""Scripted: providers that answer as a scenario says, and remember every message they took."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engage.domain.delivery import Channel
+from engage.domain.ids import DeliveryId
+from engage.ports.channel import (
+    Accepted,
+    EmailContent,
+    NotTaken,
+    Outbound,
+    Question,
+    SmsContent,
+    Taken,
+    Unknown,
+    VoiceContent,
+)
+from engage.ports.channel import Answer as SendAnswer
+from engage.ports.clock import Clock
+from engage.project.scenario import Answer, AnswerKind
+from engage.testing.provider_words import PROVIDER_WORDS, ProviderWords
+
+PROVIDER = "scripted"
+OK = Answer(kind=AnswerKind.OK, status=200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One call a provider took: what it got, to which address, when."""
+
+    provider_id: str
+    delivery: DeliveryId
+    channel: Channel
+    address: str
+    at: datetime
+    content: SmsContent | EmailContent | VoiceContent
+
+    @property
+    def subject(self) -> str | None:
+        """The subject of a mail."""
+        return self.content.subject if isinstance(self.content, EmailContent) else None
+
+    @property
+    def body(self) -> str:
+        """The text as it was sent; of mail the text part, of a call its document."""
+        match self.content:
+            case SmsContent(body=body):
+                return body
+            case EmailContent(text=text):
+                return text
+            case VoiceContent(twiml=twiml):
+                return twiml
+
+    @property
+    def html(self) -> str:
+        """The HTML part of a mail."""
+        return (self.content.html or "") if isinstance(self.content, EmailContent) else ""
+
+
+@dataclass
+class ScriptedSender:
+    """The provider of one channel. Implements `ports.channel.Sender`."""
+
+    channel: Channel
+    clock: Clock
+    words: ProviderWords = PROVIDER_WORDS
+    provider: str = PROVIDER
+    answers: deque[Answer] = field(default_factory=deque)
+    messages: list[Message] = field(default_factory=list)
+    _last: dict[DeliveryId, Message | None] = field(default_factory=dict)
+    """What became of the newest call for a delivery: the message, or none if it was not taken."""
+
+    def send(self, outbound: Outbound) -> SendAnswer:
+        """Answer as the script says; without one, take it."""
+        answer = self.answers.popleft() if self.answers else OK
+        match answer.kind:
+            case AnswerKind.TIMEOUT:
+                self._take(outbound)
+                return Unknown(code="no_answer")
+            case AnswerKind.TIMEOUT_LOST:
+                self._last[outbound.delivery] = None
+                return Unknown(code="no_answer")
+            case _:
+                status = answer.status or 200
+                if answer.code is None and 200 <= status < 300:
+                    return Accepted(provider_id=self._take(outbound).provider_id)
+                self._last[outbound.delivery] = None
+                return self.words.answer(status, answer.code, answer.retry_after)
+
+    def ask(self, question: Question) -> Taken | NotTaken:
+        """Say whether the newest call for this delivery was taken: this provider always knows."""
+        message = self._last.get(question.delivery)
+        return NotTaken() if message is None else Taken(provider_id=message.provider_id)
+
+    def _take(self, outbound: Outbound) -> Message:
+        message = Message(
+            provider_id=f"{self.channel}-{len(self.messages) + 1}",
+            delivery=outbound.delivery,
+            channel=outbound.channel,
+            address=outbound.to,
+            at=self.clock.now(),
+            content=outbound.content,
+        )
+        self.messages.append(message)
+        self._last[outbound.delivery] = message
+        return message
+
+
+class ScriptedProviders:
+    """The providers of all channels."""
+
+    def __init__(self, clock: Clock, words: ProviderWords = PROVIDER_WORDS) -> None:
+        self._senders = {channel: ScriptedSender(channel, clock, words) for channel in Channel}
+
+    @property
+    def senders(self) -> Mapping[Channel, ScriptedSender]:
+        """By channel."""
+        return self._senders
+
+    def script(self, channel: Channel, answers: Iterable[Answer]) -> None:
+        """Answer the next calls like this, after what was scripted before."""
+        self._senders[channel].answers.extend(answers)
+
+    def messages(self) -> list[Message]:
+        """Return everything taken on all channels."""
+        return [message for sender in self._senders.values() for message in sender.messages]

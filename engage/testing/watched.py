@@ -1,0 +1,181 @@
+"""Watched: a store like any other that also keeps the chronicle of what its turns decided.
+
+Expectations ask about ended runs and about the instants of refusals. No port lists those, and a port that did so for
+tests alone would be a burden to every store; what is written through `Transaction.write` says it all.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engage.domain.changes import Changes, Quarantined
+from engage.domain.decision import Decided
+from engage.domain.errors import IdentityRaceError
+from engage.domain.fact import InboxRow, NewFact
+from engage.domain.ids import DeliveryId, ProfileId, RunId
+from engage.ports.storage import Inbox, Store, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A run as it was last written."""
+
+    id: RunId
+    profile: ProfileId
+    journey: str
+    version: int
+    step: str | None
+    """The path of the step at which it stands."""
+    active: bool
+    reason: str | None
+    entered_at: datetime
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """What was decided since the beginning."""
+
+    runs: dict[RunId, RunSeen] = field(default_factory=dict)
+    deliveries: dict[DeliveryId, list[tuple[str, datetime]]] = field(default_factory=dict)
+    """Every delivery ever asked for, in order of asking, with what was said of it and when."""
+    moved: dict[ProfileId, ProfileId] = field(default_factory=dict)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    last_error: BaseException | None = None
+    """The last accident inside a transaction: why something went to quarantine."""
+
+    def take(self, changes: Changes) -> None:
+        """Take in what a committed turn wrote."""
+        for run in changes.runs.values():
+            self.runs[run.id] = RunSeen(
+                run.id,
+                run.profile,
+                run.journey,
+                run.version,
+                run.step,
+                run.active,
+                run.reason,
+                run.entered_at,
+            )
+        for delivery in changes.deliveries:
+            self.deliveries.setdefault(delivery, [])
+        for decision in changes.decisions:
+            if decision.kind is Decided.SEND and decision.delivery is not None:
+                self.deliveries.setdefault(decision.delivery, []).append((decision.outcome, decision.at))
+        for receipt in changes.receipts:
+            self.deliveries.setdefault(receipt.delivery, []).append((receipt.mark, receipt.at))
+        self.moved.update(changes.merges)
+
+    def profile(self, profile: ProfileId) -> ProfileId:
+        """Return the profile that one is now, after merges."""
+        while profile in self.moved:
+            profile = self.moved[profile]
+        return profile
+
+
+class WatchedInbox:
+    """An inbox that tells what went to quarantine."""
+
+    __slots__ = ("_inbox", "_quarantined")
+
+    def __init__(self, inbox: Inbox, quarantined: list[Quarantined]) -> None:
+        self._inbox, self._quarantined = inbox, quarantined
+
+    def add(self, facts: Sequence[NewFact]) -> list[bool]:
+        """See `Inbox.add`."""
+        return self._inbox.add(facts)
+
+    def lock_lane(self, lane: int) -> bool:
+        """See `Inbox.lock_lane`."""
+        return self._inbox.lock_lane(lane)
+
+    def read(self, lane: int, limit: int) -> list[InboxRow]:
+        """See `Inbox.read`."""
+        return self._inbox.read(lane, limit)
+
+    def remove(self, rows: Collection[int]) -> None:
+        """See `Inbox.remove`."""
+        self._inbox.remove(rows)
+
+    def failed(self, rows: Collection[int]) -> None:
+        """See `Inbox.failed`."""
+        self._inbox.failed(rows)
+
+    def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """See `Inbox.quarantine`; the chronicle hears of it at commit."""
+        self._inbox.quarantine(items)
+        self._quarantined.extend(items)
+
+    def lanes(self) -> dict[int, datetime]:
+        """See `Inbox.lanes`."""
+        return self._inbox.lanes()
+
+
+class WatchedTransaction:
+    """A transaction whose writes are remembered."""
+
+    __slots__ = (
+        "_transaction",
+        "_written",
+        "consents",
+        "definitions",
+        "deliveries",
+        "events",
+        "inbox",
+        "jobs",
+        "people",
+        "runs",
+        "senders",
+    )
+
+    def __init__(
+        self, transaction: Transaction, written: list[Changes], quarantined: list[Quarantined]
+    ) -> None:
+        self._transaction, self._written = transaction, written
+        self.inbox: Inbox = WatchedInbox(transaction.inbox, quarantined)
+        self.people = transaction.people
+        self.events = transaction.events
+        self.runs = transaction.runs
+        self.deliveries = transaction.deliveries
+        self.consents = transaction.consents
+        self.definitions = transaction.definitions
+        self.senders = transaction.senders
+        self.jobs = transaction.jobs
+
+    def write(self, changes: Changes) -> None:
+        """See `Transaction.write`."""
+        self._transaction.write(changes)
+        self._written.append(changes)
+
+
+class WatchedStore:
+    """A `Store` around another one; nothing about it differs but that `chronicle` fills."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.chronicle = Chronicle()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """See `Store.transaction`; what is rolled back is not remembered."""
+        written: list[Changes] = []
+        quarantined: list[Quarantined] = []
+        try:
+            with self._store.transaction() as tx:
+                yield WatchedTransaction(tx, written, quarantined)
+        except IdentityRaceError:
+            raise
+        except Exception as exc:
+            self.chronicle.last_error = exc
+            raise
+        for changes in written:
+            self.chronicle.take(changes)
+        self.chronicle.quarantined.extend(quarantined)
+
+    def worker_alive(self, worker: str) -> bool:
+        """See `Store.worker_alive`."""
+        return self._store.worker_alive(worker)
+
+    def hold_worker_lock(self, worker: str) -> AbstractContextManager[None]:
+        """See `Store.hold_worker_lock`."""
+        return self._store.hold_worker_lock(worker)

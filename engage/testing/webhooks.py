@@ -1,0 +1,172 @@
+"""Webhooks of a scripted provider: receipts and replies of a scenario in the form channels parse theirs into."""
+
+import base64
+import re
+import zlib
+from binascii import Error as Base64Error
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from engage.domain.delivery import Delivery, FailReason, Mark
+from engage.domain.fact import Inbound, Receipt
+from engage.ports.channel import Heard, SignedRequest
+from engage.project.scenario import InboundReply, ReceiptItem, ReceiptWord
+from engage.testing.provider_words import PROVIDER_WORDS, ProviderWords, keyword
+from engage.testing.scripted import PROVIDER
+
+PATH = f"{PROVIDER}/anything"
+_FAILURES = frozenset({Mark.FAILED, Mark.UNDELIVERED})
+_GATHER = re.compile(r"engage:gather\?\d+\.([A-Za-z0-9_-]+)")
+_ANSWER = re.compile(r"engage:answer\?\d+\.([A-Za-z0-9_-]+)")
+
+
+class ScriptedWebhook:
+    """A webhook that says what it was given to say. Implements `ports.channel.Webhook`."""
+
+    path = PATH
+
+    def __init__(self) -> None:
+        self.says = Heard()
+
+    def verify(self, request: SignedRequest) -> bool:
+        """Nobody forges a scenario."""
+        del request
+        return True
+
+    def read(self, request: SignedRequest) -> Heard:
+        """Return what was given."""
+        del request
+        return self.says
+
+
+def request_at(at: datetime) -> SignedRequest:
+    """Return the empty request in which a scripted webhook comes."""
+    return SignedRequest(method="POST", url="", query={}, headers={}, body=b"", received_at=at)
+
+
+def receipts_of(
+    item: ReceiptItem, delivery: Delivery, *, says_no: bool, words: ProviderWords = PROVIDER_WORDS
+) -> list[tuple[int, Receipt]]:
+    """Return the receipts that a `receipt:` item is; `says_no`: what was pressed on the phone ends all calls.
+
+    Without an `id`, what is told makes the identity: equal receipts of one delivery are one.
+    """
+    mark = Mark(item.word)
+    failed = mark in _FAILURES
+    why = words.failure(item.code) if failed else None
+    identity = item.receipt_id or _composite(item)
+    first = Receipt(
+        delivery=delivery.id,
+        mark=mark,
+        at=item.at,
+        receipt_id=f"{delivery.id}/{identity}",
+        provider=PROVIDER,
+        provider_id=delivery.provider_id,
+        code=item.code,
+        reason=_reason(mark, None if why is None else why.reason),
+        url=item.url,
+        digits=item.digits,
+        answered_by=item.answered_by,
+        duration=item.duration,
+        machine=item.machine,
+        hard=why.permanent if why is not None else item.hard,
+        suppress=why.permanent if why is not None else mark is Mark.BOUNCED and item.hard,
+        address=delivery.address,
+    )
+    if not says_no and (why is None or not why.opted_out):
+        return [(delivery.lane, first)]
+    no = msgspec.structs.replace(
+        first,
+        mark=Mark.UNSUBSCRIBED,
+        receipt_id=f"{first.receipt_id}:opt-out",
+        suppress=False,
+        reason=None,
+    )
+    return [(delivery.lane, first), (delivery.lane, no)]
+
+
+def _reason(mark: Mark, table: str | None) -> str | None:
+    return table if mark is not Mark.DROPPED else str(FailReason.PROVIDER_ERROR)
+
+
+def _composite(item: ReceiptItem) -> str:
+    told = (
+        item.word,
+        item.code,
+        item.url,
+        item.digits,
+        item.answered_by,
+        item.duration,
+        item.hard,
+        item.machine,
+    )
+    return blake2b(repr(told).encode(), digest_size=12).hexdigest()
+
+
+def inbound_of(item: InboundReply, address: str, to: str, message_id: str) -> Inbound:
+    """Return what an `inbound:` item is when it reaches us."""
+    return Inbound(
+        message_id=message_id,
+        channel=item.channel,
+        sender=address,
+        to=to,
+        body=item.body,
+        at=item.at,
+        media=item.media,
+        subject=item.subject,
+        keyword=keyword(item.channel, item.body),
+    )
+
+
+class _Turn(msgspec.Struct):
+    twiml: str = ""
+    unsubscribe: bool = False
+
+
+_turns = msgspec.json.Decoder(dict[str, _Turn])
+
+
+class CallUnderWay:
+    """A call as the one who is called hears it: which document is being said, and what a digit leads to."""
+
+    def __init__(self, document: str) -> None:
+        self._document = document
+
+    def hear(self, item: ReceiptItem) -> bool:
+        """Go on as the document says; return whether what happened is a "no" to further calls."""
+        if item.word is ReceiptWord.ANSWERED:
+            who = item.answered_by or "human"
+            turns = self._next(_ANSWER)
+            self._go_on(turns.get("machine" if who.startswith(("machine", "fax")) else "human"))
+            return False
+        if item.word is not ReceiptWord.DIGITS or not item.digits:
+            return False
+        turns = self._next(_GATHER) or self._behind_answer()
+        turn = turns.get(item.digits) or turns.get("otherwise")
+        self._go_on(turn)
+        return turn is not None and turn.unsubscribe
+
+    def _behind_answer(self) -> dict[str, _Turn]:
+        """Digits without an `answered` before them: a person answered."""
+        human = self._next(_ANSWER).get("human")
+        self._go_on(human)
+        return self._next(_GATHER)
+
+    def _go_on(self, turn: _Turn | None) -> None:
+        if turn is not None:
+            self._document = turn.twiml
+
+    def _next(self, address: re.Pattern[str]) -> dict[str, _Turn]:
+        found = address.search(self._document)
+        return {} if found is None else _unpacked(found[1])
+
+
+def _unpacked(payload: str) -> dict[str, Any]:
+    try:
+        packed = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        return _turns.decode(zlib.decompress(packed))
+    except (Base64Error, ValueError, zlib.error, msgspec.DecodeError):
+        return {}

@@ -1,0 +1,144 @@
+"""Requests share commits, nobody is answered before theirs, and a full queue says when to come back."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from engage.api.microbatch import FACTS_A_COMMIT, MicroBatcher, OverloadedError
+from engage.engine.accept_intake import Intake, Taken
+from engage.ports.storage import StorageAwayError
+from tests.accept.store import Hinted, TestedStore, piece, poisoned
+from tests.api.world import SERVER, World, basic, calling
+
+
+class SlowIntake(Intake):
+    """Stores when the test lets it."""
+
+    def __init__(self, store: TestedStore) -> None:
+        super().__init__(store, Hinted())
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+
+    def store(self, taken: Taken) -> list[bool]:
+        self.entered.set()
+        assert self.gate.wait(10)
+        return super().store(taken)
+
+
+async def until(condition: Any) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def test_requests_that_come_during_a_commit_share_the_next_one() -> None:
+    store = TestedStore()
+    intake = SlowIntake(store)
+
+    async def scene() -> list[list[bool]]:
+        batcher = MicroBatcher(intake)
+        first = asyncio.create_task(batcher.submit(Taken([piece("first")])))
+        await until(intake.entered.is_set)
+        others = [asyncio.create_task(batcher.submit(Taken([piece(f"o{n}"), piece("first")]))) for n in range(20)]
+        await asyncio.sleep(0.01)
+        assert not first.done()
+        intake.gate.set()
+        answers = [await first, *[await other for other in others]]
+        await batcher.close()
+        return answers
+
+    answers = asyncio.run(scene())
+
+    assert answers == [[True]] + [[True, False]] * 20
+    assert [len(commit) for commit in store.commits] == [1, 20]
+
+
+def test_a_commit_holds_no_more_than_it_should() -> None:
+    store = TestedStore()
+
+    async def scene() -> None:
+        batcher = MicroBatcher(Intake(store, Hinted()))
+        await asyncio.gather(
+            *(batcher.submit(Taken([piece(f"{r}-{n}") for n in range(100)])) for r in range(12))
+        )
+        await batcher.close()
+
+    asyncio.run(scene())
+
+    assert max(len(commit) for commit in store.commits) <= FACTS_A_COMMIT
+    assert len(store.ids()) == 1_200
+
+
+def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    intake = SlowIntake(TestedStore())
+
+    async def scene() -> int:
+        batcher = MicroBatcher(intake, max_waiting=5)
+        waiting = asyncio.create_task(batcher.submit(Taken([piece(str(n)) for n in range(5)])))
+        await until(intake.entered.is_set)
+        with pytest.raises(OverloadedError) as refused:
+            await batcher.submit(Taken([piece("more")]))
+        intake.gate.set()
+        assert await waiting == [True] * 5
+        assert await batcher.submit(Taken([piece("more")])) == [True]
+        await batcher.close()
+        return refused.value.retry_after
+
+    assert asyncio.run(scene()) >= 1
+
+
+def test_a_request_larger_than_the_queue_is_taken_when_nothing_waits() -> None:
+    async def scene() -> list[bool]:
+        batcher = MicroBatcher(Intake(TestedStore(), Hinted()), max_waiting=2)
+        stored = await batcher.submit(Taken([piece(str(n)) for n in range(5)]))
+        await batcher.close()
+        return stored
+
+    assert asyncio.run(scene()) == [True] * 5
+
+
+def test_everybody_in_a_failed_commit_is_told_and_the_next_one_works() -> None:
+    store = TestedStore()
+    store.trouble = lambda _ids: StorageAwayError("gone")
+
+    async def scene() -> None:
+        batcher = MicroBatcher(Intake(store, Hinted()))
+        failed = await asyncio.gather(
+            *(batcher.submit(Taken([piece(str(n))])) for n in range(3)), return_exceptions=True
+        )
+        assert all(isinstance(exc, StorageAwayError) for exc in failed)
+        store.trouble = poisoned()
+        assert await batcher.submit(Taken([piece("later")])) == [True]
+        await batcher.close()
+
+    asyncio.run(scene())
+
+
+def test_a_caller_who_left_does_not_disturb_the_others() -> None:
+    intake = SlowIntake(TestedStore())
+
+    async def scene() -> None:
+        batcher = MicroBatcher(intake)
+        gone = asyncio.create_task(batcher.submit(Taken([piece("gone")])))
+        stays = asyncio.create_task(batcher.submit(Taken([piece("stays")])))
+        await until(intake.entered.is_set)
+        gone.cancel()
+        intake.gate.set()
+        assert await stays == [True]
+        await batcher.close()
+
+    asyncio.run(scene())
+
+
+def test_429_with_whole_seconds_under_overload() -> None:
+    world = World()
+
+    async def refuse(_taken: Taken) -> list[bool]:
+        raise OverloadedError(7)
+
+    world.batcher.submit = refuse  # type: ignore[method-assign]  # stands for a backlog of seven seconds
+    with calling(world) as client:
+        answer = client.post("/v1/track", json={"userId": "u", "event": "E"}, headers=basic(SERVER))
+
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (429, "7", "overloaded")

@@ -1,0 +1,300 @@
+"""Calls through the real Twilio SDK, and what a call says back while it lasts."""
+
+import base64
+import json
+import re
+import zlib
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
+from engage.channels.twilio_call_documents import CallDocuments
+from engage.domain.delivery import Channel, FailReason, Mark
+from engage.domain.fact import encode
+from engage.ports.channel import (
+    Accepted,
+    Heard,
+    Outbound,
+    Question,
+    Rejected,
+    Sender,
+    SignedRequest,
+    Taken,
+    VoiceContent,
+)
+from tests.channels.conftest import ACCOUNT, PUBLIC, settings_for
+from tests.channels.test_twilio_sms import NOW, REF, TO, hear
+from tests.channels.wire import Wire, reply
+
+HELLO = "<Response><Say>Hello Ada</Say></Response>"
+
+
+def payload(turns: dict[str, dict[str, Any]]) -> str:
+    """A payload as a rendered template carries it."""
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps(turns).encode())).decode().rstrip("=")
+
+
+def menu(turns: dict[str, dict[str, Any]]) -> str:
+    return f'<Response><Gather numDigits="1" action="engage:gather?0.{payload(turns)}"/></Response>'
+
+
+@pytest.fixture
+def voice(settings: ChannelSettings, wire: Wire) -> Sender:
+    wire.usual = reply(201, {"sid": "CA1", "status": "queued"})
+    return build_senders(settings)[Channel.VOICE]
+
+
+def call(voice: Sender, wire: Wire, twiml: str = HELLO, machine: str = "off") -> dict[str, list[str]]:
+    answer = voice.send(
+        Outbound(
+            delivery=REF,
+            lane=7,
+            channel=Channel.VOICE,
+            to=TO,
+            content=VoiceContent(twiml=twiml, machine=machine),
+        )
+    )
+    assert answer == Accepted(provider_id="CA1")
+    return wire.requests[-1].form
+
+
+def test_a_call_is_created_with_its_document_and_all_progress_events(voice: Sender, wire: Wire) -> None:
+    form = call(voice, wire)
+
+    assert wire.requests[0].target == f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json"
+    assert form == {
+        "To": [TO],
+        "From": ["+15005550006"],
+        "Twiml": [HELLO],
+        "StatusCallback": [f"{PUBLIC}/webhooks/twilio/call-status?ref={REF}&lane=7#rc=5&rp=all"],
+        "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],
+    }
+
+
+def test_a_machine_is_detected_in_the_background_where_nothing_depends_on_it(
+    voice: Sender, wire: Wire
+) -> None:
+    form = call(voice, wire, machine="detect")
+
+    assert (form["MachineDetection"], form["AsyncAmd"]) == (["Enable"], ["true"])
+    assert form["AsyncAmdStatusCallback"][0].startswith(f"{PUBLIC}/webhooks/twilio/amd?ref={REF}&lane=7")
+
+
+def test_a_voicemail_waits_for_the_beep(voice: Sender, wire: Wire) -> None:
+    form = call(voice, wire, machine="voicemail")
+
+    assert form["MachineDetection"] == ["DetectMessageEnd"]
+    assert "AsyncAmd" not in form
+
+
+def test_a_document_over_twilios_limit_is_refused_before_the_call(voice: Sender, wire: Wire) -> None:
+    long = VoiceContent(twiml=f"<Response><Say>{'x' * 4000}</Say></Response>")
+
+    answer = voice.send(Outbound(delivery=REF, lane=7, channel=Channel.VOICE, to=TO, content=long))
+
+    assert isinstance(answer, Rejected)
+    assert answer.reason is FailReason.CONTENT
+    assert not wire.requests
+
+
+def pressed(twiml: str, digits: str) -> Heard:
+    """Press digits in a call whose document is `twiml`, as Twilio would ask us."""
+    found = re.search(r'action="([^"]+)"', twiml)
+    assert found
+    url = found[1].replace("&amp;", "&").partition("#")[0]
+    query = dict(parse_qsl(url.partition("?")[2]))
+    path = url.partition("/webhooks/")[2].partition("?")[0]
+    return hear(path, {"CallSid": "CA1", "AccountSid": ACCOUNT, "Digits": digits, "To": TO}, query)
+
+
+def test_a_pressed_digit_is_a_receipt_and_the_call_goes_on_as_the_template_says(
+    voice: Sender, wire: Wire
+) -> None:
+    turns = {
+        "1": {"twiml": "<Response><Say>Thanks Ada</Say></Response>"},
+        "otherwise": {"twiml": "<Response/>"},
+    }
+    twiml = call(voice, wire, menu(turns))["Twiml"][0]
+
+    heard = pressed(twiml, "1")
+
+    (lane, receipt), *more = heard.receipts
+    assert not more
+    assert (lane, receipt.delivery, receipt.mark, receipt.digits) == (7, REF, Mark.DIGITS, "1")
+    assert heard.twiml == "<Response><Say>Thanks Ada</Say></Response>"
+    assert pressed(twiml, "5").twiml == "<Response/>"
+    assert pressed(twiml, "1").receipts[0][1].receipt_id == receipt.receipt_id
+
+
+def test_no_text_of_the_call_can_be_read_in_its_urls(voice: Sender, wire: Wire) -> None:
+    twiml = call(voice, wire, menu({"1": {"twiml": "<Response><Say>Thanks Ada</Say></Response>"}}))["Twiml"][
+        0
+    ]
+
+    then = re.findall(r"then=([^\"#]+)", twiml)[0]
+
+    assert payload({"1": {"twiml": "<Response><Say>Thanks Ada</Say></Response>"}}) not in twiml
+    assert CallDocuments(["another token"], PUBLIC).turns(then) == {}
+
+
+def test_a_no_by_digit_is_heard(voice: Sender, wire: Wire) -> None:
+    turns = {"9": {"twiml": "<Response/>", "unsubscribe": True}}
+
+    heard = pressed(call(voice, wire, menu(turns))["Twiml"][0], "9")
+
+    assert [receipt.mark for _, receipt in heard.receipts] == [Mark.DIGITS, Mark.UNSUBSCRIBED]
+
+
+def test_a_menu_in_a_branch_works_like_the_first_one(voice: Sender, wire: Wire) -> None:
+    inner = menu({"2": {"twiml": "<Response><Say>deep</Say></Response>"}})
+    first = pressed(call(voice, wire, menu({"1": {"twiml": inner}}))["Twiml"][0], "1")
+    assert first.twiml is not None
+
+    assert pressed(first.twiml, "2").twiml == "<Response><Say>deep</Say></Response>"
+
+
+def test_a_handmade_document_may_gather_without_branches(voice: Sender, wire: Wire) -> None:
+    twiml = call(voice, wire, '<Response><Gather action="engage:gather"/></Response>')["Twiml"][0]
+
+    heard = pressed(twiml, "3")
+
+    assert heard.receipts[0][1].digits == "3"
+    assert heard.twiml is not None
+    assert "<Hangup/>" in heard.twiml
+
+
+def test_a_call_that_depends_on_who_answers_is_fetched_then(voice: Sender, wire: Wire) -> None:
+    turns = {
+        "human": {"twiml": "<Response><Say>Hi</Say></Response>"},
+        "machine": {"twiml": "<Response><Say>Beep</Say></Response>"},
+    }
+    twiml = f"<Response><Redirect>engage:answer?0.{payload(turns)}</Redirect></Response>"
+
+    form = call(voice, wire, twiml, machine="voicemail")
+
+    assert "Twiml" not in form
+    query = dict(parse_qsl(form["Url"][0].partition("#")[0].partition("?")[2]))
+    base = {"CallSid": "CA1", "AccountSid": ACCOUNT}
+    machine = hear("twilio/voice", {**base, "AnsweredBy": "machine_end_beep"}, query)
+    assert machine.twiml == "<Response><Say>Beep</Say></Response>"
+    assert machine.receipts[0][1].answered_by == "machine_end_beep"
+    for who in ("human", "unknown"):
+        assert (
+            hear("twilio/voice", {**base, "AnsweredBy": who}, query).twiml
+            == "<Response><Say>Hi</Say></Response>"
+        )
+    assert hear("twilio/voice", base, query).receipts == ()
+
+
+@pytest.mark.parametrize("then", ["", "garbage", "gAAAAAB", "é"])
+def test_a_damaged_url_hangs_up_and_still_counts_the_digits(then: str) -> None:
+    heard = hear("twilio/gather", {"CallSid": "CA1", "Digits": "1"}, {"ref": REF, "lane": "7", "then": then})
+
+    assert heard.receipts[0][1].mark == Mark.DIGITS
+    assert heard.twiml is not None
+    assert "<Hangup/>" in heard.twiml
+
+
+def progress(word: str, **more: str) -> Heard:
+    return hear("twilio/call-status", {"CallSid": "CA1", "CallStatus": word, "To": TO, **more})
+
+
+@pytest.mark.parametrize(
+    ("word", "mark"),
+    [
+        ("queued", Mark.ACCEPTED),
+        ("initiated", Mark.SENT),
+        ("ringing", Mark.SENT),
+        ("in-progress", Mark.ANSWERED),
+        ("completed", Mark.COMPLETED),
+        ("busy", Mark.BUSY),
+        ("no-answer", Mark.NO_ANSWER),
+        ("failed", Mark.FAILED),
+        ("canceled", Mark.CANCELED),
+    ],
+)
+def test_every_call_status_has_its_mark(word: str, mark: Mark) -> None:
+    ((lane, receipt),) = progress(word).receipts
+
+    assert (lane, receipt.mark, receipt.provider_id) == (7, mark, "CA1")
+    assert encode(receipt)
+
+
+def test_the_end_of_a_call_has_its_time_its_duration_and_who_answered() -> None:
+    ended = NOW - timedelta(seconds=90)
+
+    ((_, receipt),) = progress(
+        "completed", CallDuration="42", AnsweredBy="human", Timestamp=format_datetime(ended)
+    ).receipts
+
+    assert (receipt.at, receipt.duration, receipt.answered_by) == (ended, 42, "human")
+
+
+@pytest.mark.parametrize(
+    "stamp", ["", "yesterday", format_datetime(NOW + timedelta(days=1)), "Sun, 01 Mar 2026 11:00:00 +9999"]
+)
+def test_an_odd_or_future_time_is_when_we_got_it(stamp: str) -> None:
+    assert progress("busy", Timestamp=stamp).receipts[0][1].at == NOW
+
+
+def test_a_failed_call_has_a_reason() -> None:
+    ((_, receipt),) = progress("failed", SipResponseCode="404").receipts
+
+    assert (receipt.reason, receipt.code, receipt.hard) == ("provider_error", "404", False)
+
+
+def test_a_recording_is_a_voicemail() -> None:
+    fields = {
+        "CallSid": "CA1",
+        "RecordingSid": "RE1",
+        "RecordingUrl": "https://r/RE1",
+        "RecordingDuration": "7",
+    }
+
+    ((_, receipt),) = hear("twilio/recording", fields).receipts
+
+    assert (receipt.mark, receipt.url, receipt.duration) == (Mark.VOICEMAIL, "https://r/RE1", 7)
+
+
+def test_a_detected_machine_is_a_receipt() -> None:
+    ((_, receipt),) = hear("twilio/amd", {"CallSid": "CA1", "AnsweredBy": "machine_start"}).receipts
+
+    assert (receipt.mark, receipt.answered_by) == (Mark.ANSWERED, "machine_start")
+
+
+def test_asking_finds_the_call(voice: Sender, wire: Wire) -> None:
+    made = {"sid": "CA7", "direction": "outbound-api", "date_created": format_datetime(NOW)}
+    wire.answers.append(reply(200, {"calls": [made], "next_page_uri": None}))
+
+    answer = voice.ask(
+        Question(delivery=REF, channel=Channel.VOICE, to=TO, called_at=NOW, known_ids=frozenset())
+    )
+
+    assert answer == Taken(provider_id="CA7")
+
+
+def test_every_webhook_of_the_contract_is_there() -> None:
+    paths = {hook.path for hook in build_webhooks(settings_for("http://127.0.0.1:1"))}
+
+    assert paths == {
+        f"twilio/{name}"
+        for name in ("status", "inbound", "voice", "gather", "call-status", "amd", "recording")
+    }
+
+
+def test_a_webhook_without_our_signature_is_refused() -> None:
+    for hook in build_webhooks(settings_for("http://127.0.0.1:1")):
+        assert not hook.verify(
+            SignedRequest(
+                method="POST",
+                url=f"{PUBLIC}/webhooks/{hook.path}",
+                query={},
+                headers={},
+                body=b"",
+                received_at=datetime(2026, 3, 1, tzinfo=UTC),
+            )
+        )

@@ -1,0 +1,49 @@
+"""docker-compose.yml starts the processes of `engage up`, each queue where it belongs."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+QUEUES = {"engine", "email", "sms", "voice", "sync", "urgent"}
+
+
+def services() -> dict[str, dict[str, Any]]:
+    read: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(
+        (REPOSITORY / "docker-compose.yml").read_text()
+    )
+    return read["services"]
+
+
+def queues_by_worker() -> dict[str, set[str]]:
+    commands = {name: service["command"] for name, service in services().items()}
+    return {name: set(words[2].split(",")) for name, words in commands.items() if words[0] == "worker"}
+
+
+def test_every_queue_has_one_kind_of_worker() -> None:
+    listed = [queue for queues in queues_by_worker().values() for queue in queues]
+
+    assert sorted(listed) == sorted(QUEUES)
+
+
+def test_urgent_work_shares_its_process_with_nothing() -> None:
+    assert {"urgent"} in queues_by_worker().values()
+
+
+def test_each_process_stands_once() -> None:
+    ours = [service["command"][0] for service in services().values() if service.get("image") == "engage"]
+
+    assert sorted(set(ours)) == ["api", "beat", "migrate", "sandbox", "worker"]
+    assert [command for command in ours if command != "worker"] == ["migrate", "api", "beat", "sandbox"]
+
+
+def test_the_sandbox_starts_only_with_the_demo() -> None:
+    assert services()["sandbox"]["profiles"] == ["demo"]
+    assert [name for name, service in services().items() if "profiles" in service] == ["sandbox"]
+
+
+def test_the_container_runs_as_no_root() -> None:
+    lines = (REPOSITORY / "Dockerfile").read_text().splitlines()
+
+    assert [line for line in lines if line.startswith("USER ")] == ["USER engage"]

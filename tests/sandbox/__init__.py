@@ -1,0 +1,1 @@
+"""Claims about the provider twins, tried through the real SDKs."""

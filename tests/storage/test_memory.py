@@ -1,0 +1,65 @@
+"""The store in memory keeps the contract."""
+
+import pytest
+
+from engage.storage.memory import MemoryStore, wait_for_threads
+from tests.storage.contract.consents import ConsentContract, DefinitionsContract
+from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
+from tests.storage.contract.inbox import InboxContract
+from tests.storage.contract.merging import JobsContract, MergeContract, WorkersContract
+from tests.storage.contract.people import EventsContract, PeopleContract
+from tests.storage.contract.runs import RunsContract, TimersContract
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """An empty store."""
+    return MemoryStore(wait=wait_for_threads)
+
+
+class TestMemoryConsent(ConsentContract):
+    """Consent."""
+
+
+class TestMemoryDefinitions(DefinitionsContract):
+    """Definitions."""
+
+
+class TestMemoryDeliveries(DeliveriesContract):
+    """Deliveries."""
+
+
+class TestMemorySenders(SendersContract):
+    """Senders."""
+
+
+class TestMemoryInbox(InboxContract):
+    """Inbox."""
+
+
+class TestMemoryMerge(MergeContract):
+    """Merge."""
+
+
+class TestMemoryWorkers(WorkersContract):
+    """Workers."""
+
+
+class TestMemoryEvents(EventsContract):
+    """Events."""
+
+
+class TestMemoryPeople(PeopleContract):
+    """People."""
+
+
+class TestMemoryRuns(RunsContract):
+    """Runs."""
+
+
+class TestMemoryTimers(TimersContract):
+    """Timers."""
+
+
+class TestMemoryJobs(JobsContract):
+    """Jobs."""

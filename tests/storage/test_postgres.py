@@ -1,0 +1,67 @@
+"""The store in PostgreSQL keeps the contract."""
+
+import pytest
+
+from engage.storage.postgres import PostgresStore
+from tests.storage.contract.consents import ConsentContract, DefinitionsContract
+from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
+from tests.storage.contract.inbox import InboxContract
+from tests.storage.contract.merging import JobsContract, MergeContract, WorkersContract
+from tests.storage.contract.people import EventsContract, PeopleContract
+from tests.storage.contract.runs import RunsContract, TimersContract
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def store(postgres_store: PostgresStore) -> PostgresStore:
+    """An empty store."""
+    return postgres_store
+
+
+class TestPostgresConsent(ConsentContract):
+    """Consent."""
+
+
+class TestPostgresDefinitions(DefinitionsContract):
+    """Definitions."""
+
+
+class TestPostgresDeliveries(DeliveriesContract):
+    """Deliveries."""
+
+
+class TestPostgresSenders(SendersContract):
+    """Senders."""
+
+
+class TestPostgresInbox(InboxContract):
+    """Inbox."""
+
+
+class TestPostgresMerge(MergeContract):
+    """Merge."""
+
+
+class TestPostgresWorkers(WorkersContract):
+    """Workers."""
+
+
+class TestPostgresEvents(EventsContract):
+    """Events."""
+
+
+class TestPostgresPeople(PeopleContract):
+    """People."""
+
+
+class TestPostgresRuns(RunsContract):
+    """Runs."""
+
+
+class TestPostgresTimers(TimersContract):
+    """Timers."""
+
+
+class TestPostgresJobs(JobsContract):
+    """Jobs."""

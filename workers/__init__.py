@@ -1,0 +1,1 @@
+"""The Celery face: the application and its tasks, and nothing else."""

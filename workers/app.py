@@ -1,0 +1,49 @@
+"""The Celery application: queues, what a lost worker costs (nothing), and how hints leave.
+
+celery -A workers.app worker -Q engine,email,sms,voice,sync
+celery -A workers.app worker -Q urgent
+"""
+
+import os
+
+from celery import Celery
+from kombu.entity import Queue
+
+from engage.bootstrap import broker_url
+from engage.settings import load_settings
+from engage.telemetry import configure_logging
+
+QUEUES = ("engine", "email", "sms", "voice", "sync", "urgent")
+SWEEP_SECONDS = 1.0
+
+configure_logging()
+
+app = Celery("engage", broker=broker_url(load_settings()), include=["workers.tasks"])
+app.conf.update(
+    task_queues=[Queue(name, routing_key=name) for name in QUEUES],
+    task_default_queue="engine",
+    task_ignore_result=True,
+    # A task is only a hint: taken late, lost or run twice it does no harm, so it is acknowledged when done.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    # Threads, because turns wait for PostgreSQL and providers; scale by processes. Settable for `celery` by hand.
+    worker_pool=os.environ.get("ENGAGE_WORKER_POOL", "threads"),
+    worker_concurrency=int(os.environ.get("ENGAGE_WORKER_THREADS", "4")),
+    worker_send_task_events=False,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={"visibility_timeout": 3600, "socket_timeout": 10, "socket_keepalive": True},
+    task_serializer="json",
+    accept_content=["json"],
+    beat_schedule={
+        "sweep": {
+            "task": "workers.tasks.sweep",
+            "schedule": SWEEP_SECONDS,
+            # A sweep that waited longer than the next one is due is nobody's loss.
+            "options": {"queue": "engine", "expires": 5},
+        }
+    },
+)

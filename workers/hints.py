@@ -1,0 +1,89 @@
+"""Hints over Celery: at most one message per queue every 20 ms, from a thread; never blocks, may be lost."""
+
+import threading
+from collections.abc import Iterable
+from time import monotonic
+
+import structlog
+from celery import Celery
+
+from engage.domain.delivery import Channel, Priority
+
+log = structlog.get_logger(__name__)
+
+INTERVAL = 0.02
+"""Seconds between two hints to one queue; the first of a burst leaves at once. Design §4, sweep."""
+LANES_A_TASK = 16
+"""Lanes in one task: a burst over all 64 lanes can be shared by four workers."""
+BROKER_PAUSE = 1.0
+"""Seconds to leave a broker alone that did not take a hint; the sweep does the work meanwhile."""
+
+
+def queue_of(channel: Channel, priority: Priority) -> str:
+    """Return the queue whose workers release this kind of delivery."""
+    if priority is Priority.URGENT:
+        return "urgent"
+    return {Channel.EMAIL: "email", Channel.VOICE: "voice"}.get(channel, "sms")
+
+
+class CeleryHints:
+    """Implements `ports.clock.Hints`. One per process; its thread starts with the first hint."""
+
+    def __init__(self, app: Celery) -> None:
+        """Publish through `app`."""
+        self._app = app
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._lanes: set[int] = set()
+        self._work: set[tuple[Channel, Priority]] = set()
+        self._thread: threading.Thread | None = None
+
+    def digest(self, lanes: Iterable[int]) -> None:
+        """See `Hints.digest`."""
+        with self._lock:
+            self._lanes.update(lanes)
+        self._start()
+
+    def deliver(self, work: Iterable[tuple[Channel, Priority]]) -> None:
+        """See `Hints.deliver`."""
+        with self._lock:
+            self._work.update(work)
+        self._start()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
+                    self._thread.start()
+        self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            began = monotonic()
+            with self._lock:
+                lanes, self._lanes = sorted(self._lanes), set()
+                work, self._work = sorted(self._work), set()
+            pause = INTERVAL
+            try:
+                self._publish(lanes, work)
+            except Exception as exc:
+                # Whatever a broker can raise: a hint is never worth more than a line in the log.
+                log.warning("hint.lost", error=type(exc).__name__)
+                pause = BROKER_PAUSE
+            self._idle(pause - (monotonic() - began))
+
+    def _idle(self, seconds: float) -> None:
+        if seconds > 0:
+            threading.Event().wait(seconds)
+
+    def _publish(self, lanes: list[int], work: list[tuple[Channel, Priority]]) -> None:
+        for begin in range(0, len(lanes), LANES_A_TASK):
+            self._send("workers.tasks.digest", (lanes[begin : begin + LANES_A_TASK],), "engine")
+        for channel, priority in work:
+            self._send("workers.tasks.deliver", (str(channel), str(priority)), queue_of(channel, priority))
+
+    def _send(self, task: str, args: tuple[object, ...], queue: str) -> None:
+        self._app.send_task(task, args=args, queue=queue, expires=60, ignore_result=True, retry=False)

@@ -1,0 +1,96 @@
+"""The tasks: hints that there is work. They carry lanes, channels and job names — never anything about a person."""
+
+import atexit
+import os
+from contextlib import ExitStack
+from functools import lru_cache
+
+import structlog
+
+from engage.bootstrap import Runtime, open_runtime
+from engage.domain.delivery import Channel, Priority
+from engage.settings import load_settings
+from workers.app import app
+from workers.hints import CeleryHints
+
+log = structlog.get_logger(__name__)
+
+TURNS = 4
+"""Turns of one lane or channel within a task, before others get theirs: a second at most."""
+
+
+@lru_cache(maxsize=2)
+def _runtime_of(pid: int) -> Runtime:
+    """One engine a process; a forked child makes its own."""
+    del pid
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(open_runtime(load_settings(), hints=CeleryHints(app)))
+
+
+def runtime() -> Runtime:
+    """Return this process's engine."""
+    return _runtime_of(os.getpid())
+
+
+@app.task(name="workers.tasks.digest")
+def digest(lanes: list[int]) -> None:
+    """Digest these lanes; what is left over is hinted again."""
+    engine = runtime()
+    left: set[int] = set()
+    deliveries: set[tuple[Channel, Priority]] = set()
+    for lane in lanes:
+        for _ in range(TURNS):
+            done = engine.digest.turn(lane, engine.clock.now())
+            if done.deliveries:
+                deliveries |= done.deliveries
+            if not done.more:
+                break
+        else:
+            left.add(lane)
+    if deliveries:
+        engine.hints.deliver(deliveries)
+    if left:
+        engine.hints.digest(left)
+
+
+@app.task(name="workers.tasks.deliver")
+def deliver(channel: str, priority: str) -> None:
+    """Release what is due on a channel; what is left over is hinted again."""
+    engine = runtime()
+    work = (Channel(channel), Priority(priority))
+    for _ in range(TURNS):
+        if not engine.deliver.turn(*work).more:
+            return
+    engine.hints.deliver({work})
+
+
+@app.task(name="workers.tasks.settle")
+def settle() -> None:
+    """Settle unknown outcomes and the calls of dead workers."""
+    runtime().settle.turn()
+
+
+@app.task(name="workers.tasks.backfill")
+def backfill(job: str) -> None:
+    """Look at the next people of a job; the sweep comes back while there are more."""
+    engine = runtime()
+    for _ in range(TURNS):
+        progress = engine.backfill.turn(job, engine.clock.now())
+        if progress is None or progress.finished:
+            return
+
+
+@app.task(name="workers.tasks.sweep")
+def sweep() -> None:
+    """Find work that nobody hinted at, and hint at it."""
+    engine = runtime()
+    found = engine.sweep.look(engine.clock.now(), engine.clock.machine())
+    if found.lanes:
+        engine.hints.digest(found.lanes)
+    if found.deliveries:
+        engine.hints.deliver(found.deliveries)
+    if found.unsettled:
+        settle.apply_async(queue="engine", expires=30)
+    for job in found.jobs:
+        backfill.apply_async((job,), queue="engine", expires=5)
