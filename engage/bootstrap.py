@@ -20,7 +20,7 @@ from engage.domain.catalog import Catalog
 from engage.domain.delivery import Channel, Delivery
 from engage.domain.fact import Identifier
 from engage.domain.token import Confirm, Preferences, Viewed, make_token
-from engage.embedded import Services, embedded, start_postgres, start_valkey
+from engage.embedded import embedded, start_postgres, start_valkey
 from engage.engine.backfill import Backfill
 from engage.engine.deliver import Deliver
 from engage.engine.digest import Digest
@@ -246,25 +246,68 @@ class Runtime:
         self.store.close()
 
 
-@contextmanager
-def services(settings: Settings) -> Iterator[Services]:
-    """Run PostgreSQL and the broker where the settings name none, for as long as the block runs."""
-    with ExitStack() as stack:
+class KeptServices:
+    """PostgreSQL and the broker of one machine; what is embedded is started again when it dies."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start what the settings do not name."""
+        self._data_dir = settings.data_dir
+        self._postgres = start_postgres(settings.data_dir) if settings.database_url is None else None
+        self._valkey = start_valkey(settings.data_dir) if settings.broker_url is None else None
         database, broker = settings.database_url, settings.broker_url
-        if database is None:
-            postgres = start_postgres(settings.data_dir)
-            stack.callback(postgres.stop)
-            database = postgres.url
-        if broker is None:
-            valkey = start_valkey(settings.data_dir)
-            stack.callback(valkey.stop)
-            broker = valkey.url
-        yield Services(database_url=database, broker_url=broker)
+        self.database_url = self._postgres.url if self._postgres is not None else database or ""
+        self.broker_url = self._valkey.url if self._valkey is not None else broker or ""
+
+    def revive(self) -> list[str]:
+        """Start again what has died, at the same address; return its names."""
+        revived: list[str] = []
+        if self._postgres is not None and not _lives(self._postgres.pid):
+            self._postgres.stop()
+            self._postgres = start_postgres(self._data_dir)
+            revived.append("postgres")
+        if self._valkey is not None and not _lives(self._valkey.pid):
+            self._valkey.stop()
+            self._valkey = start_valkey(self._data_dir)
+            revived.append("valkey")
+        return revived
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of what is embedded."""
+        found = {"postgres": self._postgres, "valkey": self._valkey}
+        return {name: service.pid for name, service in found.items() if service is not None}
+
+    def stop(self) -> None:
+        """Stop what we started, the broker first."""
+        for service in (self._valkey, self._postgres):
+            if service is not None:
+                service.stop()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def services(settings: Settings) -> Iterator[KeptServices]:
+    """Run PostgreSQL and the broker where the settings name none, for as long as the block runs."""
+    kept = KeptServices(settings)
+    try:
+        yield kept
+    finally:
+        kept.stop()
 
 
 def migrate_schema(database_url: str) -> None:
     """Bring a database to this version's schema. Idempotent."""
-    from engage.storage.migrations.apply import migrate  # Alembic takes a second to import; only this needs it
+    from engage.storage.migrations.apply import (
+        migrate,  # Alembic takes a second to import; only this needs it
+    )
 
     migrate(database_url)
 

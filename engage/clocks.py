@@ -29,18 +29,23 @@ class SystemClock:
 
 
 class TimeLapse:
-    """A clock that began at `start` when the machine's stood at `began`, and runs `speed` times as fast.
+    """A clock that shows `start` when the machine's shows `began`, and from then on runs `speed` times as fast.
 
     All processes of one demo share it, so that they agree about the time. Implements `ports.clock.Clock`.
     """
 
     def __init__(self, start: datetime, began: datetime, speed: float) -> None:
         """Run from `start`."""
-        self._start, self._began, self._speed = start, began, speed
+        self.start, self.began, self.speed = start, began, speed
 
     def now(self) -> datetime:
         """Return the lapsed time."""
-        return self._start + (self.machine() - self._began) * self._speed
+        return self.now_at(self.machine())
+
+    def now_at(self, machine: datetime) -> datetime:
+        """Return what this clock shows when the machine's shows `machine`; before `began` it runs at real speed."""
+        passed = machine - self.began
+        return self.start + (passed * self.speed if passed > timedelta(0) else passed)
 
     def machine(self) -> datetime:
         """Return the machine's own time."""
@@ -48,13 +53,15 @@ class TimeLapse:
 
     def sleep_until(self, instant: datetime) -> None:
         """Sleep until `instant` has come on this clock."""
-        remaining = (instant - self.now()) / timedelta(seconds=1) / self._speed
-        if remaining > 0:
-            sleep(remaining)
+        while (remaining := instant - self.now()) > timedelta(0):
+            if self.machine() < self.began:
+                sleep(min(remaining, self.began - self.machine()) / timedelta(seconds=1))
+            else:
+                sleep(remaining / self.speed / timedelta(seconds=1))
 
     def as_variable(self) -> str:
         """Return the value of `ENGAGE_CLOCK` that gives another process this clock."""
-        return f"{self._start.isoformat()} {self._began.isoformat()} {self._speed}"
+        return f"{self.start.isoformat()} {self.began.isoformat()} {self.speed}"
 
 
 def clock_from_environment(environment: Mapping[str, str] | None = None) -> Clock:

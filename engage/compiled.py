@@ -14,7 +14,7 @@ from engage.engine.publish import Source
 from engage.ports.storage import StoredDefinition, Transaction
 from engage.ports.templating import Renderer
 from engage.project.load import Project, load_source
-from engage.project.problem import Problem
+from engage.project.problem import Level, Problem
 from engage.project.template_files import TemplateSource as TemplateFiles
 from engage.templating import TemplateSet, TemplateSource, compile_templates
 
@@ -114,9 +114,10 @@ class CompiledProject:
                 shared = {name: text for name, text in form.files.items() if isinstance(text, str)}
             else:
                 sources.append(template_source(form, item.version))
-        templates, problems = compile_templates(sources, shared)
+        templates, problems = compile_templates(sources, shared, self._secrets.get)
         for problem in problems:
-            log.error("template.broken", file=problem.file, line=problem.line, problem=problem.message)
+            say = log.warning if problem.is_warning else log.error
+            say("template.broken", file=problem.file, line=problem.line, problem=problem.message)
         return templates
 
 
@@ -146,6 +147,7 @@ def template_problems(project: Project) -> list[Problem]:
             column=problem.column,
             message=problem.message,
             hint=problem.hint,
+            level=Level.WARNING if problem.is_warning else Level.ERROR,
         )
         for problem in problems
     ]

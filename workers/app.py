@@ -14,7 +14,7 @@ from engage.settings import load_settings
 from engage.telemetry import configure_logging
 
 QUEUES = ("engine", "email", "sms", "voice", "sync", "urgent")
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = float(os.environ.get("ENGAGE_SWEEP_SECONDS", "1.0"))
 
 configure_logging()
 

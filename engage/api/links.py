@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -132,7 +132,7 @@ class _Links:
         if urlsplit(about.url).scheme not in ("http", "https"):
             raise _unknown_link()
         await self._witness(about.delivery, about.lane, Mark.CLICKED, url=about.url, link_id=about.link_id)
-        return Response(status_code=302, headers={**SAFE_HEADERS, "location": about.url})
+        return Response(status_code=302, headers={**SAFE_HEADERS, "location": _ascii(about.url)})
 
     async def opened(self, token: str) -> Response:
         """Give the picture; the open is kept, if the token is one of ours."""
@@ -193,6 +193,11 @@ def _whose(about: Preferences | Confirm) -> tuple[Identifier, str, ProfileId | N
 def _also(about: Confirm) -> Callable[[Choice], bool]:
     """What was on stays on; beside it what is confirmed."""
     return lambda choice: choice.on or (choice.channel, choice.topic) == (about.channel, about.topic)
+
+
+def _ascii(url: str) -> str:
+    """Write a target as a header can hold it: what is escaped already stays so, everything else beyond ASCII is escaped."""
+    return quote(url, safe="%/:?#[]@!$&'()*+,;=~")
 
 
 def _html(page: str) -> Response:

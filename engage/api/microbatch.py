@@ -4,14 +4,18 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from engage.engine.accept_intake import Intake, Taken
+from engage.ports.storage import StorageAwayError
 
 FACTS_A_COMMIT = 500
 MAX_WAITING = 20_000
 """Facts that may wait; at some 10,000 facts a second about two seconds of work, well within the clients' time-outs."""
 MAX_RETRY_AFTER = 60
+
+_Request = tuple[Taken, "asyncio.Future[list[bool]]"]
 
 
 class OverloadedError(Exception):
@@ -34,7 +38,7 @@ class MicroBatcher:
         """Store through `intake`; refuse once `max_waiting` facts wait."""
         self._intake = intake
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[Taken, asyncio.Future[list[bool]]]] = deque()
+        self._waiting: deque[_Request] = deque()
         self._weight = 0
         self._rate = 1_000.0
         """Facts a second, as lately seen: what `Retry-After` is reckoned from."""
@@ -75,9 +79,12 @@ class MicroBatcher:
                 try:
                     stored = await loop.run_in_executor(self._thread, self._intake.store, together)
                 except Exception as exc:
-                    for _, future in group:
-                        if not future.done():
-                            future.set_exception(exc)
+                    self._fail(group, exc)
+                    if isinstance(exc, StorageAwayError):
+                        # Who waits behind would only find out the same after another time-out of its own.
+                        self._fail(self._waiting, exc)
+                        self._waiting.clear()
+                        self._weight = len(together)
                 else:
                     self._answer(group, stored)
                     spent = max(time.monotonic() - started, 1e-4)
@@ -86,7 +93,7 @@ class MicroBatcher:
         finally:
             self._draining = None
 
-    def _gather(self) -> tuple[list[tuple[Taken, asyncio.Future[list[bool]]]], Taken]:
+    def _gather(self) -> tuple[list[_Request], Taken]:
         group, weight = [], 0
         while self._waiting and (weight == 0 or weight + len(self._waiting[0][0]) <= FACTS_A_COMMIT):
             group.append(self._waiting.popleft())
@@ -98,7 +105,13 @@ class MicroBatcher:
         return group, Taken(pieces, quarantined)
 
     @staticmethod
-    def _answer(group: list[tuple[Taken, asyncio.Future[list[bool]]]], stored: list[bool]) -> None:
+    def _fail(group: Iterable[_Request], exc: Exception) -> None:
+        for _, future in group:
+            if not future.done():
+                future.set_exception(exc)
+
+    @staticmethod
+    def _answer(group: list[_Request], stored: list[bool]) -> None:
         start = 0
         for taken, future in group:
             end = start + len(taken.pieces)

@@ -6,7 +6,7 @@ JSON object that maps what may happen to the document to go on with:
 
     {"1": {"twiml": "<Response>…", "unsubscribe": true}, "otherwise": {"twiml": "<Response>…"}}
 
-The channel replaces such an address by our webhook's and gives Twilio the payload encrypted. So a call needs nothing
+`engage:recording` is where Twilio tells of a recording. The channel replaces such an address by our webhook's and gives Twilio the payload encrypted. So a call needs nothing
 from the database while it lasts.
 """
 
@@ -24,11 +24,12 @@ from engage.channels.twilio_callbacks import callback_url
 from engage.domain.ids import DeliveryId
 
 MAX_TWIML = 4000
-"""Characters of an inline document; Twilio, Calls resource."""
+"""Characters of an inline document (Twilio, Calls resource); we ask no longer address of it either."""
 MAX_DOCUMENT = 64 * 1024
 """Twilio's own limit for a fetched TwiML document; also bounds what a payload may unpack to."""
 
-_ADDRESS = re.compile(r"engage:(gather|answer)(?:\?(\d{1,4})\.([A-Za-z0-9_-]+))?")
+_ADDRESS = re.compile(r"engage:(gather|answer|recording)(?:\?(\d{1,4})\.([A-Za-z0-9_-]+))?")
+_PATHS = {"gather": "twilio/gather", "answer": "twilio/voice", "recording": "twilio/recording"}
 _ONLY_ANSWER = re.compile(
     r"(?:<\?xml[^>]*\?>)?\s*<Response><Redirect>(engage:answer\?\d{1,4}\.[A-Za-z0-9_-]+)</Redirect></Response>\s*\Z"
 )
@@ -81,7 +82,7 @@ class CallDocuments:
 
     def _url(self, address: re.Match[str], delivery: DeliveryId, lane: int) -> str:
         kind, number, payload = address.groups()
-        path = "twilio/gather" if kind == "gather" else "twilio/voice"
+        path = _PATHS[kind]
         more = "" if payload is None else f"&n={number}&then={self._sealed(payload)}"
         return callback_url(self._public_url, path, delivery, lane, more)
 

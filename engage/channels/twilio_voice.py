@@ -77,8 +77,8 @@ class TwilioVoice:
             return Rejected(reason=FailReason.CONFIG, code="no_sender", detail="no number to call from")
         url = self._documents.answer_url(content.twiml, outbound.delivery, outbound.lane)
         twiml = "" if url else self._documents.with_urls(content.twiml, outbound.delivery, outbound.lane)
-        if len(twiml) > MAX_TWIML:
-            detail = f"the call's document has {len(twiml)} characters; Twilio takes {MAX_TWIML}"
+        if max(len(twiml), len(url or "")) > MAX_TWIML:
+            detail = f"the call's document or address has more than {MAX_TWIML} characters"
             return Rejected(reason=FailReason.CONTENT, code="too_long", detail=detail)
         # Where nothing in the call depends on it the call need not wait for the machine detection.
         in_background = content.machine == "detect" and url is None
@@ -193,7 +193,8 @@ class DigitsWebhook(_CallWebhook):
         self._documents = documents
 
     def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
-        digits = fields.get("Digits", "")
+        # After a recording Twilio asks here too; its `Digits` is only the key that ended it.
+        digits = "" if "RecordingUrl" in fields else fields.get("Digits", "")
         turns = self._documents.turns(request.query.get("then", ""))
         turn = turns.get(digits) or turns.get("otherwise")
         marks = [Mark.DIGITS] if digits else []

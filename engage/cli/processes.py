@@ -48,7 +48,7 @@ def up_command(workers: int) -> None:
             if "TWILIO_API_BASE_URL" in environment:
                 click.echo(f"sandbox (phones, mailboxes, calls): {environment['TWILIO_API_BASE_URL']}/")
             click.echo("Ctrl-C stops everything")
-            supervisor.watch()
+            supervisor.watch(running.revive)
 
 
 @click.command("api")
@@ -93,7 +93,17 @@ def beat_command() -> None:
 
 
 def _become_celery(*arguments: str) -> None:
-    command = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.app", *arguments, "--loglevel", "WARNING"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "--quiet",
+        "-A",
+        "workers.app",
+        *arguments,
+        "--loglevel",
+        "WARNING",
+    ]
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -115,6 +115,12 @@ def sandbox_config(environment: Mapping[str, str], data_dir: Path, **changes: ob
     return path
 
 
+def _with_options(command: tuple[str, ...], options: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the command with the values of some of its options changed."""
+    before = (None, *command)
+    return tuple(options.get(name or "", word) for name, word in zip(before, command, strict=False))
+
+
 class Supervisor:
     """Starts processes, starts again what dies, and leaves none behind."""
 
@@ -142,12 +148,15 @@ class Supervisor:
         *,
         copies: Mapping[str, int] | None = None,
         extra: Mapping[str, Sequence[str]] | None = None,
+        instead: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        """Start processes of the table; `extra` adds arguments to one of them."""
+        """Start processes of the table; `extra` adds arguments to one of them, `instead` changes an option's value."""
         table = {process.name: process for process in PROCESSES}
         for name in names:
             spec = table[name]
-            command = (*spec.command, *(extra or {}).get(name, ()))
+            command = _with_options(spec.command, (instead or {}).get(name, {})) + tuple(
+                (extra or {}).get(name, ())
+            )
             for number in range((copies or {}).get(name, 1)):
                 label = name if number == 0 else f"{name}-{number + 1}"
                 self._start(label, ProcessSpec(name=name, command=command, profile=spec.profile))
@@ -173,11 +182,12 @@ class Supervisor:
         """Return what runs."""
         return list(self._running)
 
-    def watch(self) -> None:
-        """Start again what dies, until Ctrl-C or SIGTERM."""
+    def watch(self, also: Callable[[], object] = lambda: None) -> None:
+        """Start again what dies, until Ctrl-C or SIGTERM; `also` is called at every look."""
         previous = signal.signal(signal.SIGTERM, lambda *_: self._stopping.set())
         try:
             while not self._stopping.wait(0.5):
+                also()
                 self.revive()
         except KeyboardInterrupt:
             pass

@@ -54,6 +54,13 @@ class SuppressionEntry(msgspec.Struct, frozen=True, kw_only=True):
     lifted: bool = False
 
 
+def state_after(wanted: ConsentState, policy: Policy, known: ConsentState | None) -> ConsentState:
+    """Return what a wish makes of a subscription: a yes to a topic that asks twice waits for the second one."""
+    if wanted is not ConsentState.SUBSCRIBED or policy is not Policy.DOUBLE_OPT_IN:
+        return wanted
+    return wanted if known is ConsentState.SUBSCRIBED else ConsentState.PENDING
+
+
 def family(channel: str) -> str:
     """Return the channel under which consent is kept: mms follows sms."""
     return Channel.SMS if channel == Channel.MMS else channel

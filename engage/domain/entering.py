@@ -6,13 +6,14 @@ from fractions import Fraction
 from typing import Any
 
 from engage.domain.catalog import JourneyState, LiveJourney
+from engage.domain.course import begin_run, finish
 from engage.domain.decision import Decided, EndReason, EntryRefusal
 from engage.domain.expression import split_fraction, text_of
 from engage.domain.ids import RunId
 from engage.domain.person import Entries, Person
 from engage.domain.run import Run
 from engage.domain.turn import Turn
-from engage.domain.walk import begin_run, finish, plain
+from engage.domain.walk import plain
 
 
 class Candidate:

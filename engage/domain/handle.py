@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from engage.domain.consent import EVERY_TOPIC, ConsentState
+from engage.domain.consent import EVERY_TOPIC, ConsentState, family, state_after
 from engage.domain.decision import Decided
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.fact import Call, ConsentGiven, Kind, Members, Send, Start, SubscriptionWish, Wake
@@ -64,7 +64,7 @@ def on_call(turn: Turn, person: Person, call: Call, new_kinds: set[str]) -> None
         touched.traits |= apply_traits(turn, person, traits, call.timestamp)
     if not call.browser:
         for wish in call.subscriptions:
-            _wish(turn, person, wish, f"call:{call.source}", call.timestamp)
+            _wish(turn, person, wish, f"call:{call.source}", call.timestamp, decided=False)
             touched.consent = True
     event = None
     named, properties = _event_of(call)
@@ -119,14 +119,21 @@ def _import(turn: Turn, person: Person, event: Event | None, touched: Touched) -
     turn.follows.clear()
 
 
-def _wish(turn: Turn, person: Person, wish: SubscriptionWish, source: str, at: datetime) -> None:
+def _wish(
+    turn: Turn, person: Person, wish: SubscriptionWish, source: str, at: datetime, *, decided: bool
+) -> None:
+    """Write a wish into the ledger; unless it was `decided` where it came in, a yes may have to be confirmed."""
+    address, state = wish.address or person.address(wish.channel), ConsentState(wish.state)
+    if not decided and wish.topic is not None:
+        known = person.consents.by_address.get((family(wish.channel), address or "", wish.topic))
+        state = state_after(state, turn.catalog.settings.policy(wish.channel, wish.topic), known)
     write_consent(
         turn,
         person,
         channel=wish.channel,
         topic=wish.topic or EVERY_TOPIC,
-        state=ConsentState(wish.state),
-        address=wish.address or person.address(wish.channel),
+        state=state,
+        address=address,
         source=source,
         at=at,
     )
@@ -134,7 +141,7 @@ def _wish(turn: Turn, person: Person, wish: SubscriptionWish, source: str, at: d
 
 def on_consent(turn: Turn, person: Person, given: ConsentGiven) -> None:
     """A consent change that the ledger has for the address already: follow it up for the person."""
-    _wish(turn, person, given.wish, given.source, given.at)
+    _wish(turn, person, given.wish, given.source, given.at, decided=True)
     react(turn, person, touched=Touched(consent=True))
 
 

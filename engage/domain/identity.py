@@ -8,6 +8,7 @@ import msgspec
 
 from engage.domain.changes import Changes, Timer, TimerKind
 from engage.domain.consent import ConsentState
+from engage.domain.course import finish
 from engage.domain.decision import Decided, EndReason
 from engage.domain.delivery import Delivery
 from engage.domain.fact import Identifier
@@ -16,7 +17,6 @@ from engage.domain.person import Entries, Person
 from engage.domain.profile import Profile
 from engage.domain.project_settings import IdentityRules
 from engage.domain.turn import Turn
-from engage.domain.walk import finish
 
 MAX_MERGES = 100
 MAX_IDENTIFIERS = 1000

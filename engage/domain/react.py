@@ -6,6 +6,7 @@ from typing import Any
 
 from engage.domain.catalog import LiveJourney
 from engage.domain.changes import TimerKind
+from engage.domain.course import finish, proceed, stimulate
 from engage.domain.decision import Decided, EndReason
 from engage.domain.entering import Candidate, enter
 from engage.domain.fact import Start
@@ -17,7 +18,7 @@ from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.domain.steps.base import Due, Go, Happened, Looked, Moved
 from engage.domain.turn import Turn
-from engage.domain.walk import RunWalk, finish, has_key, proceed, stimulate
+from engage.domain.walk import RunWalk, has_key
 
 
 def react(

@@ -1,5 +1,6 @@
 """Resume: what happened while a journey was paused is judged now, then overdue timers fire."""
 
+from engage.domain.course import finish, stimulate
 from engage.domain.decision import EndReason
 from engage.domain.delivery import HoldReason, Mark
 from engage.domain.membership import Touched
@@ -8,7 +9,6 @@ from engage.domain.react import judge_kept, react, ring
 from engage.domain.run import Run
 from engage.domain.steps.base import Looked
 from engage.domain.turn import Turn
-from engage.domain.walk import finish, stimulate
 
 
 def resume(turn: Turn, person: Person, journey: str) -> None:

@@ -1,14 +1,13 @@
 """Walk: how one run moves through its journey, step after step, until it rests or ends."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engage.domain.catalog import LiveJourney
-from engage.domain.consent import ConsentEntry, ConsentState, Policy, SuppressionEntry, family
-from engage.domain.decision import Decided, EndReason
-from engage.domain.delivery import Delivery, Mark, Priority
+from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry, family, state_after
+from engage.domain.decision import Decided
+from engage.domain.delivery import Delivery, Priority
 from engage.domain.expression import Expression, Scope, Text, text_of
 from engage.domain.fact import Identifier, Start
 from engage.domain.ids import DeliveryId, RunId, uuid7
@@ -16,13 +15,10 @@ from engage.domain.journey import Journey
 from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run, StepDelivery
-from engage.domain.steps.base import End, Go, Move, Node, Park, Stimulus
+from engage.domain.steps.base import Node
 from engage.domain.steps.send import Send
 from engage.domain.timing import zone_of
 from engage.domain.turn import Follow, Turn
-
-MAX_MOVES = 20_000
-"""Steps a run may take without resting; more is a loop that waits for nothing (1,000 turns of 20 steps fit)."""
 
 
 class RunWalk:
@@ -124,10 +120,8 @@ class RunWalk:
     def change_consent(self, channel: str, topic: str, state: ConsentState) -> None:
         """See `Walk.change_consent`; a yes that asks for a second step waits for it."""
         address, kind = self.person.address(channel), family(channel)
-        asks_twice = self.turn.catalog.settings.policy(channel, topic) is Policy.DOUBLE_OPT_IN
-        if state is ConsentState.SUBSCRIBED and asks_twice:
-            known = self.person.consents.by_address.get((kind, address or "", topic))
-            state = state if known is ConsentState.SUBSCRIBED else ConsentState.PENDING
+        known = self.person.consents.by_address.get((kind, address or "", topic))
+        state = state_after(state, self.turn.catalog.settings.policy(channel, topic), known)
         entry = ConsentEntry(
             channel=kind,
             topic=topic,
@@ -252,158 +246,3 @@ def has_key(turn: Turn, person: Person, run: Run, journey: Journey, event: Event
     if value is None or isinstance(value, list | dict) or value == "":
         return None
     return text_of(value) == run.key
-
-
-def stimulate(turn: Turn, person: Person, run: Run, stimulus: Stimulus) -> bool:
-    """Let something happen to a run that rests; return whether it moved."""
-    if not run.active or run.step is None:
-        return False
-    journey = turn.catalog.version(run.journey, run.version)
-    node = journey.program.nodes[run.step]
-    walk = RunWalk(turn, person, run, journey)
-    walk.node = node
-    move = node.step.resume(walk, node, stimulus)
-    if move is None:
-        return False
-    proceed(turn, person, run, walk, move)
-    return True
-
-
-def proceed(turn: Turn, person: Person, run: Run, walk: RunWalk, move: Move) -> None:
-    """Follow moves until the run rests or ends."""
-    for _ in range(MAX_MOVES):
-        match move:
-            case Park(due=due, look=look):
-                run.due_at, run.look_at = due, look
-                run.chain = turn.chain
-                turn.keep_run(person, run)
-                return
-            case End(reason=reason):
-                finish(turn, person, run, reason)
-                return
-            case Go(to=None):
-                finish(turn, person, run, EndReason.COMPLETED)
-                return
-            case Go(to=node):
-                assert node is not None
-                run.step, run.arrived_at, run.state = node.path, turn.now, {}
-                run.due_at = run.look_at = None
-                walk.node = node
-                move = node.step.enter(walk, node)
-    finish(turn, person, run, EndReason.LOOP_LIMIT)
-
-
-def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps: bool = False) -> None:
-    """End a run: its held sends are cancelled, its timer goes, and everybody can read why."""
-    run.ended_at, run.reason = turn.now, str(reason)
-    run.due_at = run.look_at = None
-    run.state = {}
-    _cancel_sends(turn, run)
-    turn.keep_run(person, run)
-    turn.decide(
-        person,
-        Decided.EXIT,
-        "ended",
-        journey=run.journey,
-        run=run.id,
-        step=_id_of(turn, run),
-        reason=str(reason),
-    )
-    journey = turn.catalog.version(run.journey, run.version)
-    if walk_exit_steps and journey.program.on_exit is not None:
-        _walk_on_exit(turn, person, run, journey)
-    turn.happen(
-        person,
-        "Journey Exited",
-        {
-            "journey": run.journey,
-            "version": run.version,
-            "run": run.id,
-            "key": run.key or None,
-            "reason": str(reason),
-        },
-    )
-
-
-def _id_of(turn: Turn, run: Run) -> str | None:
-    if run.step is None:
-        return None
-    return turn.catalog.version(run.journey, run.version).program.nodes[run.step].id
-
-
-def _walk_on_exit(turn: Turn, person: Person, run: Run, journey: Journey) -> None:
-    """Walk the last steps of a run that was left: no waits, and a send there is asked for and not waited for."""
-    walk = RunWalk(turn, person, run, journey)
-    node = journey.program.on_exit
-    for _ in range(MAX_MOVES):
-        if node is None:
-            return
-        walk.node = node
-        move = node.step.enter(walk, node)
-        match move:
-            case Go(to=following):
-                node = following
-            case Park():
-                node = node.after
-            case End():
-                return
-
-
-def _cancel_sends(turn: Turn, run: Run) -> None:
-    for delivery in list(turn.deliveries.values()):
-        if delivery.run == run.id and delivery.waits_for_release():
-            delivery.add(Mark.CANCELED)
-            delivery.due_at = None
-            delivery.reason = run.reason
-            turn.changes.deliveries[delivery.id] = delivery
-
-
-def begin_run(
-    turn: Turn,
-    person: Person,
-    live: LiveJourney,
-    *,
-    key: str,
-    entry: Mapping[str, Any],
-    entry_event: str | None,
-    since: datetime,
-    started_by: str | None,
-    run_id: RunId | None,
-    ordinal: int,
-    held_out: bool,
-) -> Run:
-    """Create a run and record the entry; it has not walked a step yet."""
-    goal = live.journey.goal
-    run = Run(
-        id=run_id or RunId(turn.next_id(live.name, person.id, key)),
-        profile=person.id,
-        journey=live.name,
-        version=live.version,
-        key=key,
-        entered_at=turn.now,
-        since=since,
-        started_by=started_by,
-        entry=dict(entry),
-        entry_event=entry_event,
-        held_out=held_out,
-        ordinal=ordinal,
-        chain=turn.chain,
-        goal_until=None if goal is None else turn.now + (goal.within or timedelta(days=36500)),
-    )
-    person.runs.append(run)
-    turn.keep_run(person, run)
-    turn.decide(
-        person,
-        Decided.ENTRY,
-        "entered",
-        journey=live.name,
-        run=run.id,
-        reason="holdout" if held_out else None,
-        values={"key": key} if key else {},
-    )
-    turn.happen(
-        person,
-        "Journey Entered",
-        {"journey": live.name, "version": live.version, "run": run.id, "key": key or None},
-    )
-    return run

@@ -142,7 +142,7 @@ class _Compiler:
             name = read_name(file)
             if name is None:
                 if kind in {None, "meta"}:
-                    self._report(source.name, file, 1, f"`{file}` is no file of a template", name_hint(file))
+                    self._warn(source, file, "this file is not used", name_hint(file))
             elif (kind is None and name.form != "yaml") or name.kind == kind:
                 found.append((file, name))
         return found
@@ -278,9 +278,9 @@ class _Compiler:
         )
 
     def _warn(self, source: TemplateSource, file: str, message: str, hint: str) -> None:
-        self._problems.append(
-            TemplateProblem(file=f"{source.name}/{file}", message=message, hint=hint, is_warning=True)
-        )
+        problem = TemplateProblem(file=f"{source.name}/{file}", message=message, hint=hint, is_warning=True)
+        if problem not in self._problems:
+            self._problems.append(problem)
 
 
 def _plain(template: Template) -> Text:

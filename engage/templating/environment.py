@@ -171,7 +171,7 @@ class StrictEnvironment(ImmutableSandboxedEnvironment):
         """Read data, never methods: `entry.items` is the property of that name."""
         if attribute[:1] == "_":
             raise RefusalError(f"`{attribute}` is not available: names with `_` in front are hidden")
-        if isinstance(obj, Mapping):
+        if type(obj) is dict or isinstance(obj, Mapping):
             value = obj.get(attribute)
         elif isinstance(obj, list):
             value = dig(obj, (attribute,))

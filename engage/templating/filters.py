@@ -48,9 +48,11 @@ def _default(value: Any, other: Any = "", boolean: Any = False) -> Any:
 def _join(value: Any, separator: Any = "", attribute: Any = None) -> Any:
     if isinstance(value, Missing) or value is None:
         return value
-    items = [_attribute(item, attribute) for item in value] if attribute is not None else list(value)
     if not isinstance(separator, str):
         raise RefusalError("`join` takes a text")
+    if not isinstance(value, list | tuple | range):
+        return Missing(name="… | join")
+    items = [_attribute(item, attribute) for item in value] if attribute is not None else value
     texts = [printed(item) for item in items if item is not None and not isinstance(item, Missing)]
     rendering.spend_text(sum(map(len, texts)) + len(separator) * len(texts))
     if any(isinstance(text, Markup) for text in (*texts, separator)):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Any
 
 from engage.templating.values import RefusalError
@@ -42,9 +43,11 @@ def compile_meta(given: Any, compile_text: CompileText, report: Callable[[str, s
     texts: dict[str, str] = {}
     for name in (*_TEXTS, "description"):
         value = given.get(name)
+        if isinstance(value, Mapping) and name in {"from", "reply_to"}:
+            value = _mailbox(value)
         if isinstance(value, str):
             texts[name] = value
-        elif value is not None:
+        elif given.get(name) is not None:
             report(name, "a text was expected", "put it in quotes")
     compiled = {name: compile_text(name, texts[name], False) for name in _TEXTS if name in texts}
     media = _texts(given.get("media", []), "media", report)
@@ -69,12 +72,22 @@ def _texts(value: Any, where: str, report: Callable[[str, str, str], None]) -> l
     return []
 
 
+def _mailbox(given: Mapping[str, Any]) -> str | None:
+    """Return `{email: …, name: …}` as it is written in one line; none if it is something else."""
+    email, name = given.get("email"), given.get("name")
+    if not isinstance(email, str) or not isinstance(name, str | None) or set(given) - {"email", "name"}:
+        return None
+    return f"{name} <{email}>" if name else email
+
+
 def header(text: str) -> str:
     """Return a text as one line that can stand in a header: whatever breaks lines is a space."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return line[:MAX_HEADER]
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(text.split())[:MAX_HEADER]
 
 
+@lru_cache(maxsize=256)
 def address(text: str, what: str) -> tuple[str | None, str]:
     """Return the name and the address of `Shop <hello@shop.example>`.
 

@@ -47,6 +47,7 @@ _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
 _LINE, _BLOCK, _PARAGRAPH = "\x1d", "\x1e", "\x1f"
 """Marks for a break that was written, for the edge of a block, and for that of a paragraph."""
 _GAP = re.compile("[ \n]*[\x1d\x1e\x1f][ \n\x1d\x1e\x1f]*")
+_MARKS = re.compile("([\x1d\x1e\x1f][ \n\x1d\x1e\x1f]*)")
 _DOUBLE = re.compile("  +")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _ONLY_AT_RENDER = frozenset({"import", "from", "macro", "call", "filter", "include", "extends", "block"})
@@ -64,7 +65,9 @@ def text_template(pieces: Sequence[Piece]) -> str | None:
     if any(_needs_html(piece) for piece in pieces):
         return None
     protected = protect(pieces, lambda kind, place, elements, token: token)
-    return protected.restored(_read(protected.text))
+    # What is side by side already is made one here, once, instead of at every rendering.
+    read = _GAP.sub(lambda gap: _strongest(gap[0]), _read(protected.text))
+    return protected.restored(read)
 
 
 def text_of_html(html: str) -> str:
@@ -84,12 +87,20 @@ def tidy(text: str) -> str:
 
     Only now is known which branches were taken, and so which marks stand side by side.
     """
-    return _DOUBLE.sub(" ", _GAP.sub(_break, text)).strip()
+    parts = _MARKS.split(text)
+    for at in range(0, len(parts), 2):
+        parts[at] = parts[at].strip(" \n")
+    for at in range(1, len(parts), 2):
+        parts[at] = "\n\n" if _strongest(parts[at]) == _PARAGRAPH else "\n"
+    # Texts between two marks may be empty, and then the marks are one.
+    joined = "".join(parts)
+    while "\n\n\n" in joined:
+        joined = joined.replace("\n\n\n", "\n\n")
+    return (_DOUBLE.sub(" ", joined) if "  " in joined else joined).strip()
 
 
-def _break(gap: re.Match[str]) -> str:
-    marks = gap[0]
-    return "\n\n" if _PARAGRAPH in marks or marks.count(_LINE) > 1 else "\n"
+def _strongest(gap: str) -> str:
+    return _PARAGRAPH if _PARAGRAPH in gap or gap.count(_LINE) > 1 else _BLOCK
 
 
 def _needs_html(piece: Piece) -> bool:

@@ -16,7 +16,7 @@ _FORMS = {
     "sms": ("txt",),
     "mms": ("txt",),
     "chat": ("txt",),
-    "whatsapp": ("yaml",),
+    "whatsapp": ("yaml", "txt"),
     "voice": ("yaml", "xml"),
     "meta": ("yaml",),
 }
@@ -39,20 +39,6 @@ class TemplateSource:
     """Every other YAML file by name: `voice.fr.yaml`, `meta.fr.yaml`, `whatsapp.yaml`."""
     version: int = 1
 
-    @classmethod
-    def from_stems(cls, name: str, stems: Mapping[str, Any], version: int = 1) -> "TemplateSource":
-        """Return a template written in one place (scenarios): keys are file stems, `email`, `email.txt`, `sms.fr` …"""
-        files: dict[str, str] = {}
-        documents: dict[str, Any] = {}
-        for stem, value in stems.items():
-            file = _file_of_stem(stem, value)
-            if isinstance(value, str):
-                files[file] = value
-            else:
-                documents[file] = value
-        meta, voice = documents.pop("meta.yaml", {}), documents.pop("voice.yaml", None)
-        return cls(name=name, files=files, meta=meta, voice=voice, documents=documents, version=version)
-
     def all_documents(self) -> dict[str, Any]:
         """Return every YAML file by name."""
         documents = dict(self.documents)
@@ -61,18 +47,6 @@ class TemplateSource:
         if self.voice is not None:
             documents["voice.yaml"] = self.voice
         return documents
-
-
-def _file_of_stem(stem: str, value: Any) -> str:
-    if _FILE.match(stem):
-        return stem
-    kind = stem.partition(".")[0]
-    forms = _FORMS.get(kind, ("txt",))
-    if not isinstance(value, str):
-        return f"{stem}.yaml"
-    if kind == "email" and "<mjml" in value[:200].lower():
-        return f"{stem}.mjml"
-    return f"{stem}.xml" if kind == "voice" else f"{stem}.{forms[0]}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)

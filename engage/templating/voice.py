@@ -22,9 +22,10 @@ from engage.templating.values import RefusalError, rendering
 
 MACHINES = ("off", "detect", "voicemail")
 _TOP = ("voice", "language", "machine", "say", "on_machine")
-_VERBS = ("say", "pause", "play", "gather", "dial", "unsubscribe", "hangup")
-_GATHER = ("digits", "timeout", "prompt", "finish_on_key")
-_DIGITS = re.compile(r"[0-9*#]{1,20}\Z")
+_VERBS = ("say", "pause", "play", "gather", "dial", "record", "unsubscribe", "hangup")
+_GATHER = ("digits", "timeout", "prompt", "finish")
+_RECORD = ("seconds", "timeout", "finish", "beep")
+_DIGITS = re.compile(r"[0-9*#]{1,32}\Z")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MAX_DOCUMENT = 64 * 1024
 """Twilio's limit for a document; nested menus repeat what follows them."""
@@ -76,19 +77,30 @@ class Unsubscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Record what the person says, as a voicemail; then go on with what follows."""
+
+    number: int
+    seconds: int
+    timeout: int
+    finish: str
+    beep: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Gather:
     """Wait for digits and go on by them; then with what follows."""
 
     number: int
     digits: int | None
     timeout: int
-    finish_on_key: str | None
+    finish: str | None
     prompt: Text | None
     on: Mapping[str, tuple["Verb", ...]]
     otherwise: tuple["Verb", ...]
 
 
-Verb = Say | Pause | Play | Dial | Hangup | Unsubscribe | Gather
+Verb = Say | Pause | Play | Dial | Hangup | Unsubscribe | Record | Gather
 
 
 class _Turn(msgspec.Struct, omit_defaults=True):
@@ -141,6 +153,10 @@ class VoiceScript:
                     yield "<Hangup/>"
                 case Unsubscribe():
                     pass
+                case Record():
+                    # Twilio goes on at the action, not with the next verb.
+                    yield self._recorded(verb, verbs[at + 1 :], values)
+                    return
                 case Gather():
                     yield self._gathered(verb, verbs[at + 1 :], values)
                     # Nothing was pressed: Twilio goes on with the next verb.
@@ -150,11 +166,18 @@ class VoiceScript:
         turns = {digits: self._turn((*branch, *rest), branch, values) for digits, branch in gather.on.items()}
         turns["otherwise"] = self._turn((*gather.otherwise, *rest), gather.otherwise, values)
         count = "" if gather.digits is None else f' numDigits="{gather.digits}"'
-        key = "" if gather.finish_on_key is None else f" finishOnKey={quoteattr(gather.finish_on_key)}"
+        key = "" if gather.finish is None else f" finishOnKey={quoteattr(gather.finish)}"
         prompt = "" if gather.prompt is None else self._said(gather.prompt(values))
         action = f"engage:gather?{gather.number}.{_payload(turns)}"
         return (
             f'<Gather input="dtmf"{count}{key} timeout="{gather.timeout}" action="{action}">{prompt}</Gather>'
+        )
+
+    def _recorded(self, record: Record, rest: Sequence[Verb], values: dict[str, Any]) -> str:
+        action = f"engage:gather?{record.number}.{_payload({'otherwise': self._turn(rest, (), values)})}"
+        return (
+            f'<Record maxLength="{record.seconds}" timeout="{record.timeout}" finishOnKey={quoteattr(record.finish)}'
+            f' playBeep="{str(record.beep).lower()}" action="{action}" recordingStatusCallback="engage:recording"/>'
         )
 
     def _turn(self, verbs: Sequence[Verb], branch: Sequence[Verb], values: dict[str, Any]) -> _Turn:
@@ -194,7 +217,7 @@ class _Builder:
     def __init__(self, compile_text: CompileText, report: Report) -> None:
         self._compile_text = compile_text
         self._tell = report
-        self._gathers = 0
+        self._asked = 0
         self.failed = False
 
     def script(self, document: Any) -> VoiceScript:
@@ -255,6 +278,8 @@ class _Builder:
                 return Pause(self._number(place, value, 1, 60))
             case "gather":
                 return self._gather(where, item)
+            case "record":
+                return self._record(place, {} if value is True else value)
             case "hangup":
                 self._yes(place, value)
                 return Hangup()
@@ -265,8 +290,7 @@ class _Builder:
                 return Unsubscribe()
 
     def _gather(self, where: str, item: Mapping[str, Any]) -> Gather:
-        self._gathers += 1
-        number = self._gathers - 1
+        number = self._next()
         given = self._mapping(f"{where}.gather", item["gather"], _GATHER)
         branches = item.get("on", {})
         if not isinstance(branches, dict):
@@ -280,16 +304,33 @@ class _Builder:
                 )
             on[str(digits)] = self._verbs(f"{where}.on.{digits}", branch, in_branch=True)
         prompt = given.get("prompt")
-        key = given.get("finish_on_key")
+        key = given.get("finish")
         return Gather(
             number,
-            None if "digits" not in given else self._number(f"{where}.gather.digits", given["digits"], 1, 20),
-            self._number(f"{where}.gather.timeout", given.get("timeout", 5), 1, 60),
+            None if "digits" not in given else self._number(f"{where}.gather.digits", given["digits"], 1, 32),
+            self._number(f"{where}.gather.timeout", given.get("timeout", 5), 1, 120),
             None if key is None else str(key)[:1],
             None if prompt is None else self._text(f"{where}.gather.prompt", prompt),
             on,
             self._verbs(f"{where}.otherwise", item.get("otherwise", []), in_branch=True),
         )
+
+    def _record(self, where: str, value: Any) -> Record:
+        given = self._mapping(where, value, _RECORD)
+        beep = given.get("beep", True)
+        if not isinstance(beep, bool):
+            self._report(f"{where}.beep", "true or false was expected", "")
+        return Record(
+            self._next(),
+            self._number(f"{where}.seconds", given.get("seconds", 120), 1, 3600),
+            self._number(f"{where}.timeout", given.get("timeout", 5), 1, 120),
+            str(given.get("finish", "#"))[:1],
+            bool(beep),
+        )
+
+    def _next(self) -> int:
+        self._asked += 1
+        return self._asked - 1
 
     def _mapping(self, where: str, value: Any, known: Sequence[str]) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):

@@ -90,9 +90,7 @@ class Hinted:
 def piece(name: str, lane: int = 3) -> Piece:
     """A fact of this identity."""
     fact = Signal(message_id=name, event="E", timestamp=NOW)
-    return Piece(
-        fact=NewFact(lane=lane, source="s", message_id=name, received_at=NOW, payload=encode(fact))
-    )
+    return Piece(fact=NewFact(lane=lane, source="s", message_id=name, received_at=NOW, payload=encode(fact)))
 
 
 def poisoned(*names: str) -> Callable[[Sequence[str]], Exception | None]:

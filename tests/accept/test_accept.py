@@ -41,7 +41,9 @@ def test_one_bad_item_never_fails_a_batch() -> None:
 
 
 def test_calls_lie_in_the_lane_of_their_strongest_identifier() -> None:
-    taken = take(track(anonymousId="a"), track(userId=None, anonymousId="a"), identify({"email": "A@b.c"}, userId=None))
+    taken = take(
+        track(anonymousId="a"), track(userId=None, anonymousId="a"), identify({"email": "A@b.c"}, userId=None)
+    )
 
     assert [piece.fact.lane for piece in taken.pieces] == [lane_of("ada"), lane_of("a"), lane_of("a@b.c")]
 
@@ -66,7 +68,11 @@ def test_a_quarantined_item_is_kept_as_it_came() -> None:
 def test_a_quarantined_item_is_replayed_as_if_it_came_when_it_came() -> None:
     taken = take(
         track(event="", timestamp="2026-02-01T00:00:00Z"),
-        around={"sentAt": "2026-02-01T00:00:30Z", "context": {"library": {"name": "x"}}, "integrations": {"A": True}},
+        around={
+            "sentAt": "2026-02-01T00:00:30Z",
+            "context": {"library": {"name": "x"}},
+            "integrations": {"A": True},
+        },
         browser=True,
         imported=True,
     )
@@ -116,8 +122,9 @@ def test_an_unsubscribe_in_an_identify_is_in_the_ledger_at_once() -> None:
 
 
 def test_a_browser_key_and_history_do_not_touch_the_ledger() -> None:
-    for how in ({"browser": True}, {"imported": True}):
-        kept = store(take(identify(context={"messaging_subscriptions": [NO]}), **how))
+    for browser, imported in ((True, False), (False, True)):
+        item = identify(context={"messaging_subscriptions": [NO]})
+        kept = store(take(item, browser=browser, imported=imported))
 
         assert not kept.consents("email", "ada@shop.example").by_address
 

@@ -93,7 +93,9 @@ def test_a_call_of_32_kb_is_taken_and_one_byte_more_is_not() -> None:
 
 
 def test_a_nul_in_a_text_is_refused_and_an_escaped_backslash_is_not() -> None:
-    assert reason(b'{"type":"track","userId":"u","event":"E","properties":{"a":["\\u0000"]}}') == "invalid_text"
+    assert (
+        reason(b'{"type":"track","userId":"u","event":"E","properties":{"a":["\\u0000"]}}') == "invalid_text"
+    )
     assert reason(b'{"type":"track","userId":"u","event":"E","properties":{"\\u0000":1}}') == "invalid_text"
     assert call(b'{"type":"track","userId":"u","event":"E","properties":{"a":"\\\\u0000"}}').event == "E"
 

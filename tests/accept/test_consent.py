@@ -39,7 +39,9 @@ class Desk:
         with self.store.transaction() as tx:
             tx.write(Changes(profiles={ADA: ada}, identifiers=[(name, ADA) for name in names]))
 
-    def say(self, person: Identifier, channel: str, topic: str | None, state: ConsentState, **more: Any) -> ConsentState:
+    def say(
+        self, person: Identifier, channel: str, topic: str | None, state: ConsentState, **more: Any
+    ) -> ConsentState:
         wish = Wish(person=person, channel=channel, topic=topic, state=state, source="test", **more)
         (now,) = self.desk.change([wish], NOW)
         return now
@@ -157,7 +159,9 @@ def test_ticking_does_not_undo_a_stop_that_stands_at_the_carrier(desk: Desk) -> 
 
 
 def test_another_address_is_not_confirmed_by_this_ones_link() -> None:
-    settings = ProjectSettings.model_validate({"topics": {"alerts": {"sms": "double_opt_in", "email": "opt_in"}}})
+    settings = ProjectSettings.model_validate(
+        {"topics": {"alerts": {"sms": "double_opt_in", "email": "opt_in"}}}
+    )
     desk = Desk(settings)
 
     desk.choose(lambda _choice: True)

@@ -31,7 +31,9 @@ def test_a_batch_comes_apart_into_its_items() -> None:
     assert (envelope.write_key, envelope.sent_at, envelope.context) == ("k", "t", b'{"c":1}')
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"batch":5}', b'{"batch":null}', b"nonsense", b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", b'{"batch":5}', b'{"batch":null}', b"nonsense", b"\xff"]
+)
 def test_what_is_no_batch_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBodyError):
         open_batch(body)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from engage.engine.canonical_times import EARLIEST, corrected, instant
 from tests.accept.items import RECEIVED, call, reason, track
 
-MOMENTS = st.datetimes(
-    min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)
+MOMENTS = st.integers(min_value=0, max_value=130 * 365 * 86_400_000).map(
+    lambda millis: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=millis)
 )
 
 
@@ -71,18 +71,24 @@ def test_usual_ways_to_write_a_time_are_read(text: Any, seconds: float) -> None:
     assert instant(text) == datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "x" * 10_000, True, None, {}, "9999-12-31T23:00:00-14:00"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "2026-13-01", "x" * 10_000, True, None, {}, "9999-12-31T23:00:00-14:00"]
+)
 def test_what_is_no_time_is_none(text: Any) -> None:
     assert instant(text) is None
 
 
 def test_times_before_1970_are_refused() -> None:
     assert reason(track(timestamp="1969-12-31T23:59:59Z")) == "invalid_timestamp"
-    assert reason(track(timestamp="0001-01-01T00:00:00Z", sentAt="9999-01-01T00:00:00Z")) == "invalid_timestamp"
+    assert (
+        reason(track(timestamp="0001-01-01T00:00:00Z", sentAt="9999-01-01T00:00:00Z")) == "invalid_timestamp"
+    )
 
 
 @given(original=MOMENTS, sent=st.none() | MOMENTS)
-def test_a_corrected_time_is_never_in_the_future_nor_before_1970(original: datetime, sent: datetime | None) -> None:
+def test_a_corrected_time_is_never_in_the_future_nor_before_1970(
+    original: datetime, sent: datetime | None
+) -> None:
     found = corrected(original, sent, RECEIVED)
 
     assert found is None or EARLIEST <= found <= RECEIVED

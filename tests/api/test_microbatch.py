@@ -40,7 +40,9 @@ def test_requests_that_come_during_a_commit_share_the_next_one() -> None:
         batcher = MicroBatcher(intake)
         first = asyncio.create_task(batcher.submit(Taken([piece("first")])))
         await until(intake.entered.is_set)
-        others = [asyncio.create_task(batcher.submit(Taken([piece(f"o{n}"), piece("first")]))) for n in range(20)]
+        others = [
+            asyncio.create_task(batcher.submit(Taken([piece(f"o{n}"), piece("first")]))) for n in range(20)
+        ]
         await asyncio.sleep(0.01)
         assert not first.done()
         intake.gate.set()
@@ -115,6 +117,36 @@ def test_everybody_in_a_failed_commit_is_told_and_the_next_one_works() -> None:
     asyncio.run(scene())
 
 
+def test_while_the_database_is_away_nobody_waits_for_another_time_out() -> None:
+    store = TestedStore()
+    intake = SlowIntake(store)
+    tries: list[list[str]] = []
+
+    def gone(ids: list[str]) -> Exception:
+        tries.append(ids)
+        return StorageAwayError("gone")
+
+    store.trouble = gone
+
+    async def scene() -> None:
+        batcher = MicroBatcher(intake)
+        first = asyncio.create_task(batcher.submit(Taken([piece("first")])))
+        await until(intake.entered.is_set)
+        behind = asyncio.create_task(batcher.submit(Taken([piece("behind")])))
+        await asyncio.sleep(0)
+        intake.gate.set()
+        for waiting in (first, behind):
+            with pytest.raises(StorageAwayError):
+                await waiting
+        store.trouble = poisoned()
+        assert await batcher.submit(Taken([piece("later")])) == [True]
+        await batcher.close()
+
+    asyncio.run(scene())
+
+    assert tries == [["first"]]
+
+
 def test_a_caller_who_left_does_not_disturb_the_others() -> None:
     intake = SlowIntake(TestedStore())
 
@@ -131,14 +163,20 @@ def test_a_caller_who_left_does_not_disturb_the_others() -> None:
     asyncio.run(scene())
 
 
-def test_429_with_whole_seconds_under_overload() -> None:
-    world = World()
+class BackloggedBatcher(MicroBatcher):
+    """Seven seconds behind."""
 
-    async def refuse(_taken: Taken) -> list[bool]:
+    async def submit(self, taken: Taken) -> list[bool]:
         raise OverloadedError(7)
 
-    world.batcher.submit = refuse  # type: ignore[method-assign]  # stands for a backlog of seven seconds
+
+def test_429_with_whole_seconds_under_overload() -> None:
+    world = World(batcher=BackloggedBatcher)
     with calling(world) as client:
         answer = client.post("/v1/track", json={"userId": "u", "event": "E"}, headers=basic(SERVER))
 
-    assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (429, "7", "overloaded")
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (
+        429,
+        "7",
+        "overloaded",
+    )

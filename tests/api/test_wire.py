@@ -34,7 +34,9 @@ def is_error(answer: httpx.Response, status: int, code: str) -> bool:
     )
 
 
-def test_success_is_exactly_200_and_success_true_after_the_event_is_stored(client: Client, world: World) -> None:
+def test_success_is_exactly_200_and_success_true_after_the_event_is_stored(
+    client: Client, world: World
+) -> None:
     answer = client.post("/v1/track", json=TRACK, headers=basic(SERVER))
 
     assert (answer.status_code, answer.json()) == (200, {"success": True})
@@ -45,7 +47,7 @@ def test_success_is_exactly_200_and_success_true_after_the_event_is_stored(clien
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_call_has_its_path_and_its_short_form(client: Client, world: World, kind: str) -> None:
-    for path in (f"/v1/{kind}", f"/v1/{kind[0]}", f"/v1/{kind}/", f"//v1/{kind}"):
+    for path in (f"/v1/{kind}", f"/v1/{kind[0]}", f"/v1/{kind}/", f"https://shop.example//v1/{kind}"):
         assert client.post(path, json=BODY, headers=basic(SERVER)).status_code == 200
 
     assert [call.kind for call in world.calls()] == [kind] * 4
@@ -120,7 +122,8 @@ def test_malformed_json_is_400(client: Client, world: World, path: str, body: by
 
 
 def test_a_body_without_a_list_of_items_is_no_batch(client: Client) -> None:
-    for body in ({}, {"batch": {}}, [], {"batch": None}):
+    bodies: list[Any] = [{}, {"batch": {}}, [], {"batch": None}]
+    for body in bodies:
         assert is_error(client.post("/v1/batch", json=body, headers=basic(SERVER)), 400, "malformed_json")
 
 
@@ -169,8 +172,8 @@ def test_a_single_call_over_32_kb_is_200_and_quarantined(
 
 
 def test_an_invalid_single_call_is_200_and_quarantined(client: Client, world: World) -> None:
-    for body in ({"event": "E"}, {"userId": "u"}, [1], "text", 5, None):
-        assert client.post("/v1/track", json=body, headers=basic(SERVER)).status_code == 200
+    for body in (b'{"event":"E"}', b'{"userId":"u"}', b"[1]", b'"text"', b"5", b"null"):
+        assert client.post("/v1/track", content=body, headers=basic(SERVER)).status_code == 200
 
     assert world.reasons() == ["no_identifier", "no_event", *["not_an_object"] * 4]
 
@@ -184,7 +187,14 @@ def test_a_call_that_is_no_text_is_quarantined(client: Client, world: World) -> 
 
 def test_one_bad_item_never_fails_a_batch(client: Client, world: World) -> None:
     good = {"type": "track", **TRACK}
-    batch = [good, {"type": "x"}, None, {**good, "properties": {"x": "y" * 33_000}}, {**good, "userId": "\x00"}, good]
+    batch = [
+        good,
+        {"type": "x"},
+        None,
+        {**good, "properties": {"x": "y" * 33_000}},
+        {**good, "userId": "\x00"},
+        good,
+    ]
 
     assert client.post("/v1/batch", json={"batch": batch}, headers=basic(SERVER)).status_code == 200
     assert len(world.calls()) == 2
@@ -268,9 +278,7 @@ def test_the_settings_document_says_where_to_send(client: Client) -> None:
     answer = client.get(f"/v1/projects/{BROWSER}/settings")
 
     assert answer.json() == {
-        "integrations": {
-            "Segment.io": {"apiKey": BROWSER, "apiHost": "shop.example/v1", "protocol": "https"}
-        }
+        "integrations": {"Segment.io": {"apiKey": BROWSER, "apiHost": "shop.example/v1", "protocol": "https"}}
     }
     assert answer.headers["access-control-allow-origin"] == "*"
     assert is_error(client.get("/v1/projects/unknown/settings"), 404, "not_found")
@@ -331,25 +339,55 @@ def test_503_while_the_database_is_away() -> None:
         assert client.get("/healthz").status_code == 200
 
 
-NAMES = st.text(max_size=5) | st.sampled_from(
-    ["type", "userId", "anonymousId", "event", "traits", "properties", "context", "messageId", "timestamp", "sentAt"]
-    + ["originalTimestamp", "groupId", "previousId", "integrations", "email", "phone", "externalIds", "id", "key"]
-    + ["collection", "encoding", "messaging_subscriptions", "status", "groups", "name", "category", "address"]
-)
+FIELDS = [
+    "type",
+    "userId",
+    "anonymousId",
+    "event",
+    "traits",
+    "properties",
+    "context",
+    "messageId",
+    "timestamp",
+    "sentAt",
+    "originalTimestamp",
+    "groupId",
+    "previousId",
+    "integrations",
+    "email",
+    "phone",
+    "externalIds",
+    "id",
+    "key",
+    "collection",
+    "encoding",
+    "messaging_subscriptions",
+    "status",
+    "groups",
+    "name",
+    "category",
+    "address",
+]
+NAMES = st.text(max_size=5) | st.sampled_from(FIELDS)
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=20)
-    | st.sampled_from(["track", "identify", "ada", "2026-01-01", "a@b.c", "+14155550101", "EMAIL", "UNSUBSCRIBED"]),
+    | st.sampled_from(
+        ["track", "identify", "ada", "2026-01-01", "a@b.c", "+14155550101", "EMAIL", "UNSUBSCRIBED"]
+    ),
     lambda below: st.lists(below, max_size=3) | st.dictionaries(NAMES, below, max_size=5),
     max_leaves=12,
 )
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(items=st.lists(JSON | st.dictionaries(NAMES, JSON, max_size=8), max_size=5), around=st.dictionaries(NAMES, JSON))
+@given(
+    items=st.lists(JSON | st.dictionaries(NAMES, JSON, max_size=8), max_size=5),
+    around=st.dictionaries(NAMES, JSON),
+)
 def test_whatever_the_items_are_a_batch_is_200_and_every_item_is_somewhere(
     items: list[Any], around: dict[str, Any]
 ) -> None:
@@ -368,7 +406,10 @@ def test_whatever_the_items_are_a_batch_is_200_and_every_item_is_somewhere(
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(body=st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()), path=st.sampled_from(KINDS))
+@given(
+    body=st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()),
+    path=st.sampled_from(KINDS),
+)
 def test_whatever_the_body_is_the_answer_is_never_a_5xx(body: bytes, path: str) -> None:
     with calling(World()) as client:
         answer = client.post(f"/v1/{path}", content=body, headers=basic(SERVER))

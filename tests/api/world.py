@@ -14,8 +14,8 @@ from engage.api.app import create_app
 from engage.api.auth import FixedTokens, Scope, WriteKeys
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import MicroBatcher
-from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.audience import Audience
+from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.changes import Quarantined
 from engage.domain.consent import Consents
 from engage.domain.delivery import Channel, Priority
@@ -27,6 +27,7 @@ from engage.engine.accept_consent import ConsentDesk
 from engage.engine.accept_intake import NOBODY, Intake
 from engage.engine.receive import Receiver
 from engage.ports.channel import Heard, SignedRequest, Webhook
+from engage.ports.storage import Store
 from engage.storage.memory.store import MemoryStore
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -105,8 +106,14 @@ class SaidBy:
 class World:
     """The face, its store, and what they hold."""
 
-    def __init__(self, settings: dict[str, Any] | None = None, *, store: MemoryStore | None = None) -> None:
-        self.store = store or MemoryStore()
+    def __init__(
+        self,
+        settings: dict[str, Any] | None = None,
+        *,
+        store: Store | None = None,
+        batcher: type[MicroBatcher] = MicroBatcher,
+    ) -> None:
+        self.store: Store = store or MemoryStore()
         self.clock = StillClock()
         self.hints = Hinted()
         self.members: list[Sequence[Identifier]] = []
@@ -121,7 +128,7 @@ class World:
         self.catalog = Catalog(settings=project, journeys=journeys, audiences=audiences)
         self.intake = Intake(self.store, self.hints)
         webhooks: list[Webhook] = [self.status, self.inbound]
-        self.batcher = MicroBatcher(self.intake)
+        self.batcher = batcher(self.intake)
         self.deps = ApiDeps(
             store=self.store,
             intake=self.intake,
@@ -129,9 +136,7 @@ class World:
             receiver=Receiver(webhooks),
             batcher=self.batcher,
             keys=WriteKeys.of({SERVER: False, BROWSER: True}),
-            tokens=FixedTokens(
-                {ADMIN: frozenset({Scope.ADMIN}), "reader": frozenset({Scope.PROFILES_READ})}
-            ),
+            tokens=FixedTokens({ADMIN: frozenset({Scope.ADMIN}), "reader": frozenset({Scope.PROFILES_READ})}),
             secrets=SECRETS,
             clock=self.clock,
             catalog=lambda: self.catalog,
@@ -154,6 +159,7 @@ class World:
 
     def quarantined(self) -> list[Quarantined]:
         """What could not be taken."""
+        assert isinstance(self.store, MemoryStore)
         return list(self.store._tables.quarantine.rows.values())
 
     def reasons(self) -> list[str]:

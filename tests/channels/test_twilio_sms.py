@@ -381,7 +381,12 @@ def test_a_failures_code_says_why_and_whether_the_address_is_at_fault(
 ) -> None:
     (_, receipt) = hear("twilio/status", status("undelivered", ErrorCode=code)).receipts[0]
 
-    assert (receipt.reason, receipt.suppress, receipt.hard, receipt.code) == (reason, hard, hard, code or None)
+    assert (receipt.reason, receipt.suppress, receipt.hard, receipt.code) == (
+        reason,
+        hard,
+        hard,
+        code or None,
+    )
 
 
 def test_a_21610_by_callback_is_a_no_as_well() -> None:

@@ -260,6 +260,19 @@ def test_a_recording_is_a_voicemail() -> None:
     assert (receipt.mark, receipt.url, receipt.duration) == (Mark.VOICEMAIL, "https://r/RE1", 7)
 
 
+def test_after_a_recording_the_call_goes_on_and_its_last_key_is_no_digit(voice: Sender, wire: Wire) -> None:
+    after = payload({"otherwise": {"twiml": "<Response><Say>Bye</Say></Response>"}})
+    document = f'<Response><Record action="engage:gather?0.{after}" recordingStatusCallback="engage:recording"/></Response>'
+    twiml = call(voice, wire, document)["Twiml"][0]
+    query = dict(parse_qsl(re.findall(r'action="[^?]+\?([^"#]+)', twiml)[0].replace("&amp;", "&")))
+
+    heard = hear("twilio/gather", {"CallSid": "CA1", "Digits": "#", "RecordingUrl": "https://r"}, query)
+
+    assert f'recordingStatusCallback="{PUBLIC}/webhooks/twilio/recording?ref={REF}&amp;lane=7#' in twiml
+    assert heard.twiml == "<Response><Say>Bye</Say></Response>"
+    assert not heard.receipts
+
+
 def test_a_detected_machine_is_a_receipt() -> None:
     ((_, receipt),) = hear("twilio/amd", {"CallSid": "CA1", "AnsweredBy": "machine_start"}).receipts
 

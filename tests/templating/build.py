@@ -48,13 +48,36 @@ def request(channel: Channel = Channel.SMS, template: str | None = "t", **given:
     return RenderRequest(channel=channel, template=template, **fields)
 
 
+_EXTENSIONS = {"email": "html", "voice": "xml"}
+
+
+def source(name: str, files: Mapping[str, Any]) -> TemplateSource:
+    """Return a template given by file stems, as scenarios write it: `email`, `email.txt`, `sms.fr`, `meta` …"""
+    texts: dict[str, str] = {}
+    documents: dict[str, Any] = {}
+    for stem, content in files.items():
+        if not isinstance(content, str):
+            documents[f"{stem}.yaml"] = content
+        elif stem.endswith((".txt", ".html", ".mjml")):
+            texts[stem] = content
+        else:
+            extension = "mjml" if content.startswith("<mjml") else _EXTENSIONS.get(stem.split(".")[0], "txt")
+            texts[f"{stem}.{extension}"] = content
+    return TemplateSource(
+        name=name,
+        files=texts,
+        meta=documents.pop("meta.yaml", {}),
+        voice=documents.pop("voice.yaml", None),
+        documents=documents,
+        version=3,
+    )
+
+
 def compiled(
     files: Mapping[str, Any], shared: Mapping[str, str] | None = None, name: str = "t"
 ) -> tuple[TemplateSet, list[TemplateProblem]]:
     """Compile one template given by file stems."""
-    return compile_templates(
-        [TemplateSource.from_stems(name, files, version=3)], shared, {"FRONT_DESK": "+15550001"}.get
-    )
+    return compile_templates([source(name, files)], shared, {"FRONT_DESK": "+15550001"}.get)
 
 
 def published(files: Mapping[str, Any], shared: Mapping[str, str] | None = None) -> TemplateSet:

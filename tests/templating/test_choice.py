@@ -88,10 +88,10 @@ def test_the_subject_has_variants_too() -> None:
         ("sms.f.txt", "`sms.txt`"),
     ],
 )
-def test_a_file_that_is_none_of_a_templates_is_a_mistake(name: str, hint: str) -> None:
+def test_a_file_that_is_none_of_a_templates_is_pointed_out(name: str, hint: str) -> None:
     _, found = compile_templates([TemplateSource(name="t", files={name: "x"})])
 
-    assert [hint in str(problem) for problem in found] == [True]
+    assert [(hint in str(problem), problem.is_warning) for problem in found] == [(True, True)]
 
 
 @pytest.mark.parametrize(

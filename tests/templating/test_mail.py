@@ -169,6 +169,19 @@ def test_the_headers_come_from_meta() -> None:
     assert content.text == "Hi"
 
 
+def test_a_sender_may_be_written_as_name_and_email() -> None:
+    meta = {
+        "subject": "s",
+        "from": {"email": "hello@shop.example", "name": "Shop"},
+        "reply_to": {"email": "a@b.example"},
+    }
+
+    content = mail({"email": "x", "meta": meta})
+
+    assert (content.from_name, content.from_address) == ("Shop", "hello@shop.example")
+    assert content.reply_to == "a@b.example"
+
+
 def test_marketing_mail_can_be_unsubscribed_with_one_click() -> None:
     content = mail({"email": "x", "meta": {"subject": "s"}}, marketing=True)
 

@@ -107,6 +107,17 @@ def test_the_small_verbs() -> None:
     assert inner(twiml) == '<Pause length="2"/><Play>https://x/a.mp3?a=1&amp;b=2</Play><Hangup/>'
 
 
+def test_a_recording_is_followed_by_the_rest() -> None:
+    twiml = call({"say": [{"record": {"seconds": 30}}, {"say": "Bye"}]}).twiml
+
+    assert inner(twiml).startswith(
+        '<Record maxLength="30" timeout="5" finishOnKey="#" playBeep="true" action="engage:'
+    )
+    assert 'recordingStatusCallback="engage:recording"/>' in twiml
+    assert inner(turns(twiml)["otherwise"]["twiml"]) == "<Say>Bye</Say>"
+    assert "Bye" not in twiml
+
+
 def test_a_handwritten_document_is_rendered_and_escaped() -> None:
     source = '<?xml version="1.0"?><Response><Say>{{ entry.x }}</Say></Response>'
 
@@ -176,7 +187,7 @@ def test_a_mistake_is_found_at_publish(document: Any, says: str) -> None:
 
 def test_menus_within_menus_are_bounded() -> None:
     document: list[Any] = [{"say": "x" * 200}]
-    for _ in range(12):
+    for _ in range(9):
         document = [
             {"gather": {"digits": 1}, "on": {str(digit): document for digit in range(2)}},
             {"say": "y" * 200},

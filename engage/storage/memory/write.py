@@ -1,5 +1,7 @@
 """Write in memory: everything one turn decided."""
 
+from datetime import datetime
+
 import msgspec
 
 from engage.domain.changes import Changes, MembershipChange, Timer
@@ -16,7 +18,15 @@ from engage.storage.memory.consents import MemoryConsents
 from engage.storage.memory.deliveries import MemoryDeliveries
 from engage.storage.memory.inbox import MemoryInbox
 from engage.storage.memory.people import profile_row
-from engage.storage.memory.rows import DeliveryRow, IdentifierRow, ReceiptLine, RunRow, event_row, logged
+from engage.storage.memory.rows import (
+    DeliveryRow,
+    IdentifierRow,
+    ReceiptLine,
+    RunRow,
+    SubscriptionRow,
+    event_row,
+    logged,
+)
 from engage.storage.memory.work import Work
 
 _STRICTNESS = (ConsentState.SUBSCRIBED, ConsentState.PENDING, ConsentState.UNSUBSCRIBED)
@@ -167,5 +177,9 @@ def _move_subscriptions(work: Work, lost: ProfileId, kept: ProfileId) -> None:
         key = row.key._replace(profile=kept)
         work.subscriptions.delete(row.key)
         there = work.subscriptions.get(key)
-        if there is None or _STRICTNESS.index(row.state) > _STRICTNESS.index(there.state):
+        if there is None or _strictness(row) > _strictness(there):
             work.subscriptions.put(key, msgspec.structs.replace(row, key=key))
+
+
+def _strictness(row: SubscriptionRow) -> tuple[int, datetime]:
+    return _STRICTNESS.index(row.state), row.at

@@ -8,17 +8,17 @@ from msgspec import Struct, structs
 
 from engage.domain.consent import ConsentEntry, Consents, ConsentState, SuppressionEntry, family
 from engage.domain.ids import ProfileId
-from engage.storage.postgres.session import Session, json
+from engage.storage.postgres.session import Session, json, texts
 
 _LEDGER = """
 INSERT INTO consent (profile_id, address, channel, topic, state, at, source, proof)
-SELECT profile, address, channel, topic, state, at, source, proof FROM jsonb_to_recordset(%s) AS (
+SELECT profile, address, channel, topic, state, at, source, proof FROM json_to_recordset(%s) AS (
     profile uuid, address text, channel text, topic text, state text, at timestamptz, source text, proof text
 )
 """
 _MOVE = """
 INSERT INTO subscription (owner, scope, channel, topic, state, at, source)
-SELECT owner, scope, channel, topic, state, at, source FROM jsonb_to_recordset(%s) AS (
+SELECT owner, scope, channel, topic, state, at, source FROM json_to_recordset(%s) AS (
     owner text, scope text, channel text, topic text, state text, at timestamptz, source text
 ) ORDER BY owner, scope, channel, topic
 ON CONFLICT (owner, scope, channel, topic) DO UPDATE
@@ -26,15 +26,17 @@ SET state = excluded.state, at = excluded.at, source = excluded.source WHERE exc
 """
 _SUPPRESS = """
 INSERT INTO suppression (address, channel, reason, at, source, lifted)
-SELECT address, channel, reason, at, source, lifted FROM jsonb_to_recordset(%s) AS (
+SELECT address, channel, reason, at, source, lifted FROM json_to_recordset(%s) AS (
     address text, channel text, reason text, at timestamptz, source text, lifted boolean
 ) ORDER BY address, channel
 ON CONFLICT (address, channel) DO UPDATE
 SET reason = excluded.reason, at = excluded.at, source = excluded.source, lifted = excluded.lifted
 WHERE excluded.at >= suppression.at
 """
-_SUBSCRIPTIONS = "SELECT owner, scope, channel, topic, state FROM subscription WHERE owner = ANY(%s)"
-_SUPPRESSED = "SELECT channel, address, reason FROM suppression WHERE address = ANY(%s) AND NOT lifted"
+_SUBSCRIPTIONS = "SELECT owner, scope, channel, topic, state FROM subscription WHERE owner = ANY(%s::text[])"
+_SUPPRESSED = (
+    "SELECT channel, address, reason FROM suppression WHERE address = ANY(%s::text[]) AND NOT lifted"
+)
 
 
 class _Subscription(Struct):
@@ -68,7 +70,7 @@ class PostgresConsents:
         places = {address for wanted in pairs.values() for _, address in wanted}
         by_owner: dict[tuple[str, str], list[tuple[str, str, ConsentState]]] = {}
         for owner, scope, channel, topic, state in self._session.rows(
-            _SUBSCRIPTIONS, sorted({*found, *places})
+            _SUBSCRIPTIONS, texts([*found, *places])
         ):
             by_owner.setdefault((scope, owner), []).append((channel, topic, ConsentState(state)))
         suppressed = self._suppressed(places)
@@ -86,7 +88,7 @@ class PostgresConsents:
     def _suppressed(self, places: Collection[str]) -> dict[tuple[str, str], str]:
         if not places:
             return {}
-        rows = self._session.rows(_SUPPRESSED, sorted(places))
+        rows = self._session.rows(_SUPPRESSED, texts(places))
         return {(channel, address): reason for channel, address, reason in rows}
 
     def append(self, entries: Sequence[ConsentEntry], suppressions: Sequence[SuppressionEntry] = ()) -> None:

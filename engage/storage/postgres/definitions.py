@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from engage.ports.storage import StorageRefusedError, StoredDefinition
-from engage.storage.postgres.session import Session, json
+from engage.storage.postgres.session import Session, json, texts
 
 _LIVE = """
 SELECT kind, name, version, source, checksum, state, epoch FROM definition WHERE live ORDER BY kind, name
 """
 _VERSIONS = """
 SELECT kind, name, version, source, checksum, state, epoch FROM definition
-WHERE kind = 'journey' AND name = ANY(%s) ORDER BY name, version
+WHERE kind = 'journey' AND name = ANY(%s::text[]) ORDER BY name, version
 """
 # Jumps from one (journey, version) to the next instead of reading a million runs of the same.
 _INSIDE = """
@@ -31,11 +31,11 @@ SELECT journey, version FROM pair
 _ADVANCE = "UPDATE project SET epoch = epoch + 1 RETURNING epoch"
 _RETIRE = """
 UPDATE definition SET live = false
-WHERE live AND (kind, name) IN (SELECT kind, name FROM jsonb_to_recordset(%s) AS (kind text, name text))
+WHERE live AND (kind, name) IN (SELECT kind, name FROM json_to_recordset(%s) AS (kind text, name text))
 """
 _STORE = """
 INSERT INTO definition (kind, name, version, source, checksum, state, epoch, live)
-SELECT kind, name, version, source, checksum, state, epoch, true FROM jsonb_to_recordset(%s) AS (
+SELECT kind, name, version, source, checksum, state, epoch, true FROM json_to_recordset(%s) AS (
     kind text, name text, version integer, source text, checksum text, state text, epoch bigint
 )
 ON CONFLICT (kind, name, version) DO UPDATE SET live = true, state = excluded.state, epoch = excluded.epoch
@@ -65,7 +65,7 @@ class PostgresDefinitions:
         """Return older versions of journeys by (name, version)."""
         if not wanted:
             return []
-        rows = self._session.rows(_VERSIONS, sorted({name for name, _ in wanted}))
+        rows = self._session.rows(_VERSIONS, texts(name for name, _ in wanted))
         pairs = set(wanted)
         return [_definition(row) for row in rows if (row[1], row[2]) in pairs]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.storage.coding import decoder
-from engage.storage.postgres.session import Session, json, uuids
+from engage.storage.postgres.session import Session, json, texts, uuids
 
 _CANDIDATES = """
 SELECT id, profile_id FROM delivery WHERE channel = %s AND priority = %s AND claim_at <= %s
@@ -23,16 +23,16 @@ ORDER BY taken_at, id
 """
 _ADDRESSED = """
 SELECT DISTINCT topic, address FROM delivery
-WHERE address = ANY(%s) AND channel IN ('sms', 'mms') AND accepted_at IS NOT NULL AND topic IS NOT NULL
+WHERE address = ANY(%s::text[]) AND channel IN ('sms', 'mms') AND accepted_at IS NOT NULL AND topic IS NOT NULL
 """
 _RECENT = """
 SELECT channel, address, doc FROM delivery
-WHERE address = ANY(%s) AND channel = ANY(%s) AND accepted_at >= %s
+WHERE address = ANY(%s::text[]) AND channel = ANY(%s::text[]) AND accepted_at >= %s
 ORDER BY accepted_at DESC, id DESC
 """
 _HEARD = "SELECT EXISTS (SELECT FROM heard WHERE channel = %s AND called_at > %s)"
-_CHANNELS = [str(channel) for channel in Channel]
-_PRIORITIES = [str(priority) for priority in Priority]
+_CHANNELS = texts(Channel)
+_PRIORITIES = texts(Priority)
 _NEXT_DUE = """
 SELECT least(
     (SELECT min(first.claim_at) FROM unnest(%s::text[]) AS channel, unnest(%s::text[]) AS priority, LATERAL (
@@ -57,12 +57,13 @@ INSERT INTO delivery (
 )
 SELECT
     id, profile, run, asked_at,
-    CASE WHEN status IN ('queued', 'held') THEN due_at END,
+    CASE WHEN coalesce(status, 'queued') IN ('queued', 'held') THEN due_at END,
     CASE WHEN status = 'sending' THEN lease_until END,
     CASE WHEN status = 'unknown' THEN due_at END,
     coalesce(accepted_at, CASE WHEN status IN ('sending', 'unknown') THEN coalesce(sending_at, unknown_since) END),
-    accepted_at, visit, channel, priority, status, topic, journey, step, reason, address, provider_id, lease, doc
-FROM jsonb_array_elements(%s) AS doc, jsonb_to_record(doc) AS d (
+    accepted_at, coalesce(visit, 1), channel, coalesce(priority, 'live'), coalesce(status, 'queued'), topic, journey, step,
+    reason, address, provider_id, lease, doc
+FROM json_array_elements(%s) AS doc, json_to_record(doc) AS d (
     id uuid, profile uuid, run uuid, asked_at timestamptz, due_at timestamptz, lease_until timestamptz,
     accepted_at timestamptz, sending_at timestamptz, unknown_since timestamptz, visit integer, channel text,
     priority text, status text, topic text, journey text, step text, reason text, address text, provider_id text,
@@ -122,8 +123,8 @@ class PostgresDeliveries:
         found: dict[tuple[Channel, str], list[Delivery]] = {pair: [] for pair in addresses}
         if found:
             decode = decoder(Delivery).decode
-            channels = sorted({str(channel) for channel, _ in found})
-            places = sorted({address for _, address in found})
+            channels = texts(channel for channel, _ in found)
+            places = texts(address for _, address in found)
             for channel, address, doc in self._session.rows(_RECENT, places, channels, since):
                 deliveries = found.get((Channel(channel), address))
                 if deliveries is not None:
@@ -152,7 +153,7 @@ class PostgresDeliveries:
         """Return which (topic, address) pairs already got an accepted SMS."""
         if not addresses:
             return set()
-        rows = self._session.rows(_ADDRESSED, sorted({address for _, address in addresses}))
+        rows = self._session.rows(_ADDRESSED, texts(address for _, address in addresses))
         return {(topic, address) for topic, address in rows} & set(addresses)
 
     def save(self, deliveries: Iterable[Delivery]) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Event
 from engage.storage.coding import decoder
-from engage.storage.postgres.session import Session, uuids
+from engage.storage.postgres.session import Session, texts, uuids
 
 # A minimum of the bounds prunes partitions; each name's own bound is held afterwards.
 _NAMED = """
 SELECT id, profile_id, name, type, timestamp, received_at, arrival, properties, epoch FROM event
-WHERE profile_id = ANY(%s::uuid[]) AND name = ANY(%s) AND timestamp >= coalesce(%s::timestamptz, '-infinity') AND type <> 'reserved'
+WHERE profile_id = ANY(%s::uuid[]) AND name = ANY(%s::text[]) AND timestamp >= coalesce(%s::timestamptz, '-infinity') AND type <> 'reserved'
 """
 _PREFIXED = """
 SELECT id, profile_id, name, type, timestamp, received_at, arrival, properties, epoch FROM event
@@ -40,7 +40,7 @@ class PostgresEvents:
         names = {name: bound for name, bound in reads.items() if not name.endswith("*")}
         rows: list[tuple[Any, ...]] = []
         if names:
-            rows = self._session.rows(_NAMED, ids, list(names), _least(list(names.values())))
+            rows = self._session.rows(_NAMED, ids, texts(names), _least(list(names.values())))
             rows = [row for row in rows if (bound := names[row[2]]) is None or row[4] >= bound]
         for name, bound in reads.items():
             if name.endswith("*"):

@@ -6,7 +6,7 @@ from datetime import datetime
 from engage.domain.changes import Quarantined
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import LANES
-from engage.storage.postgres.session import Session, json
+from engage.storage.postgres.session import Session, json, numbers
 
 _LANE_LOCKS = 1  # the first key of the advisory locks on lanes
 
@@ -14,7 +14,7 @@ _LANE_LOCKS = 1  # the first key of the advisory locks on lanes
 _ADD = """
 WITH fact AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-        jsonb_to_recordset(%s)
+        json_to_recordset(%s)
         AS (source text, message_id text, lane smallint, live boolean, received_at timestamptz, payload text)
     ) WITH ORDINALITY AS f (source, message_id, lane, live, received_at, payload, n)
 ), fresh AS MATERIALIZED (
@@ -33,7 +33,7 @@ SELECT source, message_id FROM fresh
 _QUARANTINE = """
 INSERT INTO quarantine (lane, received_at, source, reason, detail, payload)
 SELECT lane, received_at, source, reason, detail, decode(payload, 'base64')
-FROM jsonb_to_recordset(%s)
+FROM json_to_recordset(%s)
 AS (lane smallint, received_at timestamptz, source text, reason text, detail text, payload text)
 """
 _LANES = """
@@ -82,12 +82,14 @@ class PostgresInbox:
     def remove(self, rows: Collection[int]) -> None:
         """Remove digested facts by `seq`."""
         if rows:
-            self._session.run("DELETE FROM inbox WHERE seq = ANY(%s)", list(rows))
+            self._session.run("DELETE FROM inbox WHERE seq = ANY(%s::bigint[])", numbers(rows))
 
     def failed(self, rows: Collection[int]) -> None:
         """Count one more failed attempt at these facts."""
         if rows:
-            self._session.run("UPDATE inbox SET attempts = attempts + 1 WHERE seq = ANY(%s)", list(rows))
+            self._session.run(
+                "UPDATE inbox SET attempts = attempts + 1 WHERE seq = ANY(%s::bigint[])", numbers(rows)
+            )
 
     def quarantine(self, items: Sequence[Quarantined]) -> None:
         """Keep what could not be taken, with its reason."""

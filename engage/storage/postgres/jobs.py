@@ -11,8 +11,8 @@ _LOCK = f"{_COLUMNS} WHERE name = %s FOR UPDATE SKIP LOCKED"
 _UNFINISHED = f"{_COLUMNS} WHERE finished_at IS NULL ORDER BY seq"
 _SAVE = """
 INSERT INTO job (name, kind, data, cursor, done, total, finished_at)
-SELECT name, kind, data, cursor, done, total, finished_at FROM jsonb_to_recordset(%s) AS (
-    name text, kind text, data jsonb, cursor text, done bigint, total bigint, finished_at timestamptz
+SELECT name, kind, data, cursor, done, total, finished_at FROM json_to_recordset(%s) AS (
+    name text, kind text, data json, cursor text, done bigint, total bigint, finished_at timestamptz
 )
 ON CONFLICT (name) DO UPDATE SET
     data = excluded.data, cursor = excluded.cursor, done = excluded.done, total = excluded.total,

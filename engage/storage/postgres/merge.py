@@ -11,7 +11,7 @@ from engage.storage.postgres.session import Session, json
 _PAIRS = """
 WITH pair AS MATERIALIZED (
     SELECT lost, kept, coalesce(p.lane, (SELECT lane FROM profile WHERE id = kept)) AS lane
-    FROM jsonb_to_recordset(%s) AS p (lost uuid, kept uuid, lane smallint)
+    FROM json_to_recordset(%s) AS p (lost uuid, kept uuid, lane smallint)
 )
 """
 _POINTERS = "UPDATE merged SET kept = pair.kept FROM pair WHERE merged.kept = pair.lost"
@@ -35,7 +35,7 @@ INSERT INTO event (profile_id, id, timestamp, received_at, arrival, epoch, name,
 SELECT * FROM gone ON CONFLICT DO NOTHING
 """
 _RUNS = """
-UPDATE run SET profile_id = pair.kept, doc = jsonb_set(doc, '{profile}', to_jsonb(pair.kept))
+UPDATE run SET profile_id = pair.kept, doc = jsonb_set(doc::jsonb, '{profile}', to_jsonb(pair.kept))::json
 FROM pair WHERE profile_id = pair.lost
 """
 _TIMERS = """
@@ -54,13 +54,14 @@ WHERE delivery.profile_id = pair.lost AND receipt.delivery_id = delivery.id
 _DELIVERIES = """
 UPDATE delivery SET
     profile_id = pair.kept,
-    doc = doc || jsonb_build_object('profile', pair.kept, 'lane', coalesce(to_jsonb(pair.lane), doc -> 'lane'))
+    doc = (doc::jsonb
+        || jsonb_build_object('profile', pair.kept, 'lane', coalesce(pair.lane, (doc ->> 'lane')::smallint)))::json
 FROM pair WHERE profile_id = pair.lost
 """
 _DECISIONS = "UPDATE decision SET profile_id = pair.kept FROM pair WHERE profile_id = pair.lost"
 _LINKS = "UPDATE link SET profile_id = pair.kept FROM pair WHERE profile_id = pair.lost"
 _CONSENTS = "UPDATE consent SET profile_id = pair.kept FROM pair WHERE profile_id = pair.lost"
-# The stricter consent wins; of two equally strict the kept profile's stays, else the newest.
+# The stricter consent wins; of two equally strict the newer.
 _SUBSCRIPTIONS = """
 , gone AS (
     DELETE FROM subscription USING pair WHERE owner = pair.lost::text AND scope = 'profile'
@@ -68,11 +69,11 @@ _SUBSCRIPTIONS = """
 )
 INSERT INTO subscription (owner, scope, channel, topic, state, at, source)
 SELECT DISTINCT ON (owner, channel, topic) owner, scope, channel, topic, state, at, source FROM gone
-ORDER BY owner, channel, topic, array_position(ARRAY['unsubscribed', 'pending', 'subscribed'], state), at DESC
+ORDER BY owner, channel, topic, array_position(ARRAY['subscribed', 'pending', 'unsubscribed'], state) DESC, at DESC
 ON CONFLICT (owner, scope, channel, topic) DO UPDATE
 SET state = excluded.state, at = excluded.at, source = excluded.source
-WHERE array_position(ARRAY['unsubscribed', 'pending', 'subscribed'], excluded.state)
-    < array_position(ARRAY['unsubscribed', 'pending', 'subscribed'], subscription.state)
+WHERE (array_position(ARRAY['subscribed', 'pending', 'unsubscribed'], excluded.state), excluded.at)
+    > (array_position(ARRAY['subscribed', 'pending', 'unsubscribed'], subscription.state), subscription.at)
 """
 _STATEMENTS: tuple[LiteralString, ...] = (
     _POINTERS,

@@ -6,7 +6,7 @@ from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Profile, TraitTimes
 from engage.storage.coding import decoder
-from engage.storage.postgres.session import Session, uuids
+from engage.storage.postgres.session import Session, texts, uuids
 
 _LOCK = """
 SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM profile
@@ -38,8 +38,8 @@ class PostgresPeople:
             return {}
         wanted = set(identifiers)
         rows = self._session.rows(
-            "SELECT kind, value, profile_id FROM identifier WHERE value = ANY(%s)",
-            sorted({identifier.value for identifier in wanted}),
+            "SELECT kind, value, profile_id FROM identifier WHERE value = ANY(%s::text[])",
+            texts(identifier.value for identifier in wanted),
         )
         found = {Identifier(kind, value): ProfileId(profile) for kind, value, profile in rows}
         return {identifier: profile for identifier, profile in found.items() if identifier in wanted}
@@ -62,7 +62,7 @@ class PostgresPeople:
             for row in self._session.rows(_LOCK_FREE if skip_locked else _LOCK, uuids(profiles))
         }
         if found:
-            for profile, kind, value in self._session.rows(_IDENTIFIERS, list(found)):
+            for profile, kind, value in self._session.rows(_IDENTIFIERS, uuids(found)):
                 found[profile].identifiers.append(Identifier(kind, value))
         return found
 

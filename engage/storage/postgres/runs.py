@@ -9,7 +9,7 @@ from engage.domain.ids import LANES, ProfileId
 from engage.domain.run import Run
 from engage.ports.storage import PastEntries
 from engage.storage.coding import decoder
-from engage.storage.postgres.session import Session, uuids
+from engage.storage.postgres.session import Session, texts, uuids
 
 _OPEN = """
 SELECT doc FROM (
@@ -21,7 +21,7 @@ SELECT doc FROM (
 """
 _ENTRIES = """
 SELECT profile_id, journey, key, count(*), max(entered_at) FROM run
-WHERE profile_id = ANY(%s::uuid[]) AND journey = ANY(%s)
+WHERE profile_id = ANY(%s::uuid[]) AND journey = ANY(%s::text[])
 GROUP BY profile_id, journey, key
 """
 _TIMER = "SELECT profile_id, kind, ref, due_at, lane FROM timer"
@@ -63,7 +63,7 @@ class PostgresRuns:
         found: dict[tuple[ProfileId, str], PastEntries] = {}
         if not profiles or not journeys:
             return found
-        rows = self._session.rows(_ENTRIES, uuids(profiles), sorted(set(journeys)))
+        rows = self._session.rows(_ENTRIES, uuids(profiles), texts(journeys))
         for profile, journey, key, count, last in rows:
             past = found.setdefault((profile, journey), PastEntries())
             past.count += count

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -145,7 +145,12 @@ class PostgresStore:
         with self._own_connection() as connection:
             if not Session(connection).one("SELECT pg_try_advisory_lock(%s)", _key(worker)):
                 raise StorageBusyError(f"another process is the worker {worker}")
-            yield
+            try:
+                yield
+            finally:
+                # The server notices a closed connection only some moments later. A broken one has let go already.
+                with suppress(StorageAwayError):
+                    Session(connection).one("SELECT pg_advisory_unlock(%s)", _key(worker))
 
     @contextmanager
     def _own_connection(self) -> Iterator[Connection]:

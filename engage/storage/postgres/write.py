@@ -13,12 +13,12 @@ from engage.storage.postgres.consents import PostgresConsents
 from engage.storage.postgres.deliveries import PostgresDeliveries
 from engage.storage.postgres.inbox import PostgresInbox
 from engage.storage.postgres.merge import merge
-from engage.storage.postgres.session import Session, json
+from engage.storage.postgres.session import Session, json, texts
 
 _PROFILES = """
 INSERT INTO profile (id, lane, created_at, bucket_key, merges, traits, trait_times)
-SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM jsonb_to_recordset(%s) AS (
-    id uuid, lane smallint, created_at timestamptz, bucket_key text, merges integer, traits jsonb, trait_times jsonb
+SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM json_to_recordset(%s) AS (
+    id uuid, lane smallint, created_at timestamptz, bucket_key text, merges integer, traits jsonb, trait_times json
 )
 ON CONFLICT (id) DO UPDATE SET
     lane = excluded.lane, created_at = excluded.created_at, bucket_key = excluded.bucket_key,
@@ -29,15 +29,15 @@ _IDENTIFIERS = """
 INSERT INTO identifier (value, kind, profile_id, seq)
 SELECT value, kind, profile, seq FROM (
     SELECT value, kind, profile, nextval('identifier_seq') AS seq
-    FROM jsonb_to_recordset(%s) AS (value text, kind text, profile uuid)
+    FROM json_to_recordset(%s) AS (value text, kind text, profile uuid)
 ) AS numbered
 ORDER BY value COLLATE "C", kind COLLATE "C"
 ON CONFLICT (value, kind) DO NOTHING
 """
-_OWNERS = "SELECT kind, value, profile_id FROM identifier WHERE value = ANY(%s)"
+_OWNERS = "SELECT kind, value, profile_id FROM identifier WHERE value = ANY(%s::text[])"
 _EVENTS = """
 INSERT INTO event (profile_id, id, timestamp, received_at, arrival, epoch, name, type, properties)
-SELECT profile, id, timestamp, received_at, arrival, epoch, name, type, properties FROM jsonb_to_recordset(%s) AS (
+SELECT profile, id, timestamp, received_at, arrival, epoch, name, type, properties FROM json_to_recordset(%s) AS (
     profile uuid, id text, timestamp timestamptz, received_at timestamptz, arrival bigint, epoch bigint, name text,
     type text, properties jsonb
 )
@@ -45,12 +45,12 @@ ON CONFLICT DO NOTHING
 """
 _LEAVE = """
 DELETE FROM membership WHERE (profile_id, audience) IN (
-    SELECT profile, audience FROM jsonb_to_recordset(%s) AS (profile uuid, audience text)
+    SELECT profile, audience FROM json_to_recordset(%s) AS (profile uuid, audience text)
 )
 """
 _ENTER = """
 INSERT INTO membership (profile_id, audience, since)
-SELECT profile, audience, at FROM jsonb_to_recordset(%s) AS (profile uuid, audience text, at timestamptz)
+SELECT profile, audience, at FROM json_to_recordset(%s) AS (profile uuid, audience text, at timestamptz)
 ON CONFLICT DO NOTHING
 """
 _RUNS = """
@@ -60,7 +60,7 @@ INSERT INTO run (
 SELECT
     id, profile, version, entered_at, ended_at, CASE WHEN goal_at IS NULL THEN goal_until END, goal_at, journey,
     coalesce(key, ''), step, reason, doc
-FROM jsonb_array_elements(%s) AS doc, jsonb_to_record(doc) AS r (
+FROM json_array_elements(%s) AS doc, json_to_record(doc) AS r (
     id uuid, profile uuid, version integer, entered_at timestamptz, ended_at timestamptz, goal_until timestamptz,
     goal_at timestamptz, journey text, key text, step text, reason text
 )
@@ -71,35 +71,35 @@ ON CONFLICT (id) DO UPDATE SET
 """
 _SET_TIMERS = """
 INSERT INTO timer (profile_id, kind, ref, due_at, lane)
-SELECT profile, kind, ref, due_at, lane FROM jsonb_to_recordset(%s)
+SELECT profile, kind, ref, due_at, lane FROM json_to_recordset(%s)
 AS (profile uuid, kind text, ref text, due_at timestamptz, lane smallint)
 ON CONFLICT (profile_id, kind, ref) DO UPDATE SET due_at = excluded.due_at, lane = excluded.lane
 WHERE (timer.due_at, timer.lane) IS DISTINCT FROM (excluded.due_at, excluded.lane)
 """
 _CLEAR_TIMERS = """
 DELETE FROM timer WHERE (profile_id, kind, ref) IN (
-    SELECT profile, kind, ref FROM jsonb_to_recordset(%s) AS (profile uuid, kind text, ref text)
+    SELECT profile, kind, ref FROM json_to_recordset(%s) AS (profile uuid, kind text, ref text)
 )
 """
 _RECEIPTS = """
 INSERT INTO receipt (delivery_id, receipt_id, profile_id, at, mark, provider, code, data)
-SELECT delivery, receipt_id, profile, at, mark, provider, code, data FROM jsonb_to_recordset(%s) AS (
-    delivery uuid, receipt_id text, profile uuid, at timestamptz, mark text, provider text, code text, data jsonb
+SELECT delivery, receipt_id, profile, at, mark, provider, code, data FROM json_to_recordset(%s) AS (
+    delivery uuid, receipt_id text, profile uuid, at timestamptz, mark text, provider text, code text, data json
 )
 ON CONFLICT DO NOTHING
 """
 # Nothing is locked for it: two turns may both append, and whoever asks looks for any.
 _HEARD = """
 INSERT INTO heard (channel, called_at)
-SELECT channel, called_at FROM jsonb_to_recordset(%s) AS h (channel text, called_at timestamptz)
+SELECT channel, called_at FROM json_to_recordset(%s) AS h (channel text, called_at timestamptz)
 WHERE NOT EXISTS (SELECT FROM heard WHERE heard.channel = h.channel AND heard.called_at >= h.called_at)
 """
 _DECISIONS = """
 INSERT INTO decision (profile_id, at, run_id, delivery_id, kind, outcome, journey, step, reason, rule, "values")
 SELECT profile, at, run, delivery, kind, outcome, journey, step, reason, rule, coalesce("values", '{}')
-FROM jsonb_to_recordset(%s) AS (
+FROM json_to_recordset(%s) AS (
     profile uuid, at timestamptz, run uuid, delivery uuid, kind text, outcome text, journey text, step text,
-    reason text, rule text, "values" jsonb
+    reason text, rule text, "values" json
 )
 """
 
@@ -145,7 +145,7 @@ def _identify(session: Session, wanted: list[tuple[Identifier, ProfileId]]) -> N
     rows = [{"value": name.value, "kind": name.kind, "profile": owner} for name, owner in wanted]
     if session.run(_IDENTIFIERS, json(rows)) == len(rows):
         return
-    found = session.rows(_OWNERS, sorted({name.value for name, _ in wanted}))
+    found = session.rows(_OWNERS, texts(name.value for name, _ in wanted))
     owners = {Identifier(kind, value): owner for kind, value, owner in found}
     for name, owner in wanted:
         if owners[name] != owner:

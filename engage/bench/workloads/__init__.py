@@ -1,0 +1,1 @@
+"""The workloads of the budget page, one file per kind."""

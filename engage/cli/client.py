@@ -1,0 +1,62 @@
+"""A small JSON client over one kept connection, for the demo and the remote commands."""
+
+import base64
+import http.client
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+TIMEOUT_SECONDS = 15.0
+
+
+class ClientError(Exception):
+    """The server answered with an error, or not at all; the text says which."""
+
+
+class Client:
+    """Speaks JSON to one server. Not thread-safe: one per thread."""
+
+    def __init__(self, base: str, *, user: str | None = None, token: str | None = None) -> None:
+        """Speak to `base` as a write key (`user`) or with a token."""
+        parts = urlsplit(base)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._headers = {"Content-Type": "application/json"}
+        if user is not None:
+            self._headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:".encode()).decode()
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._connection: http.client.HTTPConnection | None = None
+
+    def call(self, method: str, path: str, body: Any = None, *, timeout: float = TIMEOUT_SECONDS) -> Any:
+        """Send one request and return what the answer holds.
+
+        Raises:
+            ClientError: no answer, or one that is no 2xx.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+            self._connection.request(method, path, data, self._headers)
+            answer = self._connection.getresponse()
+            raw = answer.read()
+        except (OSError, http.client.HTTPException) as exc:
+            self.close()
+            raise ClientError(f"{self._host}:{self._port} does not answer: {exc}") from exc
+        if answer.status >= 300:
+            raise ClientError(f"{method} {path}: {answer.status} {raw[:300].decode(errors='replace')}")
+        return json.loads(raw) if raw else None
+
+    def __enter__(self) -> "Client":
+        """Close the connection at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

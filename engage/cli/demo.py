@@ -1,0 +1,277 @@
+"""`engage demo`: a small shop's customers on real journeys, through real processes, an hour and a half a second."""
+
+import json
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from engage.bootstrap import Runtime, migrate_schema, open_runtime, services
+from engage.cli.client import Client, ClientError
+from engage.cli.demo_story import Act, story
+from engage.cli.demo_table import Verdict, audit, progress, report
+from engage.cli.project import load_checked
+from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
+from engage.clocks import VARIABLE, TimeLapse
+from engage.compiled import sources_of
+from engage.settings import Settings, load_settings
+
+SPEED = 5400.0
+"""Shop seconds in a second once the time-lapse begins: an hour and a half."""
+LIVE_SECONDS = 14.0
+"""Before that, so many real seconds at real speed: sign-ups, codes, orders."""
+SHOP_HOURS = 84.0
+READY_SECONDS = 90.0
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass
+class Stage:
+    """Where the demo plays."""
+
+    settings: Settings
+    environment: dict[str, str]
+    clock: TimeLapse
+    sandbox: str
+    began: float
+    ready: float = 0.0
+    sent_facts: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+@click.command("demo")
+@click.option(
+    "--once", is_flag=True, help="Exit after the table (1 if anything was lost, doubled or unexplained)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON last.")
+@click.option("--people", default=60, show_default=True, help="Customers.")
+def demo_command(once: bool, as_json: bool, people: int) -> None:
+    """Play a shop's customers on the project's journeys, through the real API, workers and SDKs."""
+    began = time.monotonic()
+    console = Console(stderr=as_json)
+    settings = demo_settings(load_settings())
+    shutil.rmtree(settings.data_dir, ignore_errors=True)
+    with services(settings) as running:
+        migrate_schema(running.database_url)
+        settings = replace(settings, database_url=running.database_url, broker_url=running.broker_url)
+        with stage_for(settings, began) as stage, open_runtime(stage.settings, connections=3) as runtime:
+            publish(runtime, console)
+            verdict = play(stage, runtime, people, console)
+            console.print(report(verdict))
+            if as_json:
+                sys.stdout.write(json.dumps(verdict.as_json()) + "\n")
+                sys.stdout.flush()
+            if once:
+                raise SystemExit(0 if verdict.good else 1)
+            stay(stage, console)
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """Return settings of the demo's own: its data apart, free ports where the usual ones are taken, no real accounts."""
+    listen = f"127.0.0.1:{free_port(settings.host_port[1])}"
+    return Settings(
+        project=settings.project,
+        data_dir=settings.data_dir / "demo",
+        listen=listen,
+        public_url=f"http://{listen}",
+    )
+
+
+def free_port(wanted: int) -> int:
+    """Return `wanted` if nobody listens there, else some free port."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise click.ClickException("no free port on 127.0.0.1")
+
+
+@contextmanager
+def stage_for(settings: Settings, began: float) -> Iterator[Stage]:
+    """Start the processes on a clock of their own, and stop them."""
+    real = datetime.now(UTC)
+    opening = (real - timedelta(days=(real.weekday() - 1) % 7 or 7)).replace(
+        hour=14, minute=30, second=0, microsecond=0
+    )
+    clock = TimeLapse(opening, real + timedelta(seconds=LIVE_SECONDS), SPEED)
+    listen = f"127.0.0.1:{free_port(8010)}"
+    assert settings.database_url is not None
+    assert settings.broker_url is not None
+    environment = environment_for(settings, settings.database_url, settings.broker_url)
+    environment |= sandbox_environment(settings, listen)
+    environment |= {
+        VARIABLE: clock.as_variable(),
+        "ENGAGE_PUBLIC_URL": settings.public_url,
+        "ENGAGE_SWEEP_SECONDS": "0.2",
+        "ENGAGE_LOG_LEVEL": "WARNING",
+        "ENGAGE_DEMO": "1",
+    }
+    os.environ.update(environment)
+    stage = Stage(load_settings(), environment, clock, f"http://{listen}", began)
+    config = sandbox_config(
+        environment, settings.data_dir, open_share=0.45, click_share=0.2, gather_share=0.5, engage_seconds=8.0
+    )
+    with Supervisor(environment) as supervisor:
+        names = [process.name for process in PROCESSES]
+        supervisor.start(
+            names, extra={"sandbox": ["--config", str(config)]}, instead={"sandbox": {"--listen": listen}}
+        )
+        yield stage
+
+
+def publish(runtime: Runtime, console: Console) -> None:
+    """Publish the project, or say what is wrong with it."""
+    project = load_checked(runtime.settings.project)
+    if not project.ok:
+        for problem in project.problems:
+            console.print(str(problem), markup=False)
+        raise SystemExit(1)
+    runtime.publish.publish(sources_of(project))
+
+
+def play(stage: Stage, runtime: Runtime, people: int, console: Console) -> Verdict:
+    """Wait until everything answers, play the story on the clock, and audit what came of it."""
+    wait_until_ready(stage)
+    acts = story(people)
+    player = threading.Thread(target=perform, args=(stage, acts), daemon=True)
+    watcher = threading.Thread(target=speed_up, args=(stage,), daemon=True)
+    player.start()
+    watcher.start()
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        until = stage.clock.sleep_until
+        end = shop_time(stage, SHOP_HOURS)
+        while stage.clock.now() < end or player.is_alive():
+            live.update(progress(runtime.reading.totals(), stage.clock.now()))
+            note_first_delivery(stage, runtime)
+            until(min(end, stage.clock.now() + timedelta(seconds=0.4 * SPEED)))
+            time.sleep(0.2)
+        settle_down(runtime)
+    return audit(stage_facts(stage), runtime.reading.totals(), runtime.reading, Client(stage.sandbox))
+
+
+def shop_time(stage: Stage, hours: float) -> datetime:
+    """Return the instant on the shop's clock, so many hours after the time-lapse began."""
+    return stage.clock.now_at(stage.clock.began) + timedelta(hours=hours)
+
+
+def wait_until_ready(stage: Stage) -> None:
+    """Return once the API and the sandbox answer.
+
+    Raises:
+        click.ClickException: they do not within a minute and a half.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    for base, path in ((stage.settings.base_url, "/readyz"), (stage.sandbox, "/_sandbox/stats")):
+        while True:
+            try:
+                Client(base).call("GET", path, timeout=2)
+                break
+            except ClientError as exc:
+                if time.monotonic() > deadline:
+                    raise click.ClickException(f"not ready after {READY_SECONDS:.0f} s: {exc}") from exc
+                time.sleep(0.1)
+
+
+def perform(stage: Stage, acts: list[Act]) -> None:
+    """Do what the customers do, each act at its hour."""
+    settings = stage.settings
+    events = Client(settings.base_url, user=settings.write_keys[0].partition(":")[0])
+    api = Client(settings.base_url, token=settings.api_tokens[0])
+    sandbox = Client(stage.sandbox)
+    phones = {act.person: act.body["phone"] for act in acts if act.kind == "identify"}
+    opening = stage.clock.now()
+    for act in acts:
+        stage.clock.sleep_until(opening + timedelta(hours=act.at))
+        try:
+            _act(act, events, api, sandbox, phones, stage)
+        except ClientError as exc:
+            stage.errors.append(str(exc))
+
+
+def _act(
+    act: Act, events: Client, api: Client, sandbox: Client, phones: dict[str, str], stage: Stage
+) -> None:
+    profile = f"user_id:{act.person}"
+    match act.kind:
+        case "identify":
+            events.call("POST", "/v1/identify", {"userId": act.person, "traits": act.body})
+            stage.sent_facts += 1
+        case "track":
+            events.call("POST", "/v1/track", {"userId": act.person, **act.body})
+            stage.sent_facts += 1
+        case "subscribe":
+            wish = {"profile": profile, "state": "subscribed", "source": "checkout", **act.body}
+            api.call("PUT", "/v1/subscriptions", {"subscriptions": [wish]})
+        case "start":
+            starts_at = stage.clock.now() + timedelta(hours=act.body["hours"])
+            entry = {**act.body["entry"], "starts_at": starts_at.isoformat()}
+            api.call(
+                "POST", f"/v1/journeys/{act.body['journey']}/start", {"profile": profile, "entry": entry}
+            )
+        case _:
+            message = {
+                "channel": "sms",
+                "from": phones[act.person],
+                "to": stage.settings.twilio_from,
+                **act.body,
+            }
+            sandbox.call("POST", "/_sandbox/inbound", message)
+
+
+def speed_up(stage: Stage) -> None:
+    """Tell the sandbox when the time-lapse begins."""
+    delay = (stage.clock.began - datetime.now(UTC)).total_seconds()
+    time.sleep(max(0.0, delay))
+    Client(stage.sandbox).call("POST", "/_sandbox/clock", {"speed": SPEED})
+
+
+def note_first_delivery(stage: Stage, runtime: Runtime) -> None:
+    """Take the time at which the first delivery was delivered."""
+    if not stage.ready and runtime.reading.any_delivered():
+        stage.ready = time.monotonic() - stage.began
+
+
+def settle_down(runtime: Runtime) -> None:
+    """Wait until nothing that is due is left undone."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    quiet = 0
+    while time.monotonic() < deadline and quiet < 4:
+        quiet = quiet + 1 if runtime.reading.is_idle(runtime.clock.now()) else 0
+        time.sleep(0.25)
+
+
+def stage_facts(stage: Stage) -> dict[str, Any]:
+    """Return what the audit must know of the performance."""
+    return {
+        "sent_facts": stage.sent_facts,
+        "errors": stage.errors,
+        "ready": stage.ready,
+        "total": time.monotonic() - stage.began,
+    }
+
+
+def stay(stage: Stage, console: Console) -> None:
+    """Say where to look, and stay up until Ctrl-C."""
+    console.print(f"console  {stage.settings.base_url}/console/", markup=False)
+    console.print(f"sandbox  {stage.sandbox}/   (phones, mailboxes, calls)", markup=False)
+    console.print("Ctrl-C stops everything", markup=False)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("stopping")

@@ -1,0 +1,167 @@
+"""The demo's story: who the shop's customers are and what each does, hour by hour. Plain data; seeded, so always the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+_FIRST = [
+    "Ada",
+    "Ben",
+    "Chloé",
+    "Dario",
+    "Elin",
+    "Farid",
+    "Greta",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Kaya",
+    "Liam",
+    "Mina",
+    "Noor",
+    "Oskar",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Samir",
+    "Tove",
+    "Uma",
+    "Viktor",
+    "Wanda",
+    "Xavi",
+    "Yara",
+    "Zeno",
+    "Alma",
+    "Boris",
+    "Carla",
+    "Dmitri",
+    "Esra",
+    "Finn",
+    "Gala",
+    "Hanna",
+    "Igor",
+    "Juno",
+    "Kofi",
+    "Lena",
+    "Marek",
+    "Nina",
+]
+_ITEMS = (
+    "Carbon steel pan",
+    "Linen tea towels",
+    "Paring knife",
+    "Cast iron pot",
+    "Olive wood board",
+    "Pepper mill",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing a customer does: a Segment call, an API call, or an SMS written to the shop."""
+
+    at: float
+    """Hours after the shop opened; the first act of everybody is in the first minutes."""
+    person: str
+    kind: str
+    """`identify`, `track`, `subscribe`, `start`, `sms`."""
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+def story(people: int, seed: int = 7) -> list[Act]:
+    """Return what happens, in order of time."""
+    random = Random(seed)  # noqa: S311 - a story, no secret
+    acts = [act for number in range(people) for act in _customer(number, random)]
+    return sorted(acts, key=lambda act: act.at)
+
+
+def _customer(number: int, random: Random) -> Iterator[Act]:
+    user = f"customer-{number + 1:03d}"
+    name = _FIRST[number % len(_FIRST)]
+    phone = f"+1415555{number + 100:04d}"
+    email = _mailbox(number, name)
+    french = number % 11 == 5
+    yield Act(
+        0.0,
+        user,
+        "identify",
+        {
+            "email": email,
+            "phone": phone,
+            "first_name": name,
+            "country": "FR" if french else "US",
+            "locale": "fr" if french else "en",
+            "timezone": "Europe/Paris" if french else "America/New_York",
+        },
+    )
+    if number % 3 != 2:
+        yield Act(0.001, user, "subscribe", {"channel": "sms", "topic": "promotions"})
+    if number % 4 != 3:
+        yield Act(0.001, user, "subscribe", {"channel": "voice", "topic": "promotions"})
+    yield from _plot(number, user, random)
+
+
+def _mailbox(number: int, name: str) -> str:
+    """Most mailboxes just take their mail; a few have the fates of the sandbox."""
+    local = name.lower().replace("é", "e")
+    fate = {
+        4: "bounce+5.1.1",
+        9: "click",
+        13: "open",
+        17: "machineopen",
+        21: "spam",
+        26: "deferred2",
+        30: "click",
+    }
+    return f"{fate[number]}@{local}{number}.example" if number in fate else f"{local}{number}@mail.example"
+
+
+def _plot(number: int, user: str, random: Random) -> Iterator[Act]:
+    minute = 1 / 60
+    begin = 0.002 + random.random() * 2 * minute
+    total = random.randint(40, 700)
+    cart = {
+        "cart_id": f"cart-{number}",
+        "total": total,
+        "items": [{"name": random.choice(_ITEMS), "price": total, "quantity": 1}],
+        "products": [
+            {"sku": f"s-{number % 6}", "name": random.choice(_ITEMS), "price": total, "quantity": 1}
+        ],
+        "url": "https://shop.example/cart",
+        "currency": "USD",
+    }
+    order = {
+        **{key: cart[key] for key in ("items", "products", "total", "currency")},
+        "order_id": f"F{1000 + number}",
+        "tracking_url": f"https://parcel.example/{1000 + number}",
+        "carrier": "Parcel Post",
+    }
+    if number % 2 == 0:
+        yield Act(begin, user, "track", {"event": "Signed Up", "properties": {"newsletter": number % 4 == 0}})
+    match number % 5:
+        case 0:
+            yield Act(begin, user, "track", {"event": "Order Completed", "properties": order})
+            yield Act(20 + random.random(), user, "track", {"event": "Order Shipped", "properties": order})
+        case 1:
+            yield Act(begin, user, "track", {"event": "Cart Updated", "properties": cart})
+        case 2:
+            yield Act(begin, user, "track", {"event": "Cart Updated", "properties": cart})
+            yield Act(3 + random.random(), user, "track", {"event": "Order Completed", "properties": order})
+            yield Act(30 + random.random(), user, "track", {"event": "Order Shipped", "properties": order})
+        case 3:
+            code = f"{random.randint(0, 999_999):06d}"
+            yield Act(begin, user, "track", {"event": "Passcode Requested", "properties": {"passcode": code}})
+            yield Act(
+                begin + minute, user, "track", {"event": "Cart Updated", "properties": {**cart, "total": 640}}
+            )
+        case _:
+            yield Act(begin, user, "track", {"event": "Cart Updated", "properties": cart})
+            yield Act(
+                0.5, user, "track", {"event": "Cart Emptied", "properties": {"cart_id": cart["cart_id"]}}
+            )
+    if number % 13 == 6:
+        yield Act(40, user, "sms", {"body": "STOP"})
+    if number % 9 == 4:
+        starts = {"title": "Bread on a Tuesday", "day": "Thursday", "class_id": f"class-{number}"}
+        yield Act(begin, user, "start", {"journey": "class-reminder", "entry": starts, "hours": 50})

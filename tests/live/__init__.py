@@ -1,0 +1,1 @@
+"""The real stack: PostgreSQL, Valkey, API, workers and sandbox as processes of their own."""
