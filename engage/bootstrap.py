@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from time import monotonic
 
 import structlog
 
@@ -123,27 +122,39 @@ def channel_settings(settings: Settings) -> ChannelSettings:
 
 
 class LiveCatalog:
-    """The catalog as the API needs it: the same object until it changes, looked up at most once a second."""
+    """The catalog as the API needs it: the same object until it changes; asking never touches the database.
+
+    A thread of its own looks once a second; while the database is away, the last one known stays.
+    """
 
     def __init__(self, store: Store, compiled: CompiledProject) -> None:
-        """Watch the definitions in `store`."""
+        """Watch the definitions in `store`, beginning with a first look."""
         self._store, self._compiled = store, compiled
-        self._lock = threading.Lock()
-        self._looked = 0.0
+        self._stopped = threading.Event()
         self._catalog = Catalog()
+        self._look()
+        self._thread = threading.Thread(target=self._watch, name="catalog", daemon=True)
+        self._thread.start()
 
     def __call__(self) -> Catalog:
-        """Return the live catalog, at most a second old; while the database is away, the last one known."""
-        if monotonic() - self._looked > CATALOG_SECONDS and self._lock.acquire(blocking=False):
-            try:
-                self._looked = monotonic()
-                with self._store.transaction() as tx:
-                    self._catalog = self._compiled.catalog_of(tx)
-            except (StorageAwayError, StorageBusyError) as exc:
-                log.warning("catalog.stale", error=str(exc))
-            finally:
-                self._lock.release()
+        """Return the live catalog, about a second old at most."""
         return self._catalog
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(CATALOG_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            with self._store.transaction() as tx:
+                self._catalog = self._compiled.catalog_of(tx)
+        except (StorageAwayError, StorageBusyError) as exc:
+            log.warning("catalog.stale", error=str(exc))
 
 
 @dataclass
@@ -224,7 +235,9 @@ class Runtime:
     @cached_property
     def catalog(self) -> LiveCatalog:
         """The live catalog outside a transaction."""
-        return LiveCatalog(self.store, self.compiled)
+        catalog = LiveCatalog(self.store, self.compiled)
+        self._held.callback(catalog.stop)
+        return catalog
 
     @cached_property
     def idempotency(self) -> PostgresIdempotencyKeys:

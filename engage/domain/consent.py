@@ -61,6 +61,11 @@ def state_after(wanted: ConsentState, policy: Policy, known: ConsentState | None
     return wanted if known is ConsentState.SUBSCRIBED else ConsentState.PENDING
 
 
+def ledger_key(address: str) -> str:
+    """Return the form under which the ledger compares an address: mail in lower case; phones are E.164 already."""
+    return address.strip().lower() if "@" in address else address
+
+
 def family(channel: str) -> str:
     """Return the channel under which consent is kept: mms follows sms."""
     return Channel.SMS if channel == Channel.MMS else channel
@@ -90,7 +95,7 @@ class Consents(msgspec.Struct):
         Suppression, STOP and every other "no" hold for everything, transactional topics included; an opt-out
         follows both the address and the profile; an opt-in of SMS and voice belongs to the address alone.
         """
-        kind = family(channel)
+        kind, address = family(channel), ledger_key(address)
         if (kind, address) in self.suppressed:
             return SkipReason.SUPPRESSED
         for name in (topic or "", EVERY_TOPIC):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from engage.domain.consent import EVERY_TOPIC, ConsentState, family, state_after
+from engage.domain.consent import EVERY_TOPIC, ConsentState, family, ledger_key, state_after
 from engage.domain.decision import Decided
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.fact import Call, ConsentGiven, Kind, Members, Send, Start, SubscriptionWish, Wake
@@ -49,8 +49,7 @@ RESERVED = frozenset(
 
 def on_call(turn: Turn, person: Person, call: Call, new_kinds: set[str]) -> None:
     """Take in one Segment call: consent, traits, the event, then everything that follows."""
-    touched = Touched(everything=person.is_new, traits=set(new_kinds))
-    person.is_new = False
+    touched = Touched(traits=set(new_kinds))
     traits = dict(call.traits) if call.kind is Kind.IDENTIFY else {}
     if call.browser:
         for name in ("email", "phone"):
@@ -125,7 +124,7 @@ def _wish(
     """Write a wish into the ledger; unless it was `decided` where it came in, a yes may have to be confirmed."""
     address, state = wish.address or person.address(wish.channel), ConsentState(wish.state)
     if not decided and wish.topic is not None:
-        known = person.consents.by_address.get((family(wish.channel), address or "", wish.topic))
+        known = person.consents.by_address.get((family(wish.channel), ledger_key(address or ""), wish.topic))
         state = state_after(state, turn.catalog.settings.policy(wish.channel, wish.topic), known)
     write_consent(
         turn,

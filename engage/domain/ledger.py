@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engage.domain.changes import ReceiptRow
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, SuppressionEntry, family
+from engage.domain.consent import (
+    EVERY_TOPIC,
+    ConsentEntry,
+    ConsentState,
+    SuppressionEntry,
+    family,
+    ledger_key,
+)
 from engage.domain.decision import Decided
 from engage.domain.delivery import Channel, Delivery, FailReason, HoldReason, Mark, SkipReason, reached
 from engage.domain.fact import Outcome, Receipt
@@ -281,10 +288,11 @@ def _decide(turn: Turn, person: Person, delivery: Delivery, outcome: str, reason
 
 
 def _suppress(turn: Turn, person: Person, delivery: Delivery, reason: str) -> None:
-    address = delivery.address or person.address(delivery.channel)
-    kind = family(delivery.channel)
-    if address is None or (kind, address) in person.consents.suppressed:
+    typed = delivery.address or person.address(delivery.channel)
+    if typed is None:
         return
+    # Receive may have suppressed it already, in the webhook's own transaction: then this is what tells the person.
+    kind, address = family(delivery.channel), ledger_key(typed)
     person.consents.suppressed[kind, address] = reason
     turn.changes.suppressions.append(
         SuppressionEntry(
@@ -333,7 +341,7 @@ def write_consent(
         state=state,
         at=at or turn.now,
         source=source,
-        address=address,
+        address=None if address is None else ledger_key(address),
         profile=person.id,
     )
     person.consents.apply(entry)

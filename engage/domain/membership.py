@@ -52,6 +52,8 @@ def follow(turn: Turn, person: Person, touched: Touched) -> None:
 
     Traits come first, then audiences in the order in which they read each other, so one pass settles everything.
     """
+    if person.unjudged:
+        touched.everything, person.unjudged = True, False
     for trait in turn.catalog.traits.values():
         if touched.concerns(trait.value.reads):
             _compute(turn, person, trait, touched)

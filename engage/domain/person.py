@@ -53,17 +53,17 @@ class Person:
         "consents",
         "entries",
         "history",
-        "is_new",
         "profile",
         "runs",
         "timers",
+        "unjudged",
     )
 
     def __init__(
         self,
         profile: Profile,
         *,
-        is_new: bool = False,
+        unjudged: bool = False,
         audiences: set[str] | None = None,
         runs: Iterable[Run] = (),
         entries: dict[str, Entries] | None = None,
@@ -71,9 +71,9 @@ class Person:
         consents: Consents | None = None,
         timers: dict[tuple[TimerKind, str], datetime] | None = None,
     ) -> None:
-        """Hold what storage loaded for this turn."""
+        """Hold what storage loaded for this turn; `unjudged`: new, or just merged: every rule is to be judged."""
         self.profile = profile
-        self.is_new = is_new
+        self.unjudged = unjudged
         self.audiences = audiences if audiences is not None else set()
         self.runs = list(runs)
         self.entries = entries if entries is not None else {}

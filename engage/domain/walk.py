@@ -5,7 +5,14 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry, family, state_after
+from engage.domain.consent import (
+    ConsentEntry,
+    ConsentState,
+    SuppressionEntry,
+    family,
+    ledger_key,
+    state_after,
+)
 from engage.domain.decision import Decided
 from engage.domain.delivery import Delivery, Priority
 from engage.domain.expression import Expression, Scope, Text, text_of
@@ -119,7 +126,8 @@ class RunWalk:
 
     def change_consent(self, channel: str, topic: str, state: ConsentState) -> None:
         """See `Walk.change_consent`; a yes that asks for a second step waits for it."""
-        address, kind = self.person.address(channel), family(channel)
+        typed, kind = self.person.address(channel), family(channel)
+        address = None if typed is None else ledger_key(typed)
         known = self.person.consents.by_address.get((kind, address or "", topic))
         state = state_after(state, self.turn.catalog.settings.policy(channel, topic), known)
         entry = ConsentEntry(
@@ -146,10 +154,10 @@ class RunWalk:
 
     def suppress(self, channel: str, reason: str) -> None:
         """See `Walk.suppress`."""
-        address = self.person.address(channel)
-        if address is None:
+        typed = self.person.address(channel)
+        if typed is None:
             return
-        kind = family(channel)
+        kind, address = family(channel), ledger_key(typed)
         self.turn.changes.suppressions.append(
             SuppressionEntry(
                 channel=kind, address=address, reason=reason, at=self.now, source=f"run:{self.run.id}"

@@ -85,6 +85,7 @@ def _follow(turn: Turn, person: Person, job: Job) -> None:
     match job.data.get("cause"):
         case "resume":
             resume(turn, person, str(job.data["journey"]))
+            _take_in(turn, person, str(job.data["journey"]))
         case "archive":
             archive(turn, person, str(job.data["journey"]))
         case _:
@@ -97,23 +98,23 @@ def _bring_in_line(turn: Turn, person: Person, job: Job) -> None:
     react(turn, person, touched=Touched(everything=True))
     turn.backfill = False
     for name in job.data.get("journeys", ()):
-        live = turn.catalog.journeys.get(name)
-        trigger = None if live is None else live.journey.trigger
-        if (
-            live is None
-            or trigger is None
-            or trigger.existing != "include"
-            or live.state is not JourneyState.ACTIVE
-        ):
-            continue
-        audience = trigger.audience
-        if audience is None or any(run.journey == name for run in person.runs):
-            continue
-        if (
-            (audience.entered in person.audiences)
-            if audience.entered
-            else (audience.left not in person.audiences)
-        ):
-            entry = {"audience_key": audience.entered or audience.left}
-            begin(turn, person, live, Candidate(entry=entry, entry_event=None, since=turn.now))
-            react(turn, person, touched=Touched())
+        _take_in(turn, person, name)
+
+
+def _take_in(turn: Turn, person: Person, name: str) -> None:
+    """Enter somebody who is inside already, where the journey says `existing: include`: at publish and at resume."""
+    live = turn.catalog.journeys.get(name)
+    if live is None or live.journey.trigger.existing != "include" or live.state is not JourneyState.ACTIVE:
+        return
+    audience = live.journey.trigger.audience
+    if audience is None or any(run.journey == name for run in person.runs):
+        return
+    inside = (
+        (audience.entered in person.audiences)
+        if audience.entered
+        else (audience.left not in person.audiences)
+    )
+    if inside:
+        entry = {"audience_key": audience.entered or audience.left}
+        begin(turn, person, live, Candidate(entry=entry, entry_event=None, since=turn.now))
+        react(turn, person, touched=Touched())

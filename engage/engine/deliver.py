@@ -9,13 +9,14 @@ from decimal import Decimal
 import msgspec
 
 from engage.domain.catalog import Catalog
-from engage.domain.consent import Consents, family
+from engage.domain.consent import Consents, family, ledger_key
 from engage.domain.delivery import Channel, Delivery, FailReason, HoldReason, Mark, Priority, SkipReason
 from engage.domain.fact import NewFact, Outcome, encode
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import address_of
 from engage.domain.profile import Profile
 from engage.domain.release import Hold, Release, Skip, judge
+from engage.engine.normal_address import normal_address
 from engage.engine.rendering import Requests
 from engage.ports.channel import Accepted, Answer, Busy, Outbound, Rejected, Sender, Unknown
 from engage.ports.clock import Clock, Hints
@@ -116,6 +117,10 @@ class Deliver:
         if not ready:
             return
         catalog, renderer = self._catalog_of(tx), self._renderer_of(tx)
+        for delivery in ready:
+            if delivery.to:
+                region = catalog.settings.region
+                delivery.to = normal_address(delivery.channel, delivery.to, region) or delivery.to
         consents = tx.consents.view({d.profile for d in ready}, _addresses(ready, profiles))
         sent = _sent_lately(tx, catalog, ready, now)
         first = _never_addressed(tx, catalog, ready, profiles)
@@ -269,7 +274,8 @@ def _addresses(
             else address_of(profiles[delivery.profile], delivery.channel)
         )
         if address:
-            addresses.setdefault(delivery.profile, []).append((family(delivery.channel), address))
+            key = (family(delivery.channel), ledger_key(address))
+            addresses.setdefault(delivery.profile, []).append(key)
     return addresses
 
 

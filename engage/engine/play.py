@@ -182,7 +182,7 @@ def _sure(turn: Turn, batch: Batch, identifier: Identifier, mint: Mint) -> Perso
     if found is not None:
         return found[0]
     profile = create([identifier], turn.now, mint)
-    person = batch.people[profile.id] = Person(profile, is_new=True)
+    person = batch.people[profile.id] = Person(profile, unjudged=True)
     turn.touch(person)
     return person
 
@@ -205,7 +205,7 @@ def person_of(
             _merge(turn, batch, person, lost)
     else:
         profile = create(resolution.identifiers, turn.now, mint)
-        person = batch.people[profile.id] = Person(profile, is_new=True)
+        person = batch.people[profile.id] = Person(profile, unjudged=True)
         turn.touch(person)
     kinds = attach(turn, person, resolution.identifiers)
     for identifier in resolution.identifiers:
@@ -218,7 +218,7 @@ def person_of(
 def _merge(turn: Turn, batch: Batch, kept: Person, lost: ProfileId) -> None:
     gone = batch.people.pop(lost)
     merge(turn, kept, gone)
-    kept.is_new = False
+    kept.unjudged = True
     batch.moved[lost] = kept.id
     for identifier, owner in batch.owners.items():
         if owner == lost:

@@ -131,8 +131,7 @@ class World:
                 break
             self._clock.move_to(due)
             self.rest()
-        self._clock.move_to(instant)
-        self.rest()
+        self._clock.move_to(instant)  # nothing is due between the last rest and here
 
     def _next_due(self) -> datetime | None:
         with self._store.transaction() as tx:

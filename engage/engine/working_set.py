@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from engage.domain.catalog import Catalog
+from engage.domain.consent import ledger_key
 from engage.domain.delivery import Delivery
 from engage.domain.errors import IdentityRaceError
 from engage.domain.ids import DeliveryId, ProfileId
@@ -75,7 +76,7 @@ def history_bounds(catalog: Catalog, now: datetime, oldest: datetime | None) -> 
 def _addresses(profiles: Mapping[ProfileId, Profile]) -> dict[ProfileId, list[tuple[str, str]]]:
     return {
         profile_id: [
-            (channel, address)
+            (channel, ledger_key(address))
             for channel in _CONSENT_CHANNELS
             if (address := address_of(profile, channel)) is not None
         ]

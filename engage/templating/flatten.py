@@ -15,6 +15,8 @@ _BEFORE_LAYOUT = frozenset({"import", "from", "set"})
 Find = Callable[[str], str | None]
 """The source of a partial by the name it is asked for."""
 
+Blocks = dict[str, list[Piece]]
+
 
 class CannotFlattenError(Exception):
     """The template uses its partials in a way that only Jinja itself can follow, or in a circle."""
@@ -33,7 +35,7 @@ def flatten(source: str, find: Find) -> list[Piece]:
 def _flat(pieces: Sequence[Piece], find: Find, depth: int) -> list[Piece]:
     if depth > MAX_DEPTH:
         raise CannotFlattenError("partials include each other in a circle")
-    layout = next((name for piece in pieces if (name := _name(_EXTENDS, piece))), None)
+    layout = _layout_name(pieces)
     if layout is not None:
         return _in_layout(pieces, _partial(layout, find), find, depth)
     flat: list[Piece] = []
@@ -53,6 +55,10 @@ def _name(pattern: re.Pattern[str], piece: Piece) -> str | None:
     return (found[1] or found[2]) if found else None
 
 
+def _layout_name(pieces: Sequence[Piece]) -> str | None:
+    return next((name for piece in pieces if (name := _name(_EXTENDS, piece))), None)
+
+
 def _partial(name: str, find: Find) -> str:
     source = find(name)
     if source is None:
@@ -60,9 +66,16 @@ def _partial(name: str, find: Find) -> str:
     return source
 
 
-def _in_layout(pieces: Sequence[Piece], layout: str, find: Find, depth: int) -> list[Piece]:
-    """Put a template's blocks into its layout. What stands outside of blocks only sets names up."""
+def _in_layout(
+    pieces: Sequence[Piece], layout: str, find: Find, depth: int, over: Blocks | None = None
+) -> list[Piece]:
+    """Put a template's blocks into its layout, which may have one itself; `over` are the blocks of who extends this one."""
+    if depth > MAX_DEPTH:
+        raise CannotFlattenError("layouts extend each other in a circle")
     blocks, outside = _blocks(pieces)
+    for name, block in (over or {}).items():
+        below = blocks.get(name)
+        blocks[name] = block if below is None else _with_super(block, below)
     first: list[Piece] = []
     for piece in outside:
         if piece.kind is Kind.STATEMENT and not _name(_EXTENDS, piece):
@@ -72,13 +85,23 @@ def _in_layout(pieces: Sequence[Piece], layout: str, find: Find, depth: int) -> 
             ):
                 raise CannotFlattenError(f"`{words[0] if words else ''}` stands outside of a block")
             first.append(piece)
-    whole = _filled(_flat(split(layout), find, depth + 1), blocks)
-    return _flat([*first, *whole], find, depth + 1)
+    parent = split(layout)
+    above = _layout_name(parent)
+    if above is not None:
+        return [*first, *_in_layout(parent, _partial(above, find), find, depth + 1, blocks)]
+    return _flat([*first, *_filled(parent, blocks)], find, depth + 1)
 
 
-def _blocks(pieces: Sequence[Piece]) -> tuple[dict[str, list[Piece]], list[Piece]]:
+def _with_super(block: Sequence[Piece], below: Sequence[Piece]) -> list[Piece]:
+    whole: list[Piece] = []
+    for piece in block:
+        whole += below if piece.kind is Kind.PRINT and _SUPER.match(piece.source) else [piece]
+    return whole
+
+
+def _blocks(pieces: Sequence[Piece]) -> tuple[Blocks, list[Piece]]:
     """Return the top-level blocks by name, and what stands outside of them."""
-    blocks: dict[str, list[Piece]] = {}
+    blocks: Blocks = {}
     outside: list[Piece] = []
     at = 0
     while at < len(pieces):
@@ -93,7 +116,7 @@ def _blocks(pieces: Sequence[Piece]) -> tuple[dict[str, list[Piece]], list[Piece
     return blocks, outside
 
 
-def _filled(pieces: Sequence[Piece], blocks: dict[str, list[Piece]]) -> list[Piece]:
+def _filled(pieces: Sequence[Piece], blocks: Blocks) -> list[Piece]:
     filled: list[Piece] = []
     at = 0
     while at < len(pieces):
@@ -103,9 +126,10 @@ def _filled(pieces: Sequence[Piece], blocks: dict[str, list[Piece]]) -> list[Pie
             at += 1
             continue
         end = _end_of(pieces, at)
-        default = _filled(pieces[at + 1 : end], blocks)
-        for piece in blocks.get(name, [Piece(Kind.PRINT, "{{ super() }}")]):
-            filled += default if piece.kind is Kind.PRINT and _SUPER.match(piece.source) else [piece]
+        default = pieces[at + 1 : end]
+        # What fills a block may hold blocks itself: a layout in the middle opens new ones.
+        others = {other: block for other, block in blocks.items() if other != name}
+        filled += _filled(_with_super(blocks.get(name, default), default), others)
         at = end + 1
     return filled
 

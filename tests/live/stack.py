@@ -42,7 +42,9 @@ def eventually(claim: Callable[[], bool], seconds: float = PATIENCE, step: float
 class Stack:
     """One running installation."""
 
-    def __init__(self, folder: Path, services: KeptServices, supervisor: Supervisor, environment: Mapping[str, str]):
+    def __init__(
+        self, folder: Path, services: KeptServices, supervisor: Supervisor, environment: Mapping[str, str]
+    ):
         """Hold what runs."""
         self.folder, self.services, self.supervisor = folder, services, supervisor
         self.environment = dict(environment)
@@ -101,7 +103,9 @@ class Stack:
         )
 
 
-def send_surely(client: Client, path: str, body: Any, heal: Callable[[], None], seconds: float = PATIENCE) -> None:
+def send_surely(
+    client: Client, path: str, body: Any, heal: Callable[[], None], seconds: float = PATIENCE
+) -> None:
     """Send as Segment's clients do: again, until the server says that it has it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -121,7 +125,14 @@ def running_stack(
     folder: Path,
     *,
     copies: Mapping[str, int] | None = None,
-    processes: tuple[str, ...] = ("sandbox", "api", "worker-engine", "worker-deliver", "worker-urgent", "beat"),
+    processes: tuple[str, ...] = (
+        "sandbox",
+        "api",
+        "worker-engine",
+        "worker-deliver",
+        "worker-urgent",
+        "beat",
+    ),
     **sandbox: object,
 ) -> Iterator[Stack]:
     """Start an installation below `folder` and stop it, whatever happened in between."""
@@ -138,7 +149,9 @@ def running_stack(
         migrate_schema(kept.database_url)
         environment = base | environment_for(settings, kept.database_url, kept.broker_url)
         environment |= sandbox_environment(settings, f"127.0.0.1:{twin}") | {"ENGAGE_LOG_LEVEL": "WARNING"}
-        config = sandbox_config(environment, settings.data_dir, latencies=False, event_batch_seconds=0.2, **sandbox)
+        config = sandbox_config(
+            environment, settings.data_dir, latencies=False, event_batch_seconds=0.2, **sandbox
+        )
         with Supervisor(environment, quiet=not os.environ.get("STACK_LOGS")) as supervisor:
             supervisor.start(
                 processes,

@@ -16,7 +16,11 @@ JOURNEY = {
     "journey": "hello",
     "trigger": {"event": "Go"},
     "entry": {"reentry": "never"},
-    "steps": [{"sms": {"text": "Hello {{ profile.name }}"}}, {"wait": "2 seconds"}, {"sms": {"text": "And again"}}],
+    "steps": [
+        {"sms": {"text": "Hello {{ profile.name }}"}},
+        {"wait": "2 seconds"},
+        {"sms": {"text": "And again"}},
+    ],
 }
 SETTINGS = {"quiet_hours": "off"}
 

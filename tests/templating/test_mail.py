@@ -346,3 +346,16 @@ def test_inlining_never_loses_or_moves_what_a_mail_says(parts: list[str]) -> Non
     html = getattr(rendered.content, "html", "")
     assert html.count("V") == plain.count("V") or "<style>" in source
     assert html.count("text") == plain.count("text")
+
+
+def test_a_layout_on_a_layout_keeps_the_words_of_both() -> None:
+    shared = {
+        "base.html": f"{STYLE}<body><h1>{{% block head %}}base{{% endblock %}}</h1>{{% block body %}}{{% endblock %}}</body>",
+        "offer.html": '{% extends "_shared/base.html" %}{% block body %}<p class="b">{% block words %}{% endblock %}</p>{% endblock %}',
+    }
+    source = '{% extends "_shared/offer.html" %}{% block head %}{{ super() }} and mine{% endblock %}{% block words %}Come in{% endblock %}'
+
+    html = html_of(source, shared)
+
+    assert "<h1>base and mine</h1>" in html
+    assert '<p class="b" style="color: red;">Come in</p>' in html

@@ -53,7 +53,7 @@ WHERE EXISTS (
 _SAVE = """
 INSERT INTO delivery (
     id, profile_id, run_id, asked_at, claim_at, lease_until, ask_at, taken_at, accepted_at, visit, channel, priority,
-    status, topic, journey, step, reason, address, provider_id, lease, doc
+    status, marks, topic, journey, step, reason, address, provider_id, lease, doc
 )
 SELECT
     id, profile, run, asked_at,
@@ -61,19 +61,19 @@ SELECT
     CASE WHEN status = 'sending' THEN lease_until END,
     CASE WHEN status = 'unknown' THEN due_at END,
     coalesce(accepted_at, CASE WHEN status IN ('sending', 'unknown') THEN coalesce(sending_at, unknown_since) END),
-    accepted_at, coalesce(visit, 1), channel, coalesce(priority, 'live'), coalesce(status, 'queued'), topic, journey, step,
+    accepted_at, coalesce(visit, 1), channel, coalesce(priority, 'live'), coalesce(status, 'queued'), coalesce(marks, '[]'), topic, journey, step,
     reason, address, provider_id, lease, doc
 FROM json_array_elements(%s) AS doc, json_to_record(doc) AS d (
     id uuid, profile uuid, run uuid, asked_at timestamptz, due_at timestamptz, lease_until timestamptz,
     accepted_at timestamptz, sending_at timestamptz, unknown_since timestamptz, visit integer, channel text,
-    priority text, status text, topic text, journey text, step text, reason text, address text, provider_id text,
+    priority text, status text, marks text, topic text, journey text, step text, reason text, address text, provider_id text,
     lease text
 )
 ON CONFLICT (id) DO UPDATE SET
     profile_id = excluded.profile_id, run_id = excluded.run_id, asked_at = excluded.asked_at,
     claim_at = excluded.claim_at, lease_until = excluded.lease_until, ask_at = excluded.ask_at,
     taken_at = excluded.taken_at, accepted_at = excluded.accepted_at, visit = excluded.visit,
-    channel = excluded.channel, priority = excluded.priority, status = excluded.status, topic = excluded.topic,
+    channel = excluded.channel, priority = excluded.priority, status = excluded.status, marks = excluded.marks, topic = excluded.topic,
     journey = excluded.journey, step = excluded.step, reason = excluded.reason, address = excluded.address,
     provider_id = excluded.provider_id, lease = excluded.lease, doc = excluded.doc
 """

@@ -36,7 +36,7 @@ SELECT lane, received_at, source, reason, detail, decode(payload, 'base64')
 FROM json_to_recordset(%s)
 AS (lane smallint, received_at timestamptz, source text, reason text, detail text, payload text)
 """
-_LANES = """
+LANES_WITH_FACTS = """
 SELECT lane, oldest.received_at
 FROM generate_series(0, %s) AS lane,
 LATERAL (SELECT received_at FROM inbox WHERE inbox.lane = lane.lane ORDER BY seq LIMIT 1) AS oldest
@@ -98,4 +98,4 @@ class PostgresInbox:
 
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
-        return dict(self._session.rows(_LANES, LANES - 1))
+        return dict(self._session.rows(LANES_WITH_FACTS, LANES - 1))

@@ -28,7 +28,7 @@ _TIMER = "SELECT profile_id, kind, ref, due_at, lane FROM timer"
 _ORDER = "ORDER BY due_at, profile_id, kind, ref"
 _DUE = f"{_TIMER} WHERE lane = %s AND due_at <= %s {_ORDER} LIMIT %s"
 _OF = f"{_TIMER} WHERE profile_id = ANY(%s::uuid[]) {_ORDER}"
-_NEXT_DUE = """
+FIRST_TIMERS = """
 SELECT min(first.due_at)
 FROM generate_series(0, %s) AS lane,
 LATERAL (SELECT due_at FROM timer WHERE timer.lane = lane.lane ORDER BY due_at LIMIT 1) AS first
@@ -81,7 +81,7 @@ class PostgresRuns:
 
     def next_due(self) -> datetime | None:
         """Return when the earliest timer of all is due."""
-        first: datetime | None = self._session.one(_NEXT_DUE, LANES - 1)
+        first: datetime | None = self._session.one(FIRST_TIMERS, LANES - 1)
         return first
 
     def due_lanes(self, until: datetime) -> set[int]:

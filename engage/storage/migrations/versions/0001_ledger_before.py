@@ -213,6 +213,7 @@ CREATE TABLE delivery (
     channel text COLLATE "C" NOT NULL,
     priority text COLLATE "C" NOT NULL,
     status text NOT NULL,
+    marks text NOT NULL,
     topic text,
     journey text,
     step text,
