@@ -18,8 +18,9 @@ from engage.compiled import CompiledProject
 from engage.domain.catalog import Catalog
 from engage.domain.delivery import Channel, Delivery
 from engage.domain.fact import Identifier
+from engage.domain.ids import DeliveryId
 from engage.domain.token import Confirm, Preferences, Viewed, make_token
-from engage.embedded import embedded, start_postgres, start_valkey
+from engage.embedded import embedded
 from engage.engine.backfill import Backfill
 from engage.engine.deliver import Deliver
 from engage.engine.digest import Digest
@@ -27,14 +28,14 @@ from engage.engine.publish import Publish
 from engage.engine.rendering import Requests
 from engage.engine.settle import Settle
 from engage.engine.sweep import Sweep
-from engage.ports.channel import Sender, Webhook
+from engage.ports.channel import EmailContent, Sender, Webhook
 from engage.ports.clock import Clock, Hints, NoHints
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store
 from engage.ports.templating import Links
 from engage.settings import Settings
-from engage.storage.migrations.current import is_current
 from engage.storage.postgres.idempotency import PostgresIdempotencyKeys
 from engage.storage.postgres.members import members
+from engage.storage.postgres.reading import PostgresReading
 from engage.storage.postgres.store import PostgresStore
 
 log = structlog.get_logger(__name__)
@@ -244,6 +245,29 @@ class Runtime:
         """What was answered under an idempotency key."""
         return PostgresIdempotencyKeys(self.store)
 
+    def view(self, delivery_id: DeliveryId) -> str | None:
+        """Return a mail as a page, rendered again from what the delivery keeps; None if there is no such mail."""
+        with self.store.transaction() as tx:
+            delivery = tx.deliveries.get([delivery_id]).get(delivery_id)
+            if delivery is None or delivery.channel is not Channel.EMAIL:
+                return None
+            profile = tx.people.lock([delivery.profile]).get(delivery.profile)
+            if profile is None:
+                return None
+            catalog, renderer = self.compiled.catalog_of(tx), self.compiled.renderer_of(tx)
+        now = delivery.accepted_at or delivery.asked_at
+        address = delivery.address or ""
+        rendered = Requests(links_of(self.settings)).render(
+            renderer, delivery, profile, catalog, now, address, None
+        )
+        content = None if rendered.outbound is None else rendered.outbound.content
+        return content.html if isinstance(content, EmailContent) else None
+
+    @cached_property
+    def reading(self) -> PostgresReading:
+        """What faces show: pages, lists, numbers, and the audit of the ledger."""
+        return PostgresReading(self.store)
+
     def members(self, audience: str) -> Iterable[Sequence[Identifier]]:
         """Return everybody in an audience, each by all their identifiers."""
         return members(self.store, audience)
@@ -257,87 +281,6 @@ class Runtime:
         """Give back connections, threads and locks."""
         self._held.close()
         self.store.close()
-
-
-class KeptServices:
-    """PostgreSQL and the broker of one machine; what is embedded is started again when it dies."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Start what the settings do not name."""
-        self._data_dir = settings.data_dir
-        self._postgres = start_postgres(settings.data_dir) if settings.database_url is None else None
-        self._valkey = start_valkey(settings.data_dir) if settings.broker_url is None else None
-        database, broker = settings.database_url, settings.broker_url
-        self.database_url = self._postgres.url if self._postgres is not None else database or ""
-        self.broker_url = self._valkey.url if self._valkey is not None else broker or ""
-
-    def revive(self) -> list[str]:
-        """Start again what has died, at the same address; return its names."""
-        revived: list[str] = []
-        if self._postgres is not None and not _lives(self._postgres.pid):
-            self._postgres.stop()
-            self._postgres = start_postgres(self._data_dir)
-            revived.append("postgres")
-        if self._valkey is not None and not _lives(self._valkey.pid):
-            self._valkey.stop()
-            self._valkey = start_valkey(self._data_dir)
-            revived.append("valkey")
-        return revived
-
-    def pids(self) -> dict[str, int]:
-        """Return the process ids of what is embedded."""
-        found = {"postgres": self._postgres, "valkey": self._valkey}
-        return {name: service.pid for name, service in found.items() if service is not None}
-
-    def stop(self) -> None:
-        """Stop what we started, the broker first."""
-        for service in (self._valkey, self._postgres):
-            if service is not None:
-                service.stop()
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@contextmanager
-def services(settings: Settings) -> Iterator[KeptServices]:
-    """Run PostgreSQL and the broker where the settings name none, for as long as the block runs."""
-    kept = KeptServices(settings)
-    try:
-        yield kept
-    finally:
-        kept.stop()
-
-
-def migrate_schema(database_url: str) -> None:
-    """Bring a database to this version's schema. Idempotent."""
-    from engage.storage.migrations.apply import (
-        migrate,  # Alembic takes a second to import; only this needs it
-    )
-
-    migrate(database_url)
-
-
-def schema_is_current(settings: Settings) -> bool:
-    """Return whether the database has this version's schema."""
-    if settings.database_url is not None:
-        return is_current(settings.database_url)
-    with services(settings) as running:
-        return is_current(running.database_url)
-
-
-def broker_url(settings: Settings) -> str:
-    """Return the broker's URL: the settings', else that of the embedded Valkey, which runs from now on."""
-    if settings.broker_url is not None:
-        return settings.broker_url
-    return start_valkey(settings.data_dir).url
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import os
 from celery import Celery
 from kombu.entity import Queue
 
-from engage.bootstrap import broker_url
+from engage.services import broker_url
 from engage.settings import load_settings
 from engage.telemetry import configure_logging
 

@@ -26,6 +26,8 @@ from engage.api.hooks import Hooks
 from engage.api.inputs import invalid
 from engage.api.links import link_routes
 from engage.api.microbatch import OverloadedError
+from engage.api.profile_api import profile_api_routes
+from engage.api.reading import reading_routes
 from engage.api.wire import Wire, overloaded
 from engage.ports.storage import StorageAwayError, StorageBusyError
 
@@ -68,6 +70,8 @@ def create_app(deps: ApiDeps) -> EngageApi:
     app = EngageApi(deps)
     app.include_router(health_routes(deps, app))
     app.include_router(command_routes(deps))
+    app.include_router(profile_api_routes(deps))
+    app.include_router(reading_routes(deps))
     app.include_router(link_routes(deps))
     app.add_exception_handler(ApiError, _answered)
     app.add_exception_handler(HTTPException, _answered)

@@ -14,6 +14,7 @@ from engage.engine.accept import Acceptor
 from engage.engine.accept_consent import ConsentDesk
 from engage.engine.accept_intake import Intake
 from engage.engine.receive import Receiver
+from engage.ports.reading import Reading
 from engage.ports.storage import Store
 
 
@@ -47,6 +48,7 @@ class ApiDeps:
     """Everything `create_app` is given."""
 
     store: Store
+    reading: Reading
     intake: Intake
     acceptor: Acceptor
     receiver: Receiver

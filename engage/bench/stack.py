@@ -16,11 +16,12 @@ import psycopg
 from engage.bench.accounting import cpu_seconds
 from engage.bench.children import RunningSink, running_sink
 from engage.bench.sink import SinkSettings
-from engage.bootstrap import migrate_schema, open_runtime
+from engage.bootstrap import open_runtime
 from engage.cli.supervise import Supervisor, environment_for, sandbox_key
 from engage.compiled import sources_of
 from engage.embedded import Postgres, Valkey, start_postgres, start_valkey
 from engage.project.load import load_project
+from engage.services import migrate_schema
 from engage.settings import load_settings
 
 PROJECT = Path(__file__).parent / "project"
@@ -112,9 +113,7 @@ def running_stack(
         environment |= {"TWILIO_API_BASE_URL": sink.url, "SENDGRID_API_BASE_URL": sink.url}
         if profile_into is not None:
             environment |= {"PYTHONPATH": str(PROFILING), "ENGAGE_BENCH_PROFILE": str(profile_into)}
-        supervisor = stack.enter_context(
-            Supervisor(environment, quiet=not os.environ.get("ENGAGE_BENCH_LOGS"))
-        )
+        supervisor = stack.enter_context(Supervisor(environment, logs=ground.folder / "logs"))
         supervisor.start(list(LABELS), copies={"worker-engine": engine_workers})
         roots = {_label(name): supervisor.pid(name) for name in supervisor.labels()} | ground.services
         running = Stack(

@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from engage.bootstrap import Runtime, migrate_schema, open_runtime, services
+from engage.bootstrap import Runtime, open_runtime
 from engage.cli.client import Client, ClientError
 from engage.cli.demo_story import Act, story
 from engage.cli.demo_table import Verdict, audit, progress, report
@@ -25,11 +25,12 @@ from engage.cli.project import load_checked
 from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
 from engage.clocks import VARIABLE, TimeLapse
 from engage.compiled import sources_of
+from engage.services import migrate_schema, services
 from engage.settings import Settings, load_settings
 
 SPEED = 5400.0
 """Shop seconds in a second once the time-lapse begins: an hour and a half."""
-LIVE_SECONDS = 14.0
+LIVE_SECONDS = 10.0
 """Before that, so many real seconds at real speed: sign-ups, codes, orders."""
 SHOP_HOURS = 84.0
 READY_SECONDS = 90.0
@@ -59,7 +60,7 @@ class Stage:
 def demo_command(once: bool, as_json: bool, people: int) -> None:
     """Play a shop's customers on the project's journeys, through the real API, workers and SDKs."""
     began = time.monotonic()
-    console = Console(stderr=as_json)
+    console = Console(stderr=as_json, width=None if sys.stderr.isatty() and sys.stdout.isatty() else 150)
     settings = demo_settings(load_settings())
     shutil.rmtree(settings.data_dir, ignore_errors=True)
     with services(settings) as running:
@@ -108,14 +109,14 @@ def stage_for(settings: Settings, began: float) -> Iterator[Stage]:
     opening = (real - timedelta(days=(real.weekday() - 1) % 7 or 7)).replace(
         hour=14, minute=30, second=0, microsecond=0
     )
-    clock = TimeLapse(opening, real + timedelta(seconds=LIVE_SECONDS), SPEED)
+    clock = TimeLapse.set_up(settings.data_dir / "clock", opening, SPEED)
     listen = f"127.0.0.1:{free_port(8010)}"
     assert settings.database_url is not None
     assert settings.broker_url is not None
     environment = environment_for(settings, settings.database_url, settings.broker_url)
     environment |= sandbox_environment(settings, listen)
     environment |= {
-        VARIABLE: clock.as_variable(),
+        VARIABLE: str((settings.data_dir / "clock").resolve()),
         "ENGAGE_PUBLIC_URL": settings.public_url,
         "ENGAGE_SWEEP_SECONDS": "0.2",
         "ENGAGE_LOG_LEVEL": "WARNING",
@@ -126,7 +127,7 @@ def stage_for(settings: Settings, began: float) -> Iterator[Stage]:
     config = sandbox_config(
         environment, settings.data_dir, open_share=0.45, click_share=0.2, gather_share=0.5, engage_seconds=8.0
     )
-    with Supervisor(environment) as supervisor:
+    with Supervisor(environment, logs=settings.data_dir / "logs") as supervisor:
         names = [process.name for process in PROCESSES]
         supervisor.start(
             names, extra={"sandbox": ["--config", str(config)]}, instead={"sandbox": {"--listen": listen}}
@@ -147,6 +148,8 @@ def publish(runtime: Runtime, console: Console) -> None:
 def play(stage: Stage, runtime: Runtime, people: int, console: Console) -> Verdict:
     """Wait until everything answers, play the story on the clock, and audit what came of it."""
     wait_until_ready(stage)
+    warm_up(stage, runtime)
+    stage.clock.begin(datetime.now(UTC) + timedelta(seconds=LIVE_SECONDS))
     acts = story(people)
     player = threading.Thread(target=perform, args=(stage, acts), daemon=True)
     watcher = threading.Thread(target=speed_up, args=(stage,), daemon=True)
@@ -161,11 +164,13 @@ def play(stage: Stage, runtime: Runtime, people: int, console: Console) -> Verdi
             until(min(end, stage.clock.now() + timedelta(seconds=0.4 * SPEED)))
             time.sleep(0.2)
         settle_down(runtime)
-    return audit(stage_facts(stage), runtime.reading.totals(), runtime.reading, Client(stage.sandbox))
+    with Client(stage.sandbox) as sandbox:
+        return audit(stage_facts(stage), runtime.reading, sandbox, runtime.clock.now())
 
 
 def shop_time(stage: Stage, hours: float) -> datetime:
     """Return the instant on the shop's clock, so many hours after the time-lapse began."""
+    assert stage.clock.began is not None
     return stage.clock.now_at(stage.clock.began) + timedelta(hours=hours)
 
 
@@ -179,12 +184,22 @@ def wait_until_ready(stage: Stage) -> None:
     for base, path in ((stage.settings.base_url, "/readyz"), (stage.sandbox, "/_sandbox/stats")):
         while True:
             try:
-                Client(base).call("GET", path, timeout=2)
+                with Client(base) as client:
+                    client.call("GET", path, timeout=2)
                 break
             except ClientError as exc:
                 if time.monotonic() > deadline:
                     raise click.ClickException(f"not ready after {READY_SECONDS:.0f} s: {exc}") from exc
                 time.sleep(0.1)
+
+
+def warm_up(stage: Stage, runtime: Runtime) -> None:
+    """Have one visitor looked at, so that the shop opens when its workers are there, and not before."""
+    with Client(stage.settings.base_url, user=stage.settings.write_keys[0].partition(":")[0]) as client:
+        client.call("POST", "/v1/identify", {"anonymousId": "window-shopper", "traits": {}})
+    deadline = time.monotonic() + READY_SECONDS
+    while not runtime.reading.is_idle(runtime.clock.now()) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def perform(stage: Stage, acts: list[Act]) -> None:
@@ -235,9 +250,10 @@ def _act(
 
 def speed_up(stage: Stage) -> None:
     """Tell the sandbox when the time-lapse begins."""
-    delay = (stage.clock.began - datetime.now(UTC)).total_seconds()
-    time.sleep(max(0.0, delay))
-    Client(stage.sandbox).call("POST", "/_sandbox/clock", {"speed": SPEED})
+    assert stage.clock.began is not None
+    time.sleep(max(0.0, (stage.clock.began - datetime.now(UTC)).total_seconds()))
+    with Client(stage.sandbox) as sandbox:
+        sandbox.call("POST", "/_sandbox/clock", {"speed": SPEED})
 
 
 def note_first_delivery(stage: Stage, runtime: Runtime) -> None:

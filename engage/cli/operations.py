@@ -13,7 +13,7 @@ from engage.settings import load_settings
 )
 def migrate_command(only_check: bool) -> None:
     """Bring the database to this version's schema."""
-    from engage.bootstrap import migrate_schema, schema_is_current, services
+    from engage.services import migrate_schema, schema_is_current, services
 
     settings = load_settings()
     if only_check:

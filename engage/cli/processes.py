@@ -5,7 +5,6 @@ import sys
 
 import click
 
-from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config
 from engage.settings import Settings, load_settings
 
 QUEUES = "engine,email,sms,voice,sync"
@@ -13,7 +12,7 @@ QUEUES = "engine,email,sms,voice,sync"
 
 def require_schema(settings: Settings) -> None:
     """Stop where the database's schema is not this version's."""
-    from engage.bootstrap import schema_is_current
+    from engage.services import schema_is_current
 
     if not schema_is_current(settings):
         raise click.ClickException("the database's schema is not this version's; run `engage migrate` first")
@@ -26,7 +25,8 @@ def up_command(workers: int) -> None:
 
     Without Twilio's and SendGrid's credentials the sandbox stands in for both.
     """
-    from engage.bootstrap import migrate_schema, services
+    from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config
+    from engage.services import migrate_schema, services
 
     settings = load_settings()
     with services(settings) as running:
@@ -68,7 +68,7 @@ def api_command() -> None:
 def worker_command(queues: str, threads: int, name: str) -> None:
     """Run a Celery worker: the same as `celery -A workers.app worker -Q …`."""
     require_schema(load_settings())
-    _become_celery(
+    _run_celery(
         "worker",
         "-Q",
         queues,
@@ -89,23 +89,13 @@ def beat_command() -> None:
     schedule.parent.mkdir(parents=True, exist_ok=True)
     for stale in schedule.parent.glob("schedule-*"):
         stale.unlink(missing_ok=True)
-    _become_celery("beat", "--schedule", str(schedule), "--pidfile=")
+    _run_celery("beat", "--schedule", str(schedule), "--pidfile=")
 
 
-def _become_celery(*arguments: str) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "--quiet",
-        "-A",
-        "workers.app",
-        *arguments,
-        "--loglevel",
-        "WARNING",
-    ]
-    sys.stdout.flush()
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
+def _run_celery(*arguments: str) -> None:
+    from workers.app import app
+
+    app.start(["--quiet", *arguments, "--loglevel", "WARNING"])
 
 
 @click.command(

@@ -1,6 +1,7 @@
 """Serve: the API process, put together and run."""
 
 import asyncio
+import os
 
 import structlog
 import uvicorn
@@ -47,6 +48,7 @@ def api_deps(runtime: Runtime) -> ApiDeps:
     intake = Intake(runtime.store, runtime.hints)
     return ApiDeps(
         store=runtime.store,
+        reading=runtime.reading,
         intake=intake,
         acceptor=Acceptor(lambda: catalog().settings),
         receiver=Receiver(runtime.webhooks, catalog().settings.region),
@@ -60,6 +62,8 @@ def api_deps(runtime: Runtime) -> ApiDeps:
         desk=ConsentDesk(runtime.store, runtime.hints, lambda: catalog().settings),
         members=runtime.members,
         public_url=settings.base_url,
+        view=runtime.view,
+        open_docs=bool(os.environ.get("ENGAGE_DEMO")),
     )
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -124,10 +125,10 @@ def _with_options(command: tuple[str, ...], options: Mapping[str, str]) -> tuple
 class Supervisor:
     """Starts processes, starts again what dies, and leaves none behind."""
 
-    def __init__(self, environment: Mapping[str, str], *, quiet: bool = False) -> None:
-        """Give all processes `environment`; `quiet` keeps what they print from the terminal."""
+    def __init__(self, environment: Mapping[str, str], *, logs: Path | None = None) -> None:
+        """Give all processes `environment`; with `logs` what they print goes into a file each, in that folder."""
         self._environment = dict(environment)
-        self._quiet = quiet
+        self._logs = logs
         self._running: dict[str, tuple[ProcessSpec, subprocess.Popen[bytes]]] = {}
         self._stopping = threading.Event()
         self._restarts: dict[str, float] = {}
@@ -163,15 +164,19 @@ class Supervisor:
 
     def _start(self, label: str, spec: ProcessSpec) -> None:
         command = with_parent([sys.executable, "-m", "engage.cli", *spec.command])
-        out = subprocess.DEVNULL if self._quiet else None
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own table
-            command,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+        with ExitStack() as stack:
+            out = None
+            if self._logs is not None:
+                self._logs.mkdir(parents=True, exist_ok=True)
+                out = stack.enter_context((self._logs / f"{label}.log").open("ab"))
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own table
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
         self._running[label] = (spec, process)
 
     def pid(self, label: str) -> int:

@@ -1,6 +1,6 @@
 """Catalog: every definition that is live, compiled, with the indexes that say who listens to what."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -16,6 +16,7 @@ from engage.domain.project_settings import ProjectSettings
 from engage.domain.steps.choice import Split
 from engage.domain.steps.people import Subscribe
 from engage.domain.steps.wait_for import WaitFor
+from engage.domain.trigger import Trigger
 
 
 class JourneyState(StrEnum):
@@ -117,6 +118,39 @@ class Catalog:
             if trigger is not None:
                 key = (trigger.entered or trigger.left or "", trigger.entered is not None)
                 index.setdefault(key, []).append(live)
+        return index
+
+    @cached_property
+    def trait_triggers(self) -> dict[str, list[LiveJourney]]:
+        """Journeys by the trait whose change starts them."""
+        return self._by(lambda trigger: None if trigger.trait is None else trigger.trait.changed)
+
+    @cached_property
+    def inbound_triggers(self) -> dict[str, list[LiveJourney]]:
+        """Journeys that an inbound text starts, by the event as which it is written."""
+        return self._by(lambda trigger: None if trigger.inbound is None else trigger.inbound.event)
+
+    @cached_property
+    def signal_triggers(self) -> dict[str, list[LiveJourney]]:
+        """Journeys by the signal that starts them."""
+        return self._by(lambda trigger: trigger.signal)
+
+    @cached_property
+    def personal_clocks(self) -> dict[str, LiveJourney]:
+        """Journeys that start by a clock of each person's own: dates, and schedules in the zone of the person."""
+        return {
+            live.name: live
+            for live in self.journeys.values()
+            if live.journey.trigger.date is not None
+            or (live.journey.trigger.schedule is not None and live.journey.trigger.schedule.per_person)
+        }
+
+    def _by(self, name_of: Callable[[Trigger], str | None]) -> dict[str, list[LiveJourney]]:
+        index: dict[str, list[LiveJourney]] = {}
+        for live in sorted(self.journeys.values(), key=lambda live: live.name):
+            name = name_of(live.journey.trigger)
+            if name:
+                index.setdefault(name, []).append(live)
         return index
 
     @cached_property

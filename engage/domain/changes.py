@@ -21,6 +21,8 @@ class TimerKind(StrEnum):
     RUN = "run"
     AUDIENCE = "audience"
     TRAIT = "trait"
+    CLOCK = "clock"
+    """A day of the person's, or a tick on their own wall, that starts a journey."""
 
 
 class Timer(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +31,7 @@ class Timer(msgspec.Struct, frozen=True, kw_only=True):
     profile: ProfileId
     kind: TimerKind
     ref: str
-    """Run id, audience or trait name."""
+    """Run id, audience or trait name; of a clock see `engage.domain.clockwork`."""
     due_at: datetime | None
     lane: int
 

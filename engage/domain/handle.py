@@ -60,7 +60,9 @@ def on_call(turn: Turn, person: Person, call: Call, new_kinds: set[str]) -> None
         if identifier.kind in ("email", "phone") and identifier.kind not in person.profile.traits:
             traits.setdefault(identifier.kind, identifier.value)
     if traits:
-        touched.traits |= apply_traits(turn, person, traits, call.timestamp)
+        touched.values = apply_traits(turn, person, traits, call.timestamp)
+        touched.traits |= set(touched.values)
+        touched.at = call.timestamp
     if not call.browser:
         for wish in call.subscriptions:
             _wish(turn, person, wish, f"call:{call.source}", call.timestamp, decided=False)

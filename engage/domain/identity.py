@@ -27,6 +27,9 @@ _CREATING = ("user_id", "email", "phone", "anonymous_id")
 
 Mint = Callable[[Identifier, datetime], ProfileId]
 
+_MOVED_TIMERS = (TimerKind.RUN, TimerKind.CLOCK)
+"""Timers that follow a merged profile; those of rules are planned anew when the kept one is judged."""
+
 
 @dataclass(slots=True)
 class Resolution:
@@ -169,7 +172,7 @@ def merge(turn: Turn, kept: Person, lost: Person) -> None:
         if audience is None or audience.manual:
             kept.audiences.add(name)
     for (kind, ref), due in lost.timers.items():
-        if kind is TimerKind.RUN:
+        if kind in _MOVED_TIMERS:
             kept.timers[kind, ref] = due
     turn.changes.merges.append((lost.id, kept.id))
     _rewrite(turn, lost.id, kept)
@@ -235,7 +238,7 @@ def _rewrite(turn: Turn, lost: ProfileId, kept: Person) -> None:
     for key, timer in list(changes.timers.items()):
         if timer.profile == lost:
             del changes.timers[key]
-            if timer.kind is TimerKind.RUN:
+            if timer.kind in _MOVED_TIMERS:
                 changes.timers[kept.id, timer.kind, timer.ref] = _moved(timer, kept)
     owned: dict[DeliveryId, Delivery] = {**turn.deliveries, **changes.deliveries}
     for delivery in owned.values():

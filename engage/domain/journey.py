@@ -21,42 +21,7 @@ from engage.domain.forms import (
 from engage.domain.project_settings import Share
 from engage.domain.steps import StepList
 from engage.domain.steps.base import Node, Step
-
-
-class AudienceTrigger(Form):
-    """Entering or leaving an audience."""
-
-    entered: KebabName | None = None
-    left: KebabName | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> "AudienceTrigger":
-        if (self.entered is None) == (self.left is None):
-            raise mistake("an audience trigger is `{entered: name}` or `{left: name}`")
-        return self
-
-
-class Trigger(Form):
-    """What brings people in: exactly one of `event`, `audience`, `api`."""
-
-    event: EventNames | None = None
-    audience: AudienceTrigger | None = None
-    api: Literal[True] | None = None
-    where: expression_field(Place.TRIGGER_WHERE) | None = None  # type: ignore[valid-type]  # built by a factory
-    key: expression_field(Place.TRIGGER_WHERE) | None = None  # type: ignore[valid-type]  # built by a factory
-    existing: Literal["include", "exclude"] = "exclude"
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "Trigger":
-        kinds = [kind for kind in ("event", "audience", "api") if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            raise mistake(
-                "a trigger is exactly one of `event`, `audience`, `api`",
-                f"this one has {' and '.join(kinds)}" if kinds else "",
-            )
-        if self.where is not None and self.event is None:
-            raise mistake("`where` looks at an event; this trigger has none", "use `entry: {where: …}`")
-        return self
+from engage.domain.trigger import Trigger
 
 
 class Reentry(Form):
@@ -183,7 +148,7 @@ class Journey(Form):
         """How often a person may enter again, with the default of the trigger's kind."""
         if self.entry.reentry is not None:
             return self.entry.reentry
-        return Reentry(every=timedelta(0) if self.trigger.api else None)
+        return Reentry(every=self.trigger.default_reentry)
 
 
 class Program:

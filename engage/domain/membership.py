@@ -2,10 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.changes import MembershipChange, TimerKind
+from engage.domain.clockwork import plan as plan_clocks
 from engage.domain.decision import Decided
 from engage.domain.expression import EventRead, Expression, Reads
 from engage.domain.person import Person
@@ -19,6 +21,10 @@ class Touched:
     """What one fact changed about a person, as far as rules may care."""
 
     traits: set[str] = field(default_factory=set)
+    values: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Traits that have another value now: before and after."""
+    at: datetime | None = None
+    """When the values changed, where that is not now."""
     events: set[str] = field(default_factory=set)
     audiences: set[str] = field(default_factory=set)
     consent: bool = False
@@ -61,6 +67,14 @@ def follow(turn: Turn, person: Person, touched: Touched) -> None:
         assert audience.where is not None
         if touched.concerns(audience.where.reads):
             _judge(turn, person, audience, touched)
+    if turn.catalog.personal_clocks:
+        plan_clocks(
+            turn,
+            person,
+            traits=touched.traits,
+            audiences=touched.audiences,
+            everything=touched.everything,
+        )
 
 
 def on_timer(turn: Turn, person: Person, kind: TimerKind, name: str) -> Touched:
@@ -82,6 +96,7 @@ def _compute(turn: Turn, person: Person, trait: ComputedTrait, touched: Touched)
     changed = person.profile.write_traits({trait.name: value}, turn.now)
     if changed:
         touched.traits.add(trait.name)
+        touched.values.update(changed)
         turn.touch(person)
     _plan(turn, person, TimerKind.TRAIT, trait.name, trait.value)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from engage.domain.catalog import LiveJourney
 from engage.domain.changes import TimerKind
+from engage.domain.clockwork import strike
 from engage.domain.course import finish, proceed, stimulate
 from engage.domain.decision import Decided, EndReason
 from engage.domain.entering import Candidate, enter
@@ -17,6 +18,7 @@ from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.domain.steps.base import Due, Go, Happened, Looked, Moved
+from engage.domain.triggering import triggered
 from engage.domain.turn import Turn
 from engage.domain.walk import RunWalk, has_key
 
@@ -50,20 +52,23 @@ def react(
 
 def write_traits(turn: Turn, person: Person, values: Mapping[str, Any], at: datetime) -> None:
     """Write traits and let it have its consequences; computed traits cannot be written from outside."""
-    touched = Touched(traits=set(apply_traits(turn, person, values, at)))
+    changed = apply_traits(turn, person, values, at)
+    touched = Touched(traits=set(changed), values=changed)
     if touched:
         _one(turn, person, None, touched, None, None, None)
 
 
-def apply_traits(turn: Turn, person: Person, values: Mapping[str, Any], at: datetime) -> set[str]:
-    """Write traits as of `at`; return those that changed. A write to a computed trait is refused and recorded."""
+def apply_traits(
+    turn: Turn, person: Person, values: Mapping[str, Any], at: datetime
+) -> dict[str, tuple[Any, Any]]:
+    """Write traits as of `at`; return those that changed, before and after. A write to a computed trait is refused and recorded."""
     computed = sorted(name for name in values if name in turn.catalog.traits)
     if computed:
         turn.decide(person, Decided.EVENT, "refused", reason="computed_trait", values={"traits": computed})
     changed = person.profile.write_traits({name: v for name, v in values.items() if name not in computed}, at)
     if values:
         turn.touch(person)
-    return set(changed)
+    return changed
 
 
 def set_member(turn: Turn, person: Person, audience: str, member: bool) -> None:
@@ -91,6 +96,13 @@ def start(turn: Turn, person: Person, wanted: Start) -> None:
 
 def fire(turn: Turn, person: Person, kind: TimerKind, ref: str) -> None:
     """A timer is due at `turn.now`."""
+    if kind is TimerKind.CLOCK:
+        struck = strike(turn, person, ref)
+        if struck is not None:
+            live, entry = struck
+            begin(turn, person, live, Candidate(entry=entry, entry_event=None, since=turn.now))
+        react(turn, person, touched=Touched())
+        return
     if kind is not TimerKind.RUN:
         touched = on_timer(turn, person, kind, ref)
         react(turn, person, touched=touched)
@@ -118,7 +130,7 @@ def ring(turn: Turn, person: Person, run: Run) -> None:
     """Let a run's own timer fire, on time or late; too late by `stale_after` ends the run."""
     assert run.due_at is not None
     journey = turn.catalog.version(run.journey, run.version)
-    if journey.stale_after is not None and turn.now > run.due_at + journey.stale_after:
+    if journey.stale_after is not None and turn.clock > run.due_at + journey.stale_after:
         finish(turn, person, run, EndReason.STALE)
         return
     turn.planned = run.due_at
@@ -148,8 +160,8 @@ def _one(
     if event is not None:
         _goals(turn, person, event, own_run)
     _waits(turn, person, before, event, touched, moved, own_run, own_step)
-    if event is not None:
-        _triggers(turn, person, event)
+    for live, candidate in triggered(turn, person, event, touched):
+        begin(turn, person, live, candidate)
 
 
 def _frozen(turn: Turn, run: Run, event: Event | None) -> bool:
@@ -310,30 +322,6 @@ def _waits(
                 continue
         if touched:
             stimulate(turn, person, run, Looked())
-
-
-def _triggers(turn: Turn, person: Person, event: Event) -> None:
-    properties = dict(event.properties)
-    for live in () if turn.backfill else turn.catalog.triggered_by(event.name):
-        where = live.journey.trigger.where
-        if where is not None:
-            scope = person.scope(
-                turn.catalog.settings, turn.now, event=properties, entry=properties, entry_event=event.name
-            )
-            if not where.truth(scope):
-                continue
-        begin(turn, person, live, _candidate(event))
-    if event.type == "engine" and event.name in ("Audience Entered", "Audience Exited"):
-        key = (str(properties.get("audience_key")), event.name == "Audience Entered")
-        for live in turn.catalog.audience_triggers.get(key, ()):
-            if not turn.backfill or live.journey.trigger.existing == "include":
-                begin(turn, person, live, _candidate(event))
-
-
-def _candidate(event: Event) -> Candidate:
-    return Candidate(
-        entry=event.properties, entry_event=event.name, since=event.timestamp, started_by=event.id
-    )
 
 
 def begin(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -> None:

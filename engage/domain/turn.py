@@ -78,8 +78,16 @@ class Turn:
     """Timers set in this turn, in order: those already due fire before later facts of the batch."""
     planned: datetime | None = None
     """When the timer at hand should have fired, where that is earlier than `now`: a pause delayed it."""
+    clock: datetime = field(init=False)
+    """The present of whoever decides: later than `now` where facts and timers are late."""
+    published: frozenset[str] = frozenset()
+    """Journeys that were just published: what their clocks missed before may be made up for."""
     backfill: bool = False
     """Whether rules are only being brought in line with history: no journey starts but with `existing: include`."""
+
+    def __post_init__(self) -> None:
+        """Begin in the present."""
+        self.clock = self.now
 
     def begin(self, *, fact_id: str, now: datetime, arrival: int, chain: int = 0) -> None:
         """Begin with the next fact or timer."""

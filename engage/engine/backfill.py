@@ -94,9 +94,9 @@ def _follow(turn: Turn, person: Person, job: Job) -> None:
 
 def _bring_in_line(turn: Turn, person: Person, job: Job) -> None:
     """Judge all rules; leave audiences that are no more; take in those whom a new journey wants already inside."""
-    turn.backfill = True
+    turn.backfill, turn.published = True, frozenset(job.data.get("journeys", ()))
     react(turn, person, touched=Touched(everything=True))
-    turn.backfill = False
+    turn.backfill, turn.published = False, frozenset()
     for name in job.data.get("journeys", ()):
         _take_in(turn, person, name)
 

@@ -19,6 +19,7 @@ from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile import Event, Profile
 from engage.domain.run import Run
+from engage.ports.auditing import Auditing
 
 Item = TypeVar("Item")
 
@@ -230,7 +231,8 @@ class ProjectReading(Protocol):
 
     def queues(self, now: datetime) -> dict[str, float]:
         """Return what waits and for how long: `inbox`, `timers_due`, `deliveries_due`, `sending`, `unknown`,
-        `quarantine` and `jobs` count up to `COUNTED`; `…_oldest_seconds` tell the lag of the first three."""
+        `quarantine`, `jobs`, `deliveries_later` (held, or due later) and `active_runs` count up to `COUNTED`;
+        `…_oldest_seconds` tell the lag of the first three; `epoch` counts publications."""
         ...
 
     def lags(self, now: datetime) -> dict[int, float]:
@@ -243,7 +245,7 @@ class ProjectReading(Protocol):
         ...
 
     def is_idle(self, now: datetime) -> bool:
-        """Return whether nothing is left to do at `now`: no fact, due timer, due or leaving delivery, or job."""
+        """Return whether nothing is left to do at `now`: no fact, due timer, due, leaving or unknown delivery, or job."""
         ...
 
     def any_delivered(self) -> bool:
@@ -251,7 +253,7 @@ class ProjectReading(Protocol):
         ...
 
 
-class Reading(PersonReading, ProjectReading, Protocol):
+class Reading(PersonReading, ProjectReading, Auditing, Protocol):
     """Everything faces read."""
 
 

@@ -27,8 +27,12 @@ from engage.engine.accept_consent import ConsentDesk
 from engage.engine.accept_intake import NOBODY, Intake
 from engage.engine.receive import Receiver
 from engage.ports.channel import Heard, SignedRequest, Webhook
+from engage.ports.reading import Reading
 from engage.ports.storage import Store
+from engage.storage.memory.reading import MemoryReading
 from engage.storage.memory.store import MemoryStore
+from engage.storage.postgres import PostgresStore
+from engage.storage.postgres.reading import PostgresReading
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SERVER, BROWSER = "server-key", "browser-key"
@@ -103,6 +107,14 @@ class SaidBy:
         return self.heard
 
 
+def reading_of(store: Store) -> Reading:
+    """What faces read of a store."""
+    if isinstance(store, PostgresStore):
+        return PostgresReading(store)
+    assert isinstance(store, MemoryStore)
+    return MemoryReading(store)
+
+
 class World:
     """The face, its store, and what they hold."""
 
@@ -131,6 +143,7 @@ class World:
         self.batcher = batcher(self.intake)
         self.deps = ApiDeps(
             store=self.store,
+            reading=reading_of(self.store),
             intake=self.intake,
             acceptor=Acceptor(lambda: project),
             receiver=Receiver(webhooks),

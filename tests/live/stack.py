@@ -13,10 +13,11 @@ from typing import Any
 
 import psycopg
 
-from engage.bootstrap import KeptServices, migrate_schema, open_runtime
+from engage.bootstrap import open_runtime
 from engage.cli.client import Client, ClientError
 from engage.cli.supervise import Supervisor, environment_for, sandbox_config, sandbox_environment
 from engage.engine.publish import Source
+from engage.services import KeptServices, migrate_schema
 from engage.settings import load_settings
 
 PATIENCE = 90.0
@@ -152,7 +153,7 @@ def running_stack(
         config = sandbox_config(
             environment, settings.data_dir, latencies=False, event_batch_seconds=0.2, **sandbox
         )
-        with Supervisor(environment, quiet=not os.environ.get("STACK_LOGS")) as supervisor:
+        with Supervisor(environment, logs=folder / "logs") as supervisor:
             supervisor.start(
                 processes,
                 copies=copies,

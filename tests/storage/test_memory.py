@@ -3,11 +3,13 @@
 import pytest
 
 from engage.storage.memory import MemoryStore, wait_for_threads
+from engage.storage.memory.reading import MemoryReading
 from tests.storage.contract.consents import ConsentContract, DefinitionsContract
 from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
 from tests.storage.contract.inbox import InboxContract
 from tests.storage.contract.merging import JobsContract, MergeContract, WorkersContract
 from tests.storage.contract.people import EventsContract, PeopleContract
+from tests.storage.contract.reading import PersonReadingContract, ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
 
 
@@ -15,6 +17,12 @@ from tests.storage.contract.runs import RunsContract, TimersContract
 def store() -> MemoryStore:
     """An empty store."""
     return MemoryStore(wait=wait_for_threads)
+
+
+@pytest.fixture
+def reading(store: MemoryStore) -> MemoryReading:
+    """What faces read of it."""
+    return MemoryReading(store)
 
 
 class TestMemoryConsent(ConsentContract):
@@ -63,3 +71,11 @@ class TestMemoryTimers(TimersContract):
 
 class TestMemoryJobs(JobsContract):
     """Jobs."""
+
+
+class TestMemoryPersonReading(PersonReadingContract):
+    """One person's page."""
+
+
+class TestMemoryProjectReading(ProjectReadingContract):
+    """Lists and numbers."""

@@ -3,11 +3,13 @@
 import pytest
 
 from engage.storage.postgres import PostgresStore
+from engage.storage.postgres.reading import PostgresReading
 from tests.storage.contract.consents import ConsentContract, DefinitionsContract
 from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
 from tests.storage.contract.inbox import InboxContract
 from tests.storage.contract.merging import JobsContract, MergeContract, WorkersContract
 from tests.storage.contract.people import EventsContract, PeopleContract
+from tests.storage.contract.reading import PersonReadingContract, ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
 
 pytestmark = pytest.mark.live
@@ -17,6 +19,12 @@ pytestmark = pytest.mark.live
 def store(postgres_store: PostgresStore) -> PostgresStore:
     """An empty store."""
     return postgres_store
+
+
+@pytest.fixture
+def reading(store: PostgresStore) -> PostgresReading:
+    """What faces read of it."""
+    return PostgresReading(store)
 
 
 class TestPostgresConsent(ConsentContract):
@@ -65,3 +73,11 @@ class TestPostgresTimers(TimersContract):
 
 class TestPostgresJobs(JobsContract):
     """Jobs."""
+
+
+class TestPostgresPersonReading(PersonReadingContract):
+    """One person's page."""
+
+
+class TestPostgresProjectReading(ProjectReadingContract):
+    """Lists and numbers."""

@@ -1,7 +1,8 @@
 """A crowd of thirty people, several workers, and a provider with moods: the small world that seeds are tried on."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -33,6 +34,7 @@ from engage.ports.channel import (
     Taken as WasTaken,
 )
 from engage.ports.clock import NoHints
+from engage.ports.storage import Transaction
 from engage.storage.memory import MemoryStore
 from engage.templating import compile_templates
 from engage.testing.links import links_of
@@ -127,6 +129,24 @@ class Provider:
             del number
 
 
+class MortalStore(WatchedStore):
+    """A watched store in memory at whose borders workers are switched and die; what was committed is known to be."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        super().__init__(MemoryStore(checkpoint=self._before, wait=scheduler.wait))
+
+    def _before(self, place: str) -> None:
+        if place != "committed":
+            self._scheduler.pause(place)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with super().transaction() as tx:
+            yield tx
+        self._scheduler.pause("committed")
+
+
 @dataclass
 class Crowd:
     """Everything of one run of the world."""
@@ -140,8 +160,7 @@ class Crowd:
     def __post_init__(self) -> None:
         self.clock = VirtualClock(START)
         self.scheduler = Scheduler(self.seed, deaths=self.deaths, now=self.clock.now)
-        memory = MemoryStore(checkpoint=self.scheduler.pause, wait=self.scheduler.wait)
-        self.store = WatchedStore(memory)
+        self.store = MortalStore(self.scheduler)
         self.compiled = CompiledProject()
         self.provider = Provider(self.scheduler, self.clock, self.moody)
         self.renderer, _ = compile_templates([], {})
@@ -205,7 +224,16 @@ class Crowd:
             lanes = [lambda lane=lane: digest.turn(lane, self.clock.now()) for lane in sorted(found.lanes)]
             sends = [lambda w=work: deliver.turn(*w) for work in sorted(found.deliveries)]
             jobs = [lambda job=job: backfill.turn(job, self.clock.now()) for job in found.jobs]
-            return [*lanes, *sends, *jobs, *([settle.turn] if found.unsettled else [])]
+            # An expired lease of somebody who still lives is nothing to settle: not before the clock moves on.
+            settles = [settle_once] if found.unsettled and settled_at != [now] else []
+            return [*lanes, *sends, *jobs, *settles]
+
+        settled_at: list[datetime] = []
+
+        def settle_once() -> None:
+            done = settle.turn()
+            if not done.asked and not done.lost_workers:
+                settled_at[:] = [self.clock.now()]
 
         return works
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.testing.crowd import PEOPLE, Crowd, facts
 
-SEEDS = range(12)
-MANY_SEEDS = range(12, 300)
+SEEDS = range(8)
+MANY_SEEDS = range(8, 300)
 
 
 def undisturbed() -> Crowd:

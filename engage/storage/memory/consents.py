@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from msgspec import structs
+
 from engage.domain.consent import ConsentEntry, Consents, SuppressionEntry, family
 from engage.domain.ids import ProfileId
 from engage.storage.memory.rows import SubscriptionKey, SubscriptionRow, logged
@@ -47,11 +49,12 @@ class MemoryConsents:
             if entry.profile is not None:
                 self._subscribe(SubscriptionKey(entry.profile, None, kind, entry.topic), entry)
         for suppression in suppressions:
-            key = (family(suppression.channel), suppression.address)
+            kind = family(suppression.channel)
+            key = (kind, suppression.address)
             work.lock(("suppression", key))
             there = work.suppressions.get(key)
             if there is None or suppression.at >= there.at:
-                work.suppressions.put(key, suppression)
+                work.suppressions.put(key, structs.replace(suppression, channel=kind))
 
     def _subscribe(self, key: SubscriptionKey, entry: ConsentEntry) -> None:
         self._work.lock(("subscription", key))

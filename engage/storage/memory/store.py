@@ -96,6 +96,10 @@ class MemoryStore:
             work.release()
         self.checkpoint("committed")
 
+    def look(self) -> Work:
+        """Return a view of what is committed, for reading only."""
+        return Work(self._tables, self._sequences, self.locks)
+
     def worker_alive(self, worker: str) -> bool:
         """Return whether somebody holds this worker name."""
         return worker in self._workers

@@ -37,7 +37,10 @@ SELECT
     (SELECT count(*) FROM (SELECT FROM delivery WHERE lease_until IS NOT NULL LIMIT %(most)s) AS few) AS sending,
     (SELECT count(*) FROM (SELECT FROM delivery WHERE ask_at IS NOT NULL LIMIT %(most)s) AS few) AS unknown,
     (SELECT count(*) FROM (SELECT FROM quarantine LIMIT %(most)s) AS few) AS quarantine,
-    (SELECT count(*) FROM job WHERE finished_at IS NULL) AS jobs
+    (SELECT count(*) FROM job WHERE finished_at IS NULL) AS jobs,
+    (SELECT count(*) FROM (SELECT FROM delivery WHERE claim_at > %(now)s LIMIT %(most)s) AS few) AS deliveries_later,
+    (SELECT count(*) FROM (SELECT FROM run WHERE ended_at IS NULL LIMIT %(most)s) AS few) AS active_runs,
+    (SELECT epoch FROM project) AS epoch
 """
 _UNTIMED = """
 SELECT journey, version, step, count(*) FROM run
@@ -50,7 +53,9 @@ _IDLE = """
 SELECT NOT (
     EXISTS (SELECT FROM inbox)
     OR EXISTS (SELECT FROM timer WHERE due_at <= %(now)s)
-    OR EXISTS (SELECT FROM delivery WHERE claim_at <= %(now)s OR lease_until IS NOT NULL)
+    OR EXISTS (SELECT FROM delivery WHERE claim_at <= %(now)s)
+    OR EXISTS (SELECT FROM delivery WHERE lease_until IS NOT NULL)
+    OR EXISTS (SELECT FROM delivery WHERE ask_at IS NOT NULL)
     OR EXISTS (SELECT FROM job WHERE finished_at IS NULL)
 )
 """
@@ -109,7 +114,8 @@ class PostgresNumbers(PostgresReader):
             (row,) = session.named(_QUEUES, now=now, most=COUNTED)
             facts = [at for _, at in session.rows(LANES_WITH_FACTS, LANES - 1)]
             timers = session.one(FIRST_TIMERS, LANES - 1)
-        inbox, timers_due, deliveries_due, deliveries_oldest, sending, unknown, quarantine, jobs = row
+        inbox, timers_due, deliveries_due, deliveries_oldest, sending, unknown, quarantine, jobs = row[:8]
+        deliveries_later, active_runs, epoch = row[8:]
         return {
             "inbox": inbox,
             "inbox_oldest_seconds": counting.age(min(facts, default=None), now),
@@ -121,6 +127,9 @@ class PostgresNumbers(PostgresReader):
             "unknown": unknown,
             "quarantine": quarantine,
             "jobs": jobs,
+            "deliveries_later": deliveries_later,
+            "active_runs": active_runs,
+            "epoch": epoch,
         }
 
     def lags(self, now: datetime) -> dict[int, float]:

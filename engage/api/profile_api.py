@@ -1,0 +1,250 @@
+"""Segment's Profile API over our profiles, so that code written against it reads on: same paths, parameters and shapes.
+
+Differences are documented where they are: we keep more than 14 days of events but answer 14 unless `start` says
+otherwise, as Segment does; `traits` gives 20 a page unless told (its pages say 10 and 20).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from engage.api.answers import ApiError, to_json
+from engage.api.auth import Caller, Scope
+from engage.api.commands import json_response
+from engage.api.deps import ApiDeps
+from engage.api.inputs import invalid, needs
+from engage.api.reading import MAX_PAGE, People
+from engage.domain.fact import Identifier
+from engage.domain.profile import Event, Profile
+from engage.engine.canonical_times import instant
+
+LOOKBACK = timedelta(days=14)
+MAX_LOOKED_AT = 5_000
+"""Events looked through for one answer; who needs more asks by `start` and `end`."""
+_READ_AT_ONCE = 500
+_PATH = "/v1/spaces/{space}/collections/users/profiles/{person:path}"
+
+Names = Annotated[str | None, Query(max_length=10_000)]
+Next = Annotated[str | None, Query(alias="next", max_length=1_000)]
+
+
+def profile_api_routes(deps: ApiDeps) -> APIRouter:
+    """Return the routes; `space` may be anything: there is one."""
+    router = APIRouter(tags=["Profile API"])
+    people = People(deps)
+    may_read = Depends(needs(deps, Scope.PROFILES_READ))
+
+    @router.get(f"{_PATH}/traits")
+    def traits(
+        person: str,
+        request: Request,
+        _caller: Annotated[Caller, may_read],
+        include: Names = None,
+        kind: Annotated[str | None, Query(alias="class")] = None,
+        verbose: bool = False,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+        after: Next = None,
+    ) -> Response:
+        """Traits by name; audiences are traits that are true."""
+        profile = _profile(people, person)
+        known = _traits(deps, profile, kind)
+        wanted = _names(include)
+        names = sorted(name for name in known if wanted is None or name in wanted)
+        part, cursor = _cut(request, [name for name in names if after is None or name > after], limit)
+        return json_response(
+            {"traits": {name: _trait(profile, name, known[name], verbose) for name in part}, "cursor": cursor}
+        )
+
+    @router.get(f"{_PATH}/external_ids")
+    def external_ids(
+        person: str,
+        request: Request,
+        _caller: Annotated[Caller, may_read],
+        include: Names = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 25,
+        after: Next = None,
+    ) -> Response:
+        """Everything that names this person."""
+        profile = _profile(people, person)
+        wanted = _names(include)
+        named = {
+            f"{name.kind}:{name.value}": name
+            for name in profile.identifiers
+            if wanted is None or name.kind in wanted
+        }
+        keys = sorted(key for key in named if after is None or key > after)
+        part, cursor = _cut(request, keys, limit)
+        data = [_external_id(named[key], profile) for key in part]
+        return json_response({"data": data, "cursor": cursor})
+
+    @router.get(f"{_PATH}/events")
+    def events(
+        person: str,
+        request: Request,
+        _caller: Annotated[Caller, may_read],
+        include: Names = None,
+        exclude: Names = None,
+        start: str | None = None,
+        end: str | None = None,
+        sort: Annotated[str, Query(pattern="^(asc|desc)$")] = "desc",
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 10,
+        after: Next = None,
+    ) -> Response:
+        """What happened to this person."""
+        profile = _profile(people, person)
+        since = _instant(start, "start") or deps.clock.now() - LOOKBACK
+        until = _instant(end, "end")
+        only, never = _names(include), _names(exclude) or frozenset()
+        found = [
+            event
+            for event in _recent(deps, profile, since)
+            if (until is None or event.timestamp <= until)
+            and (only is None or event.name in only)
+            and event.name not in never
+        ]
+        by_key = {f"{event.timestamp.isoformat()}~{event.arrival:020}~{event.id}": event for event in found}
+        ascending = sort == "asc"
+        keys = [
+            key
+            for key in sorted(by_key, reverse=not ascending)
+            if after is None or (key > after if ascending else key < after)
+        ]
+        part, cursor = _cut(request, keys, limit)
+        names = [_named(name) for name in profile.identifiers]
+        return json_response({"data": [_event(by_key[key], names) for key in part], "cursor": cursor})
+
+    @router.get(f"{_PATH}/metadata")
+    def metadata(person: str, _caller: Annotated[Caller, may_read]) -> Response:
+        """When this person became known, and last changed."""
+        profile = _profile(people, person)
+        last = next(iter(deps.reading.events(profile.id, None, 1).items), None)
+        changed = [times.written for times in profile.trait_times.values()]
+        seen = [] if last is None else [last.received_at]
+        return json_response(
+            {
+                "metadata": {
+                    "created_at": profile.created_at,
+                    "updated_at": max([profile.created_at, *changed, *seen]),
+                    "expires_at": None,
+                    "first_message_id": None,
+                    "first_source_id": None,
+                    "last_message_id": None if last is None else last.id,
+                    "last_source_id": None,
+                }
+            }
+        )
+
+    @router.get(f"{_PATH}/links")
+    def links(person: str, request: Request, _caller: Annotated[Caller, may_read]) -> Response:
+        """The accounts this person belongs to."""
+        profile = _profile(people, person)
+        data = [
+            {"to_collection": "accounts", "external_ids": [_external_id(name, profile, "accounts")]}
+            for name in profile.identifiers
+            if name.kind == "group_id"
+        ]
+        return json_response({"data": data, "cursor": _cut(request, [], 20)[1]})
+
+    return router
+
+
+def _profile(people: People, person: str) -> Profile:
+    try:
+        return people.profile(person)
+    except ApiError as exc:
+        raise ProfileApiError(exc.status, exc.code, exc.message, exc.details) from exc
+
+
+class ProfileApiError(ApiError):
+    """An error in both shapes: Segment's clients look for the code one level down."""
+
+    def body(self) -> bytes:
+        """Return the JSON of the answer."""
+        code = "not_found" if self.status == 404 else "invalid_request_error"
+        inner = {"code": code, "message": self.message}
+        return to_json({"code": self.code, "message": self.message, "details": self.details, "error": inner})
+
+
+def _traits(deps: ApiDeps, profile: Profile, kind: str | None) -> dict[str, Any]:
+    audiences = {membership.audience: True for membership in deps.reading.audiences(profile.id)}
+    computed = deps.catalog().traits
+    match kind:
+        case None:
+            return {**audiences, **profile.traits}
+        case "audience":
+            return dict(audiences)
+        case "computed_trait":
+            return {name: value for name, value in profile.traits.items() if name in computed}
+        case _:
+            raise invalid("`class` is `audience` or `computed_trait`")
+
+
+def _trait(profile: Profile, name: str, value: Any, verbose: bool) -> Any:
+    if not verbose:
+        return value
+    times = profile.trait_times.get(name)
+    return {"value": value, "source_id": None, "updated_at": None if times is None else times.written}
+
+
+def _recent(deps: ApiDeps, profile: Profile, since: datetime) -> Iterable[Event]:
+    after, looked = None, 0
+    while looked < MAX_LOOKED_AT:
+        page = deps.reading.events(profile.id, after, _READ_AT_ONCE)
+        for event in page.items:
+            if event.timestamp < since:
+                return
+            yield event
+        looked += len(page.items)
+        after = page.next
+        if after is None:
+            return
+
+
+def _event(event: Event, names: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "external_ids": names,
+        "context": {},
+        "type": "track" if event.type == "engine" else event.type,
+        "message_id": event.id,
+        "source_id": None,
+        "timestamp": event.timestamp,
+        "properties": event.properties,
+        "event": event.name,
+        "related": {},
+    }
+
+
+def _named(name: Identifier, collection: str = "users") -> dict[str, Any]:
+    return {"collection": collection, "type": name.kind, "id": name.value, "encoding": "none"}
+
+
+def _external_id(name: Identifier, profile: Profile, collection: str = "users") -> dict[str, Any]:
+    return {
+        **_named(name, collection),
+        "source_id": None,
+        "created_at": profile.created_at,
+        "first_message_id": None,
+    }
+
+
+def _names(text: str | None) -> frozenset[str] | None:
+    return None if text is None else frozenset(part for part in text.split(",") if part)
+
+
+def _instant(text: str | None, name: str) -> datetime | None:
+    if text is None:
+        return None
+    at = instant(text)
+    if at is None:
+        raise invalid(f"`{name}` is ISO 8601")
+    return at
+
+
+def _cut(request: Request, keys: list[str], limit: int) -> tuple[list[str], dict[str, Any]]:
+    """Return the first `limit` keys, and Segment's cursor behind them: the last key given."""
+    part = keys[:limit]
+    more = len(keys) > limit
+    cursor = {"url": request.url.path, "has_more": more, "next": part[-1] if more else "", "limit": limit}
+    return part, cursor

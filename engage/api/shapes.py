@@ -1,0 +1,172 @@
+"""Shapes: how what is stored looks in the answers of our own API (interfaces.md, HTTP)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from engage.domain.decision import Decision
+from engage.domain.delivery import Mark
+from engage.domain.fact import Identifier
+from engage.domain.profile import Event
+from engage.domain.run import Run
+from engage.ports.reading import DeliverySeen, JourneyNumbers, Membership, Page, StepNumbers, Subscription
+
+Item = TypeVar("Item")
+Shape = dict[str, Any]
+
+_NAMES = ("user_id", "email", "phone")
+"""Which of a person's names stands for them where there is room for one."""
+
+
+def page_shape(page: Page[Item], shape: Callable[[Item], Any]) -> Shape:
+    """Return a page of a list: `{"items": […], "next": cursor or null}`."""
+    return {"items": [shape(item) for item in page.items], "next": page.next}
+
+
+def name_of(identifiers: Sequence[Identifier]) -> str | None:
+    """Return the best known name of a person as `kind:value`; None for somebody without any."""
+    for kind in _NAMES:
+        for identifier in identifiers:
+            if identifier.kind == kind:
+                return identifier_shape(identifier)
+    return identifier_shape(identifiers[0]) if identifiers else None
+
+
+def identifier_shape(identifier: Identifier) -> str:
+    """Return `kind:value`."""
+    return f"{identifier.kind}:{identifier.value}"
+
+
+def delivery_shape(seen: DeliverySeen) -> Shape:
+    """Return a delivery; `at` is when it was accepted, before that when it was asked for."""
+    delivery = seen.delivery
+    return {
+        "delivery_id": delivery.id,
+        "channel": delivery.channel,
+        "topic": delivery.topic,
+        "template": delivery.template,
+        "journey": delivery.journey,
+        "run": delivery.run,
+        "step": delivery.step,
+        "status": delivery.status,
+        "reason": delivery.reason,
+        "code": delivery.code,
+        "at": delivery.accepted_at or delivery.asked_at,
+        "receipts": [
+            {
+                "receipt_id": receipt.receipt_id,
+                "status": receipt.mark,
+                "at": receipt.at,
+                "provider": receipt.provider,
+                "code": receipt.code,
+                "data": receipt.data,
+            }
+            for receipt in seen.receipts
+        ],
+        "version": delivery.version,
+        "rule": delivery.rule,
+        "asked_at": delivery.asked_at,
+        "accepted_at": delivery.accepted_at,
+        "due_at": delivery.due_at,
+    }
+
+
+def run_shape(run: Run) -> Shape:
+    """Return a run; `step` is where it stands, or stood last."""
+    return {
+        "run": run.id,
+        "journey": run.journey,
+        "version": run.version,
+        "key": run.key or None,
+        "entered_at": run.entered_at,
+        "ended_at": run.ended_at,
+        "reason": run.reason,
+        "step": run.step,
+        "due_at": run.due_at,
+        "goal_at": run.goal_at,
+    }
+
+
+def decision_shape(decision: Decision) -> Shape:
+    """Return a decision."""
+    return {
+        "at": decision.at,
+        "kind": decision.kind,
+        "journey": decision.journey,
+        "step": decision.step,
+        "outcome": decision.outcome,
+        "reason": decision.reason,
+        "values": decision.values,
+        "rule": decision.rule,
+        "run": decision.run,
+        "delivery_id": decision.delivery,
+    }
+
+
+def event_shape(event: Event) -> Shape:
+    """Return an event."""
+    return {
+        "message_id": event.id,
+        "event": event.name,
+        "type": event.type,
+        "timestamp": event.timestamp,
+        "received_at": event.received_at,
+        "properties": event.properties,
+    }
+
+
+def consent_shape(consent: Subscription) -> Shape:
+    """Return a consent; `address` null: the person's own, whatever the address."""
+    return {
+        "channel": consent.channel,
+        "topic": consent.topic,
+        "state": consent.state,
+        "source": consent.source,
+        "at": consent.at,
+        "address": consent.address,
+    }
+
+
+def audience_shape(membership: Membership) -> str:
+    """Return the audience's name."""
+    return membership.audience
+
+
+def journey_shape(
+    numbers: JourneyNumbers,
+    versions: Sequence[Shape],
+    name_of_step: Callable[[StepNumbers], str],
+) -> Shape:
+    """Return the numbers of a journey; `name_of_step` gives a step's id where storage knows its position."""
+    ended = sum(numbers.ended.values())
+    active = sum(numbers.active.values())
+    return {
+        "versions": versions,
+        "funnel": funnel_shape(numbers.funnel, name_of_step),
+        "runs": {"entered": ended + active, "active": active, "ended": ended, "reasons": numbers.ended},
+        "goal": {"reached": numbers.goals},
+        "deliveries": _statuses(numbers),
+    }
+
+
+def funnel_shape(funnel: Iterable[StepNumbers], name_of_step: Callable[[StepNumbers], str]) -> Shape:
+    """Return `{step: {entered, waiting, left}}` of all versions together."""
+    found: dict[str, dict[str, int]] = {}
+    for step in funnel:
+        counts = found.setdefault(name_of_step(step), {"entered": 0, "waiting": 0})
+        counts["entered"] += step.entered
+        counts["waiting"] += step.waiting
+    for counts in found.values():
+        counts["entered"] = max(counts.values())
+        counts["left"] = counts["entered"] - counts["waiting"]
+    return dict(found)
+
+
+def _statuses(numbers: JourneyNumbers) -> Shape:
+    """Return `{channel: {status: count, …, "reasons": {reason: count}}}`."""
+    found: dict[str, Any] = {}
+    for count in numbers.deliveries:
+        channel = found.setdefault(count.channel, {"reasons": {}})
+        channel[count.status] = channel.get(count.status, 0) + count.count
+        if count.reason is not None and count.status in (Mark.SKIPPED, Mark.FAILED):
+            channel["reasons"][count.reason] = channel["reasons"].get(count.reason, 0) + count.count
+    return found

@@ -1,0 +1,414 @@
+"""What every store promises to faces."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import pytest
+
+from engage.domain.changes import Changes, MembershipChange, Quarantined, ReceiptRow
+from engage.domain.consent import ConsentState, SuppressionEntry
+from engage.domain.decision import Decided, Decision
+from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.ids import ProfileId
+from engage.ports.reading import (
+    Counts,
+    CursorError,
+    JourneyNumbers,
+    Membership,
+    Page,
+    Reading,
+    StatusCount,
+    StepNumbers,
+    Subscription,
+    Suppression,
+)
+from engage.ports.storage import Job, Store
+from tests.storage.contract.consents import ADDRESS, consent, suppression
+from tests.storage.contract.given import (
+    NOON,
+    at,
+    delivery,
+    delivery_id,
+    email,
+    event,
+    fact,
+    people,
+    profile,
+    profile_id,
+    run,
+    run_id,
+    runs,
+    save,
+    timer,
+    timers,
+    write,
+)
+
+Item = TypeVar("Item")
+ADA, BOB = profile_id("ada"), profile_id("bob")
+
+
+def paged(read: Callable[[str | None, int], Page[Item]], size: int) -> list[Item]:
+    """Return a whole list, read in pages of `size`."""
+    page = read(None, size)
+    found = list(page.items)
+    while page.next is not None:
+        assert len(page.items) == size
+        page = read(page.next, size)
+        found += page.items
+    return found
+
+
+def decision(after: float, outcome: str = "sent") -> Decision:
+    """Return a decision about Ada."""
+    return Decision(
+        profile=ADA, at=at(after), kind=Decided.STEP, outcome=outcome, run=run_id("r"), values={"total": 1}
+    )
+
+
+class PersonReadingContract:
+    """One person's page."""
+
+    def test_a_person_is_found_with_everything_that_belongs_to_them(
+        self, store: Store, reading: Reading
+    ) -> None:
+        ada = profile("ada", traits={"n": 1})
+        write(store, Changes(profiles={ADA: ada}, identifiers=[(email("ada"), ADA)]))
+        ada.identifiers = [email("ada")]
+
+        assert reading.find(email("ada")) == ADA
+        assert reading.profile(ADA) == ada
+        assert reading.find(email("bob")) is None
+        assert reading.profile(BOB) is None
+
+    def test_a_merged_profile_leads_to_the_one_that_is_left(self, store: Store, reading: Reading) -> None:
+        write(store, people("ada", "bob", "cyd"))
+        write(store, Changes(merges=[(profile_id("cyd"), BOB)]))
+        write(store, Changes(merges=[(BOB, ADA)]))
+
+        assert [reading.survivor(profile_id(name)) for name in ("ada", "bob", "cyd")] == [ADA] * 3
+
+    def test_audiences_and_their_members(self, store: Store, reading: Reading) -> None:
+        write(store, people("ada", "bob"))
+        members = [("vip", ADA, 1), ("new", ADA, 2), ("vip", BOB, 3), ("vip", profile_id("nameless"), 4)]
+        changes = [
+            MembershipChange(profile=who, audience=audience, member=True, at=at(after))
+            for audience, who, after in members
+        ]
+        write(store, Changes(memberships=changes))
+
+        assert reading.audiences(ADA) == [
+            Membership(audience="new", since=at(2)),
+            Membership(audience="vip", since=at(1)),
+        ]
+        assert (reading.audience_size("vip"), reading.audience_size("none")) == (3, 0)
+        names: dict[ProfileId, list[str]] = {
+            member.profile: [name.value for name in member.identifiers]
+            for member in paged(lambda after, limit: reading.members("vip", after, limit), 2)
+        }
+        assert names == {ADA: [email("ada").value], BOB: [email("bob").value], profile_id("nameless"): []}
+        assert list(names) == sorted(names)
+
+    def test_consents_and_suppressions_in_force(self, store: Store, reading: Reading) -> None:
+        with store.transaction() as tx:
+            tx.consents.append(
+                [
+                    consent(ConsentState.SUBSCRIBED, 1),
+                    consent(ConsentState.UNSUBSCRIBED, 2, address=None, profile=ADA),
+                    consent(ConsentState.PENDING, 3, address="+9"),
+                ],
+                [
+                    suppression(1),
+                    SuppressionEntry(
+                        channel="sms", address="+9", reason="x", at=NOON, source="", lifted=True
+                    ),
+                ],
+            )
+
+        assert reading.consents(ADA, [ADDRESS]) == [
+            Subscription(channel="sms", topic="news", state="unsubscribed", at=at(2), source="test"),
+            Subscription(
+                channel="sms", topic="news", state="subscribed", at=at(1), source="test", address=ADDRESS
+            ),
+        ]
+        assert reading.consents(BOB) == []
+        assert reading.suppressions([ADDRESS, "+9"]) == [
+            Suppression(channel="sms", address=ADDRESS, reason="hard_bounce", at=at(1), source="test")
+        ]
+
+    @pytest.mark.parametrize("size", [1, 2, 5])
+    def test_lists_are_read_in_pages_newest_first(self, store: Store, reading: Reading, size: int) -> None:
+        ended = [run("ada", f"r{n}", key=str(n), entered_at=at(n % 3), ended_at=at(9)) for n in range(5)]
+        asked = [delivery("ada", f"d{n}", asked_at=at(n % 3)) for n in range(5)]
+        happened = [event("ada", "A", n % 3, id=f"e{n}", arrival=n % 2) for n in range(5)]
+        decided = [decision(n % 3, str(n)) for n in range(5)]
+        write(store, Changes(events=happened, decisions=decided, runs={one.id: one for one in ended}))
+        save(store, *asked, delivery("bob", "other"))
+
+        entered = paged(lambda after, limit: reading.runs(ADA, after, limit), size)
+        deliveries = paged(lambda after, limit: reading.deliveries(ADA, after, limit), size)
+        events = paged(lambda after, limit: reading.events(ADA, after, limit), size)
+        decisions = paged(lambda after, limit: reading.decisions(ADA, after, limit), size)
+
+        assert entered == sorted(ended, key=lambda one: (one.entered_at, one.id), reverse=True)
+        assert [one.delivery for one in deliveries] == sorted(
+            asked, key=lambda one: (one.asked_at, one.id), reverse=True
+        )
+        assert events == sorted(happened, key=lambda one: (one.timestamp, one.arrival, one.id), reverse=True)
+        assert [one.outcome for one in decisions] == ["2", "4", "1", "3", "0"]
+        assert decisions[0] == decision(2, "2")
+
+    def test_what_comes_in_meanwhile_does_not_shift_the_next_page(
+        self, store: Store, reading: Reading
+    ) -> None:
+        write(store, Changes(decisions=[decision(n, str(n)) for n in range(3)]))
+        first = reading.decisions(ADA, limit=2)
+
+        write(store, Changes(decisions=[decision(9, "new")]))
+
+        assert [one.outcome for one in reading.decisions(ADA, first.next, 2).items] == ["0"]
+
+    def test_a_cursor_of_nobody_is_refused(self, reading: Reading) -> None:
+        for nonsense in ("", "x", "2026-07-01~x", "2026-07-01T00:00:00+00:00~nonsense"):
+            for read in (reading.runs, reading.deliveries, reading.events, reading.decisions):
+                with pytest.raises(CursorError):
+                    read(ADA, nonsense, 1)
+            for listed in (reading.recent_deliveries, reading.unknown_deliveries, reading.quarantine):
+                with pytest.raises(CursorError):
+                    listed(nonsense, 1)
+
+    def test_a_page_shows_what_a_merge_brought(self, store: Store, reading: Reading) -> None:
+        write(store, people("ada", "bob"))
+        sent = delivery("bob", "d", Mark.ACCEPTED)
+        receipt = ReceiptRow(delivery=sent.id, profile=BOB, receipt_id="1", mark=Mark.OPENED, at=NOON)
+        write(
+            store,
+            Changes(
+                deliveries={sent.id: sent},
+                receipts=[receipt],
+                decisions=[Decision(profile=BOB, at=NOON, kind=Decided.SEND, outcome="sent")],
+            ),
+        )
+
+        write(store, Changes(merges=[(BOB, ADA)]))
+
+        (seen,) = reading.deliveries(ADA).items
+        (decided,) = reading.decisions(ADA).items
+        assert (seen.delivery.profile, seen.receipts[0].profile, decided.profile) == (ADA, ADA, ADA)
+        assert reading.deliveries(BOB).items == []
+
+
+class ProjectReadingContract:
+    """Lists and numbers of the whole project."""
+
+    def test_a_delivery_is_shown_with_its_receipts_oldest_first(self, store: Store, reading: Reading) -> None:
+        sent = delivery("ada", "d", Mark.ACCEPTED)
+        receipts = [
+            ReceiptRow(
+                delivery=sent.id,
+                profile=ADA,
+                receipt_id=name,
+                mark=mark,
+                at=at(after),
+                provider="twilio",
+                data={"url": "x"},
+            )
+            for name, mark, after in (("b", Mark.OPENED, 2), ("a", Mark.DELIVERED, 1))
+        ]
+        write(store, Changes(deliveries={sent.id: sent}, receipts=receipts))
+
+        seen = reading.delivery(sent.id)
+
+        assert seen is not None
+        assert (seen.delivery, list(seen.receipts)) == (sent, receipts[::-1])
+        assert reading.delivery(delivery_id("none")) is None
+
+    def test_recent_unknown_and_quarantined_are_listed(self, store: Store, reading: Reading) -> None:
+        save(
+            store,
+            *(delivery("ada", f"d{n}", Mark.UNKNOWN, due_at=at(n)) for n in range(3)),
+            delivery("bob", "q"),
+        )
+        facts = [
+            Quarantined(
+                source="s", reason="bad", detail=str(n), payload=b"\xff", received_at=at(n), lane=n or None
+            )
+            for n in range(3)
+        ]
+        with store.transaction() as tx:
+            tx.inbox.quarantine(facts)
+
+        recent = paged(lambda after, limit: reading.recent_deliveries(after, limit), 3)
+        unknown = paged(lambda after, limit: reading.unknown_deliveries(after, limit), 2)
+        kept = paged(lambda after, limit: reading.quarantine(after, limit), 2)
+
+        ids = [one.delivery.id for one in recent]
+        assert (len(ids), ids) == (4, sorted(ids, reverse=True))
+        assert [one.id for one in unknown] == [delivery_id(f"d{n}") for n in range(3)]
+        assert [one.fact for one in kept] == facts[::-1]
+
+    def test_numbers_of_a_journey(self, store: Store, reading: Reading) -> None:
+        write(
+            store,
+            runs(
+                run("ada", "1", visits={"hello": 1, "wait": 2}, step="wait"),
+                run("bob", "2", visits={"hello": 1}, step="hello"),
+                run("cyd", "3", visits={"hello": 1}, ended_at=at(1), reason="goal", goal_at=at(1)),
+                run("dan", "4", version=2, visits={"hello": 1}, ended_at=at(1), reason="completed"),
+                run("eve", "5", journey="other", visits={"hello": 1}),
+            ),
+        )
+        save(
+            store,
+            delivery("ada", "a", Mark.ACCEPTED, journey="welcome"),
+            delivery("bob", "b", Mark.ACCEPTED, journey="welcome"),
+            delivery("bob", "c", Mark.SKIPPED, journey="welcome", reason="capped"),
+            delivery("bob", "d", Mark.SKIPPED, journey="other"),
+        )
+
+        assert reading.journey("welcome") == JourneyNumbers(
+            funnel=[
+                StepNumbers(version=1, step="hello", entered=3, waiting=1),
+                StepNumbers(version=1, step="wait", entered=1, waiting=1),
+                StepNumbers(version=2, step="hello", entered=1, waiting=0),
+            ],
+            active={1: 2},
+            ended={"goal": 1, "completed": 1},
+            goals=1,
+            deliveries=[
+                StatusCount(channel="sms", status="accepted", reason=None, count=2),
+                StatusCount(channel="sms", status="skipped", reason="capped", count=1),
+            ],
+        )
+        assert [one.left for one in reading.journey("welcome").funnel] == [2, 0, 1]
+        assert reading.journey("nobody's") == JourneyNumbers()
+
+    def test_totals_count_what_a_later_fact_implies(self, store: Store, reading: Reading) -> None:
+        def told(name: str, *marks: Mark, channel: Channel = Channel.SMS, **fields: object) -> Delivery:
+            return delivery("ada", name, *marks, journey="welcome", channel=channel, **fields)
+
+        write(store, runs(run("ada", "1"), run("bob", "2"), run("cyd", "3", journey="silent", ended_at=NOON)))
+        save(
+            store,
+            told("replied", Mark.ACCEPTED, Mark.CLICKED, Mark.REPLIED),
+            told("opened", Mark.OPENED),
+            told("sent", Mark.ACCEPTED, Mark.SENT),
+            told("failed", Mark.ACCEPTED, Mark.UNDELIVERED),
+            told("unknown", Mark.UNKNOWN),
+            told("queued"),
+            told("capped", Mark.SKIPPED, reason="capped", channel=Channel.EMAIL),
+            delivery("ada", "free", Mark.DELIVERED, channel=Channel.EMAIL),
+        )
+
+        totals = reading.totals()
+
+        of_sms: dict[str, Any] = {
+            "sent": 4,
+            "delivered": 2,
+            "opened": 2,
+            "clicked": 1,
+            "replied": 1,
+            "failed": 1,
+            "unknown": 1,
+        }
+        assert totals.journeys == {
+            "welcome": Counts(entered=2, skipped={"capped": 1}, **of_sms),
+            "silent": Counts(entered=1),
+        }
+        assert totals.channels == {
+            "sms": Counts(entered=6, **of_sms),
+            "email": Counts(entered=2, sent=1, delivered=1, skipped={"capped": 1}),
+        }
+
+    def test_an_empty_project_is_idle(self, reading: Reading) -> None:
+        assert reading.is_idle(NOON)
+        assert not reading.any_delivered()
+        assert set(reading.queues(NOON).values()) == {0}
+        assert (reading.lags(NOON), reading.untimed()) == ({}, {})
+
+    def test_queues_tell_what_waits_and_for_how_long(self, store: Store, reading: Reading) -> None:
+        with store.transaction() as tx:
+            tx.inbox.add([fact("a", received_at=at(-5)), fact("b", lane=3, received_at=at(-2.5))])
+            tx.inbox.quarantine([Quarantined(source="", reason="", detail="", payload=b"", received_at=NOON)])
+            tx.jobs.save(Job(name="b", kind="backfill"))
+            tx.write(timers(timer("ada", "x", -3), timer("ada", "y", 1)))
+            tx.write(runs(run("ada"), run("bob", ended_at=NOON)))
+            tx.definitions.publish([])
+        save(
+            store,
+            delivery("ada", "q", Mark.QUEUED, due_at=at(-1)),
+            delivery("ada", "h", Mark.HELD, due_at=at(1)),
+            delivery("ada", "s", Mark.SENDING, lease_until=at(9)),
+            delivery("ada", "u", Mark.UNKNOWN),
+        )
+
+        assert reading.queues(NOON) == {
+            "inbox": 2,
+            "inbox_oldest_seconds": 5,
+            "timers_due": 1,
+            "timers_due_oldest_seconds": 3,
+            "deliveries_due": 1,
+            "deliveries_due_oldest_seconds": 1,
+            "sending": 1,
+            "unknown": 1,
+            "quarantine": 1,
+            "jobs": 1,
+            "deliveries_later": 1,
+            "active_runs": 1,
+            "epoch": 1,
+        }
+        assert reading.lags(NOON) == {7: 5, 3: 2.5}
+
+    @pytest.mark.parametrize(
+        ("busy", "until"),
+        [
+            (lambda tx: tx.inbox.add([fact("a")]), NOON),
+            (lambda tx: tx.write(timers(timer("ada", "x", 0))), NOON),
+            (lambda tx: tx.deliveries.save([delivery("ada", "q", Mark.QUEUED)]), NOON),
+            (lambda tx: tx.deliveries.save([delivery("ada", "s", Mark.SENDING, lease_until=at(1))]), NOON),
+            (lambda tx: tx.deliveries.save([delivery("ada", "u", Mark.UNKNOWN, due_at=at(1))]), NOON),
+            (lambda tx: tx.jobs.save(Job(name="b", kind="backfill")), NOON),
+        ],
+        ids=["fact", "timer", "delivery", "call", "question", "job"],
+    )
+    def test_whoever_has_work_is_not_idle(
+        self, store: Store, reading: Reading, busy: Callable[[object], object], until: datetime
+    ) -> None:
+        with store.transaction() as tx:
+            busy(tx)
+
+        assert not reading.is_idle(until)
+
+    def test_work_of_tomorrow_leaves_today_idle(self, store: Store, reading: Reading) -> None:
+        write(store, timers(timer("ada", "x", 1)))
+        save(store, delivery("ada", "q", Mark.HELD, due_at=at(1)))
+
+        assert reading.is_idle(NOON)
+
+    def test_a_run_without_a_timer_is_told_from_one_with(self, store: Store, reading: Reading) -> None:
+        write(
+            store,
+            runs(
+                run("ada", "1"), run("bob", "2"), run("cyd", "3", ended_at=NOON), run("dan", "4", step=None)
+            ),
+        )
+        write(store, timers(timer("ada", run_id("1"), 60)))
+
+        assert reading.untimed() == {("welcome", 1, "wait"): 1, ("welcome", 1, None): 1}
+
+    @pytest.mark.parametrize(
+        ("marks", "told"),
+        [
+            ((Mark.ACCEPTED,), False),
+            ((Mark.DELIVERED,), True),
+            ((Mark.CLICKED,), True),
+            ((Mark.FAILED,), False),
+        ],
+    )
+    def test_the_first_delivered_is_noticed(
+        self, store: Store, reading: Reading, marks: tuple[Mark, ...], told: bool
+    ) -> None:
+        save(store, delivery("ada", "d", *marks))
+
+        assert reading.any_delivered() is told
