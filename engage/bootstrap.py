@@ -22,8 +22,10 @@ from engage.domain.ids import DeliveryId
 from engage.domain.token import Confirm, Preferences, Viewed, make_token
 from engage.embedded import embedded
 from engage.engine.backfill import Backfill
+from engage.engine.broadcast import Broadcast
 from engage.engine.deliver import Deliver
 from engage.engine.digest import Digest
+from engage.engine.operate import Operate
 from engage.engine.publish import Publish
 from engage.engine.rendering import Requests
 from engage.engine.settle import Settle
@@ -229,9 +231,19 @@ class Runtime:
         return Backfill(self.store, self.compiled.catalog_of)
 
     @cached_property
+    def broadcast(self) -> Broadcast:
+        """Ticks and signals → many people."""
+        return Broadcast(self.store, self.compiled.catalog_of)
+
+    @cached_property
     def publish(self) -> Publish:
         """Definitions become live."""
         return Publish(self.store)
+
+    @cached_property
+    def operate(self) -> Operate:
+        """What operators change, on the audit trail."""
+        return Operate(self.store)
 
     @cached_property
     def catalog(self) -> LiveCatalog:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
+from pydantic import BaseModel
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog, JourneyState, LiveJourney
@@ -13,7 +14,9 @@ from engage.domain.project_settings import ProjectSettings
 from engage.engine.publish import Source
 from engage.ports.storage import StoredDefinition, Transaction
 from engage.ports.templating import Renderer
+from engage.project.kinds import Kind
 from engage.project.load import Project, load_source
+from engage.project.meaning import meaning_of
 from engage.project.problem import Level, Problem
 from engage.project.template_files import TemplateSource as TemplateFiles
 from engage.templating import TemplateSet, TemplateSource, compile_templates
@@ -154,9 +157,17 @@ def template_problems(project: Project) -> list[Problem]:
 
 
 def sources_of(project: Project) -> list[Source]:
-    """Return a project's definitions as they are published."""
+    """Return a project's definitions as they are published; an edit without a change of meaning is no change."""
+    forms: dict[str, Mapping[str, BaseModel | TemplateFiles]] = {
+        Kind.JOURNEY: project.journeys,
+        Kind.AUDIENCE: project.audiences,
+        Kind.TRAIT: project.traits,
+        Kind.TEMPLATE: project.templates,
+    }
     found: list[Source] = []
     for key, text in project.sources.items():
         kind, _, name = key.partition("/")
-        found.append(Source(kind=kind, name=name, text=text))
+        form = project.settings if kind == Kind.SETTINGS else forms[kind].get(name)
+        meaning = None if form is None else meaning_of(form)
+        found.append(Source(kind=kind, name=name, text=text, meaning=meaning))
     return found

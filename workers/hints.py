@@ -7,7 +7,7 @@ from time import monotonic
 import structlog
 from celery import Celery
 
-from engage.domain.delivery import Channel, Priority
+from engage.domain.delivery import CALLS, Channel, Priority
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +23,8 @@ def queue_of(channel: Channel, priority: Priority) -> str:
     """Return the queue whose workers release this kind of delivery."""
     if priority is Priority.URGENT:
         return "urgent"
+    if channel in CALLS:
+        return "sync"
     return {Channel.EMAIL: "email", Channel.VOICE: "voice"}.get(channel, "sms")
 
 

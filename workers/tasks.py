@@ -81,6 +81,18 @@ def backfill(job: str) -> None:
             return
 
 
+@app.task(name="workers.tasks.broadcast")
+def broadcast(job: str) -> None:
+    """Take turns of a tick, a signal or a broadcast; one that goes on without a pause is hinted again."""
+    engine = runtime()
+    for _ in range(TURNS):
+        now = engine.clock.now()
+        done = engine.broadcast.turn(job, now)
+        if done is None or done.finished or (done.due is not None and done.due > now):
+            return
+    broadcast.apply_async((job,), queue="engine", expires=5)
+
+
 @app.task(name="workers.tasks.sweep")
 def sweep() -> None:
     """Find work that nobody hinted at, and hint at it."""
@@ -94,3 +106,5 @@ def sweep() -> None:
         settle.apply_async(queue="engine", expires=30)
     for job in found.jobs:
         backfill.apply_async((job,), queue="engine", expires=5)
+    for job in found.broadcasts:
+        broadcast.apply_async((job,), queue="engine", expires=5)

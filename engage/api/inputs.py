@@ -12,8 +12,8 @@ from engage.api.answers import ApiError
 from engage.api.auth import Caller, Scope, authorized
 from engage.api.bodies import headers_of, read_body
 from engage.api.deps import ApiDeps, IdempotencyKeys
-from engage.domain.delivery import Channel
 from engage.domain.fact import Identifier, Json
+from engage.domain.forms import ChannelField
 from engage.engine.accept_requests import UnknownPersonError, person_named
 from engage.engine.canonical import Refused, Unfit, read_item
 from engage.engine.canonical_rules import Rules
@@ -34,7 +34,7 @@ class SubscriptionChange(Wanted, frozen=True):
     """One line of `PUT /v1/subscriptions`."""
 
     profile: Name
-    channel: Channel
+    channel: ChannelField
     state: Literal["subscribed", "unsubscribed"]
     topic: Name | None = None
     source: Annotated[str, msgspec.Meta(max_length=200)] = "api"
@@ -63,7 +63,7 @@ class StartRequest(Wanted, frozen=True):
 class SendRequest(Wanted, frozen=True, rename={"variables": "with"}):
     """`POST /v1/deliveries`."""
 
-    channel: Channel
+    channel: ChannelField
     profile: Name | None = None
     to: Name | None = None
     template: Name | None = None

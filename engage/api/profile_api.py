@@ -52,7 +52,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         known = _traits(deps, profile, kind)
         wanted = _names(include)
         names = sorted(name for name in known if wanted is None or name in wanted)
-        part, cursor = _cut(request, [name for name in names if after is None or name > after], limit)
+        part, cursor = _cut(request, [name for name in names if not after or name > after], limit)
         return json_response(
             {"traits": {name: _trait(profile, name, known[name], verbose) for name in part}, "cursor": cursor}
         )
@@ -109,7 +109,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         keys = [
             key
             for key in sorted(by_key, reverse=not ascending)
-            if after is None or (key > after if ascending else key < after)
+            if not after or (key > after if ascending else key < after)
         ]
         part, cursor = _cut(request, keys, limit)
         names = [_named(name) for name in profile.identifiers]

@@ -34,18 +34,25 @@ class Client:
             ClientError: no answer, or one that is no 2xx.
         """
         data = None if body is None else json.dumps(body).encode()
-        try:
-            if self._connection is None:
-                self._connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-            self._connection.request(method, path, data, self._headers)
-            answer = self._connection.getresponse()
-            raw = answer.read()
-        except (OSError, http.client.HTTPException) as exc:
-            self.close()
-            raise ClientError(f"{self._host}:{self._port} does not answer: {exc}") from exc
-        if answer.status >= 300:
-            raise ClientError(f"{method} {path}: {answer.status} {raw[:300].decode(errors='replace')}")
+        for again in (self._connection is not None, False):
+            try:
+                status, raw = self._once(method, path, data, timeout)
+                break
+            except (OSError, http.client.HTTPException) as exc:
+                # A kept connection may have been closed meanwhile; what is sent twice carries its own identity.
+                self.close()
+                if not again:
+                    raise ClientError(f"{self._host}:{self._port} does not answer: {exc}") from exc
+        if status >= 300:
+            raise ClientError(f"{method} {path}: {status} {raw[:300].decode(errors='replace')}")
         return json.loads(raw) if raw else None
+
+    def _once(self, method: str, path: str, data: bytes | None, timeout: float) -> tuple[int, bytes]:
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        self._connection.request(method, path, data, self._headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
 
     def __enter__(self) -> "Client":
         """Close the connection at the end of the block."""

@@ -7,11 +7,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import click
 from rich.console import Console
@@ -30,8 +32,9 @@ from engage.settings import Settings, load_settings
 
 SPEED = 5400.0
 """Shop seconds in a second once the time-lapse begins: an hour and a half."""
-LIVE_SECONDS = 10.0
-"""Before that, so many real seconds at real speed: sign-ups, codes, orders."""
+LIVE_SECONDS = 8.0
+"""Before that, so many seconds at real speed, and until all is done that was due: sign-ups, codes, orders."""
+LIVE_SECONDS_MOST = 45.0
 SHOP_HOURS = 84.0
 READY_SECONDS = 90.0
 PATIENCE_SECONDS = 60.0
@@ -149,29 +152,36 @@ def play(stage: Stage, runtime: Runtime, people: int, console: Console) -> Verdi
     """Wait until everything answers, play the story on the clock, and audit what came of it."""
     wait_until_ready(stage)
     warm_up(stage, runtime)
-    stage.clock.begin(datetime.now(UTC) + timedelta(seconds=LIVE_SECONDS))
     acts = story(people)
     player = threading.Thread(target=perform, args=(stage, acts), daemon=True)
-    watcher = threading.Thread(target=speed_up, args=(stage,), daemon=True)
     player.start()
-    watcher.start()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
-        until = stage.clock.sleep_until
-        end = shop_time(stage, SHOP_HOURS)
+        look = partial(look_at, stage, runtime, live)
+        live_until_done(runtime, look)
+        speed_up(stage)
+        end = stage.clock.now() + timedelta(hours=SHOP_HOURS)
         while stage.clock.now() < end or player.is_alive():
-            live.update(progress(runtime.reading.totals(), stage.clock.now()))
-            note_first_delivery(stage, runtime)
-            until(min(end, stage.clock.now() + timedelta(seconds=0.4 * SPEED)))
-            time.sleep(0.2)
+            look()
         settle_down(runtime)
     with Client(stage.sandbox) as sandbox:
         return audit(stage_facts(stage), runtime.reading, sandbox, runtime.clock.now())
 
 
-def shop_time(stage: Stage, hours: float) -> datetime:
-    """Return the instant on the shop's clock, so many hours after the time-lapse began."""
-    assert stage.clock.began is not None
-    return stage.clock.now_at(stage.clock.began) + timedelta(hours=hours)
+def look_at(stage: Stage, runtime: Runtime, live: Live) -> None:
+    """Show how far the shop is, and note the first delivery."""
+    live.update(progress(runtime.reading.totals(), stage.clock.now()))
+    if not stage.ready and runtime.reading.any_delivered():
+        stage.ready = time.monotonic() - stage.began
+    time.sleep(0.25)
+
+
+def live_until_done(runtime: Runtime, look: Callable[[], None]) -> None:
+    """Let the first minutes pass at real speed, until everything that was due is done."""
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < LIVE_SECONDS_MOST:
+        look()
+        if passed > LIVE_SECONDS and runtime.reading.is_idle(runtime.clock.now()):
+            return
 
 
 def wait_until_ready(stage: Stage) -> None:
@@ -224,10 +234,12 @@ def _act(
     profile = f"user_id:{act.person}"
     match act.kind:
         case "identify":
-            events.call("POST", "/v1/identify", {"userId": act.person, "traits": act.body})
+            events.call(
+                "POST", "/v1/identify", {"userId": act.person, "traits": act.body, "messageId": str(uuid4())}
+            )
             stage.sent_facts += 1
         case "track":
-            events.call("POST", "/v1/track", {"userId": act.person, **act.body})
+            events.call("POST", "/v1/track", {"userId": act.person, **act.body, "messageId": str(uuid4())})
             stage.sent_facts += 1
         case "subscribe":
             wish = {"profile": profile, "state": "subscribed", "source": "checkout", **act.body}
@@ -249,17 +261,11 @@ def _act(
 
 
 def speed_up(stage: Stage) -> None:
-    """Tell the sandbox when the time-lapse begins."""
-    assert stage.clock.began is not None
-    time.sleep(max(0.0, (stage.clock.began - datetime.now(UTC)).total_seconds()))
+    """Begin the time-lapse, for us and for the sandbox."""
+    stage.clock.begin(datetime.now(UTC) + timedelta(seconds=1))
+    time.sleep(1.0)
     with Client(stage.sandbox) as sandbox:
         sandbox.call("POST", "/_sandbox/clock", {"speed": SPEED})
-
-
-def note_first_delivery(stage: Stage, runtime: Runtime) -> None:
-    """Take the time at which the first delivery was delivered."""
-    if not stage.ready and runtime.reading.any_delivered():
-        stage.ready = time.monotonic() - stage.began
 
 
 def settle_down(runtime: Runtime) -> None:

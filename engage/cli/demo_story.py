@@ -119,7 +119,7 @@ def _mailbox(number: int, name: str) -> str:
 
 def _plot(number: int, user: str, random: Random) -> Iterator[Act]:
     minute = 1 / 60
-    begin = 0.002 + random.random() * 2 * minute
+    begin = (1 + 4 * random.random()) / 3600  # in the first seconds, which pass at real speed
     total = random.randint(40, 700)
     cart = {
         "cart_id": f"cart-{number}",

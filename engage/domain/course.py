@@ -6,7 +6,6 @@ from typing import Any
 
 from engage.domain.catalog import LiveJourney
 from engage.domain.decision import Decided, EndReason
-from engage.domain.delivery import Mark
 from engage.domain.ids import RunId
 from engage.domain.journey import Journey
 from engage.domain.person import Person
@@ -63,7 +62,7 @@ def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps
     run.ended_at, run.reason = turn.now, str(reason)
     run.due_at = run.look_at = None
     run.state = {}
-    _cancel_sends(turn, run)
+    turn.cancel_sends(run, reason=run.reason)
     turn.keep_run(person, run)
     turn.decide(
         person,
@@ -112,15 +111,6 @@ def _walk_on_exit(turn: Turn, person: Person, run: Run, journey: Journey) -> Non
                 node = node.after
             case End():
                 return
-
-
-def _cancel_sends(turn: Turn, run: Run) -> None:
-    for delivery in list(turn.deliveries.values()):
-        if delivery.run == run.id and delivery.waits_for_release():
-            delivery.add(Mark.CANCELED)
-            delivery.due_at = None
-            delivery.reason = run.reason
-            turn.changes.deliveries[delivery.id] = delivery
 
 
 def begin_run(

@@ -11,7 +11,7 @@ from engage.domain.ids import DeliveryId, ProfileId, RunId
 
 
 class Channel(StrEnum):
-    """The ways to reach a person."""
+    """The ways to reach a person, and the three to reach other systems on a person's behalf (`CALLS`)."""
 
     EMAIL = "email"
     SMS = "sms"
@@ -19,6 +19,15 @@ class Channel(StrEnum):
     WHATSAPP = "whatsapp"
     VOICE = "voice"
     CHAT = "chat"
+    WEBHOOK = "webhook"
+    SYNC = "sync"
+    HANDOFF = "handoff"
+
+
+CALLS = frozenset({Channel.WEBHOOK, Channel.SYNC, Channel.HANDOFF})
+"""Calls to other systems: reserved, made and settled like deliveries, but no message and nobody's consent."""
+REACHING = tuple(channel for channel in Channel if channel not in CALLS)
+"""The channels on which a person can be reached: what a marketer names."""
 
 
 class Mark(StrEnum):
@@ -79,6 +88,7 @@ _CALL_ORDER = (
     Mark.ACCEPTED,
 )
 
+_CALLED = frozenset({Channel.VOICE, Channel.HANDOFF})
 _IMPLIES: dict[Mark, tuple[Mark, ...]] = {
     Mark.SENT: (Mark.ACCEPTED,),
     Mark.DELIVERED: (Mark.SENT,),
@@ -234,7 +244,7 @@ class Delivery(msgspec.Struct, kw_only=True):
 def status_of(marks: Iterable[Mark], channel: Channel, phase: Mark = Mark.QUEUED) -> Mark:
     """Return the status that a set of facts gives: order-free, idempotent, total; without any, the phase."""
     seen = reached(marks)
-    order = _CALL_ORDER if channel is Channel.VOICE else _MESSAGE_ORDER
+    order = _CALL_ORDER if channel in _CALLED else _MESSAGE_ORDER
     for mark in order:
         if mark in seen:
             return mark

@@ -19,7 +19,7 @@ from engage.domain.walk import plain
 class Candidate:
     """Somebody a trigger looks at: what they would enter with."""
 
-    __slots__ = ("entry", "entry_event", "key", "run_id", "since", "started_by")
+    __slots__ = ("entry", "entry_event", "key", "punctual", "run_id", "since", "started_by")
 
     def __init__(
         self,
@@ -30,21 +30,22 @@ class Candidate:
         started_by: str | None = None,
         key: str | None = None,
         run_id: RunId | None = None,
+        punctual: bool = False,
     ) -> None:
-        """`since` is the timestamp of what triggers; `key` is given only where the caller named it."""
+        """`since` is the timestamp of what triggers; `key` is given only where the caller named it.
+
+        `punctual`: it was judged not to be late when it came in, however long its turn took to come.
+        """
         self.entry, self.entry_event, self.since = entry, entry_event, since
         self.started_by, self.key, self.run_id = started_by, key, run_id
+        self.punctual = punctual
 
 
 def enter(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -> Run | None:
     """Let a person enter a journey, or record why not; the first refusal of the vocabulary's order counts."""
     key = _key(turn, person, live, candidate)
     inside = None if key is None else _inside(person, live.name, key)
-    refusal, values = _refusal(turn, person, live, candidate, key, inside)
-    if refusal is not None or key is None:
-        turn.decide(
-            person, Decided.ENTRY, "refused", journey=live.name, reason=str(refusal), values=dict(values)
-        )
+    if refused(turn, person, live, candidate) or key is None:
         return None
     if inside is not None:
         finish(turn, person, inside, EndReason.REPLACED)
@@ -64,13 +65,25 @@ def enter(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -
     )
 
 
+def refused(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -> bool:
+    """Return whether a person may not enter now, and record why."""
+    key = _key(turn, person, live, candidate)
+    inside = None if key is None else _inside(person, live.name, key)
+    refusal, values = _refusal(turn, person, live, candidate, key, inside)
+    if refusal is not None:
+        turn.decide(
+            person, Decided.ENTRY, "refused", journey=live.name, reason=str(refusal), values=dict(values)
+        )
+    return refusal is not None
+
+
 def _refusal(
     turn: Turn, person: Person, live: LiveJourney, candidate: Candidate, key: str | None, inside: Run | None
 ) -> tuple[EntryRefusal | None, Mapping[str, Any]]:
     """Return why this person may not enter, with the values that were looked at."""
     if live.state is not JourneyState.ACTIVE:
         return EntryRefusal.PAUSED, {}
-    if candidate.since < turn.now - turn.catalog.settings.late_events:
+    if not candidate.punctual and candidate.since < turn.now - turn.catalog.settings.late_events:
         return EntryRefusal.LATE, {}
     if key is None:
         return EntryRefusal.NO_KEY, {}

@@ -103,6 +103,8 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome", omit_defaults=True, kw
     opt_out: bool = False
     template_version: int | None = None
     detail: str | None = None
+    answer: Json | None = None
+    """`status` and `body` of the answer to a webhook."""
 
 
 class Receipt(msgspec.Struct, frozen=True, tag="receipt", omit_defaults=True, kw_only=True):

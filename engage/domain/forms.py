@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from engage.domain.delivery import REACHING, Channel
 from engage.domain.expression import (
     Expression,
     ExpressionError,
@@ -164,6 +165,13 @@ def names_match(names: tuple[str, ...], name: str) -> bool:
     return any(name == wanted or (wanted[-1] == "*" and name.startswith(wanted[:-1])) for wanted in names)
 
 
+def _channel(value: object) -> Channel:
+    if isinstance(value, str) and value in REACHING:
+        return Channel(value)
+    *most, last = (f"'{channel}'" for channel in REACHING)
+    raise PydanticKnownError("enum", {"expected": f"{', '.join(most)} or {last}"})
+
+
 def expression_field(place: Place) -> Any:
     """Return the annotated type of an expression that stands at `place`."""
     return Annotated[
@@ -186,6 +194,10 @@ EventNames = Annotated[
     PlainValidator(event_names),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+ChannelField = Annotated[
+    Channel, PlainValidator(_channel), WithJsonSchema({"enum": [str(channel) for channel in REACHING]})
+]
+"""A channel on which a person can be reached."""
 KebabName = Annotated[str, BeforeValidator(_kebab)]
 VariableName = Annotated[str, BeforeValidator(_variable)]
 PlainText = Annotated[str, BeforeValidator(_plain)]

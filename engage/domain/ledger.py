@@ -14,7 +14,7 @@ from engage.domain.consent import (
     ledger_key,
 )
 from engage.domain.decision import Decided
-from engage.domain.delivery import Channel, Delivery, FailReason, HoldReason, Mark, SkipReason, reached
+from engage.domain.delivery import CALLS, Channel, Delivery, FailReason, HoldReason, Mark, SkipReason, reached
 from engage.domain.fact import Outcome, Receipt
 from engage.domain.membership import Touched
 from engage.domain.person import Person
@@ -77,6 +77,8 @@ def event_of(channel: Channel, mark: Mark) -> str | None:
         return _EMAIL_EVENTS.get(mark)
     if channel is Channel.VOICE:
         return _CALL_EVENTS.get(mark)
+    if channel in CALLS:
+        return "Handoff Completed" if (channel, mark) == (Channel.HANDOFF, Mark.COMPLETED) else None
     if mark is Mark.CLICKED:
         return "Link Clicked"
     word = _MESSAGE_EVENTS.get(mark)
@@ -105,7 +107,17 @@ def on_outcome(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome)
             _ended(turn, person, delivery, outcome, mark)
 
 
+def _keep_answer(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
+    """Keep what a webhook answered as `run.<save_as>`, before the run goes on."""
+    name = delivery.variables.get("save_as") if delivery.channel is Channel.WEBHOOK else None
+    run = None if delivery.run is None else person.run(delivery.run)
+    if name is not None and run is not None:
+        run.variables = {**run.variables, name: outcome.answer or {"status": None, "body": None}}
+        turn.changes.runs.setdefault(run.id, run)
+
+
 def _accepted(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
+    _keep_answer(turn, person, delivery, outcome)
     delivery.provider_id = outcome.provider_id or delivery.provider_id
     delivery.segments = outcome.segments or delivery.segments
     delivery.accepted_at = outcome.at
@@ -127,7 +139,7 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
         backoff = min(timedelta(seconds=2 ** min(delivery.attempts, 20)), MAX_BACKOFF)
         delivery.attempts += 1
         due = outcome.retry_at or outcome.at + backoff
-    if due > first + GIVE_UP_AFTER:
+    if due > first + GIVE_UP_AFTER or _tried_enough(delivery):
         failed = Outcome(
             delivery=delivery.id,
             profile=person.id,
@@ -135,12 +147,18 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
             at=outcome.at,
             reason=FailReason.PROVIDER_ERROR,
             code=outcome.code,
+            answer=outcome.answer,
         )
         _ended(turn, person, delivery, failed, Mark.FAILED)
         return
     delivery.reason = HoldReason.RETRY
     delivery.code = outcome.code
     delivery.stand(Mark.HELD, due)
+
+
+def _tried_enough(delivery: Delivery) -> bool:
+    """Return whether a webhook was repeated as often as its step says."""
+    return delivery.channel is Channel.WEBHOOK and delivery.attempts > int(delivery.variables["retries"])
 
 
 def _unknown(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
@@ -154,6 +172,7 @@ def _unknown(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -
 
 
 def _ended(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome, mark: Mark) -> None:
+    _keep_answer(turn, person, delivery, outcome)
     reason, code = outcome.reason, outcome.code
     if outcome.opt_out:
         mark, reason = Mark.SKIPPED, SkipReason.UNSUBSCRIBED
@@ -239,6 +258,8 @@ def _mark(turn: Turn, person: Person, delivery: Delivery, mark: Mark, extra: Map
             properties["machine"] = mark is Mark.OPENED_ANY
         if mark in (Mark.BUSY, Mark.NO_ANSWER, Mark.CANCELED) and delivery.channel is Channel.VOICE:
             properties["code"] = str(mark)
+        if delivery.channel is Channel.HANDOFF:
+            properties["outcome"] = extra.get("reason") or str(mark)
         event = turn.happen(person, name, properties, run=delivery.run, step=delivery.step)
         turn.follows.pop()
     moved = None
@@ -249,12 +270,15 @@ def _mark(turn: Turn, person: Person, delivery: Delivery, mark: Mark, extra: Map
 
 def tell_run(turn: Turn, run: Run, delivery: Delivery, mark: Mark, event: Any) -> Moved | None:
     known = run.deliveries.get(delivery.step or "")
+    moved = Moved(
+        delivery.step or "", mark, delivery.reason, event, delivery=delivery.id, marks=list(delivery.marks)
+    )
     if known is None or known.id != delivery.id:
-        return None
+        return moved if delivery.id in run.state.get("asked", ()) else None
     if mark not in known.marks:
         known.marks = [*known.marks, mark]
         turn.changes.runs.setdefault(run.id, run)
-    return Moved(delivery.step or "", mark, delivery.reason, event)
+    return moved
 
 
 def delivery_properties(delivery: Delivery) -> dict[str, Any]:

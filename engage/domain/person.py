@@ -160,7 +160,7 @@ def address_of(profile: Profile, channel: str) -> str | None:
     """Return a profile's address on a channel, or None."""
     try:
         value = profile.traits.get(_ADDRESS_TRAIT[Channel(channel)])
-    except ValueError:
+    except (KeyError, ValueError):
         return None
     if value is None or isinstance(value, bool | dict | list):
         return None

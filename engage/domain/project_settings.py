@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 
 from engage.domain.consent import Policy, family
 from engage.domain.delivery import Channel
-from engage.domain.forms import DurationField, Form, KebabName, PlainText, mistake
+from engage.domain.forms import ChannelField, DurationField, Form, KebabName, PlainText, mistake
 
 
 def wall_time(value: object) -> time:
@@ -100,7 +100,7 @@ class QuietHoursForm(Form):
 
     from_: WallTime = Field(default=time(21), alias="from")
     to: WallTime = time(8)
-    channels: tuple[Channel, ...] = (Channel.SMS, Channel.MMS, Channel.WHATSAPP, Channel.VOICE)
+    channels: tuple[ChannelField, ...] = (Channel.SMS, Channel.MMS, Channel.WHATSAPP, Channel.VOICE)
     on_quiet: Literal["hold", "skip"] = "hold"
     unknown_zone: Literal["project", "skip"] = "project"
 
@@ -108,7 +108,7 @@ class QuietHoursForm(Form):
 class Cap(Form):
     """At most `limit` accepted, non-transactional sends per person in a rolling `per`."""
 
-    channels: tuple[Channel, ...] | None = None
+    channels: tuple[ChannelField, ...] | None = None
     topic: str | None = None
     limit: int = Field(ge=0)
     per: DurationField
@@ -175,7 +175,7 @@ class ProjectSettings(Form):
     topics: dict[KebabName, Topic] = {}
     quiet_hours: QuietHoursForm | None = QuietHoursForm()
     caps: tuple[Cap, ...] = ()
-    senders: dict[Channel, SenderForm] = {}
+    senders: dict[ChannelField, SenderForm] = {}
     sms: SmsTexts = SmsTexts()
     global_holdout: Share = Decimal(0)
     retention: Retention = Retention()

@@ -324,11 +324,14 @@ def _waits(
             stimulate(turn, person, run, Looked())
 
 
-def begin(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -> None:
-    """Enter and walk the first steps, unless something already processed ends the run before them."""
+def begin(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -> bool:
+    """Enter and walk the first steps, unless something already processed ends the run before them.
+
+    Returns whether the person entered.
+    """
     run = enter(turn, person, live, candidate)
     if run is None:
-        return
+        return False
     journey = live.journey
     scope = RunWalk(turn, person, run, journey).scope()
     for index, rule in enumerate(journey.exit_when):
@@ -337,12 +340,13 @@ def begin(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -
             run.conditions = {**run.conditions, str(index): truth}
             if truth and rule.also_at_entry:
                 finish(turn, person, run, rule.reason, walk_exit_steps=True)
-                return
+                return True
     if _already_over(turn, person, run, journey):
-        return
+        return True
     proceed(turn, person, run, RunWalk(turn, person, run, journey), Go(journey.program.first))
     if run.active:
         _judge_conditions(turn, person, run, journey)
+    return True
 
 
 def _already_over(turn: Turn, person: Person, run: Run, journey: Journey) -> bool:

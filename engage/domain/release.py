@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
 from engage.domain.consent import Consents
-from engage.domain.delivery import Channel, Delivery, HoldReason, SkipReason
+from engage.domain.delivery import CALLS, Channel, Delivery, HoldReason, SkipReason
 from engage.domain.person import address_of
 from engage.domain.profile import Profile
 from engage.domain.timing import QuietHours, next_allowed, zone_of
@@ -59,6 +59,9 @@ def judge(
         return Hold(now + PAUSE_CHECK, HoldReason.PAUSED)
     if "*" in catalog.stopped or delivery.channel in catalog.stopped:
         return Skip(SkipReason.SENDING_STOPPED)
+    if delivery.channel in CALLS:
+        over = delivery.expires_at is not None and now >= delivery.expires_at
+        return Skip(SkipReason.EXPIRED) if over else Release("")
     if delivery.held_out and not transactional:
         return Skip(SkipReason.HOLDOUT)
     address = (delivery.to if delivery.to is not None else address_of(profile, delivery.channel)) or None
@@ -105,7 +108,7 @@ def _by_cap(delivery: Delivery, catalog: Catalog, sent: Iterable[Sent], now: dat
     settings = catalog.settings
     if settings.is_transactional(delivery.topic):
         return None
-    sent = list(sent)
+    sent = [taken for taken in sent if taken[0] not in CALLS]
     for cap in settings.caps:
         if not cap.covers(delivery.channel, delivery.topic):
             continue

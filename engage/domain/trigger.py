@@ -194,6 +194,11 @@ class Trigger(Form):
         """Which of the eight it is."""
         return next(name for name in self.FORMS if getattr(self, name) is not None)
 
+    @property
+    def enters_many(self) -> bool:
+        """Whether one tick or one signal enters many: what they are sent gives way to what single events cause."""
+        return self.schedule is not None or self.signal is not None
+
     @model_validator(mode="after")
     def _exactly_one(self) -> "Trigger":
         forms = [name for name in self.FORMS if getattr(self, name) is not None]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Changes, Timer, TimerKind
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Delivery
+from engage.domain.delivery import Delivery, Mark
 from engage.domain.fact import Start
 from engage.domain.ids import DeliveryId, EventId, uuid7
 from engage.domain.person import Person
@@ -135,6 +135,17 @@ class Turn:
         self.changes.timers[person.id, kind, ref] = timer
         if due_at is not None:
             self.alarms.append(timer)
+
+    def cancel_sends(self, run: Run, *, reason: str | None, step: str | None = None) -> None:
+        """Cancel what a run, or one of its steps, asked for and has not left yet."""
+        for delivery in list(self.deliveries.values()):
+            if delivery.run != run.id or not delivery.waits_for_release():
+                continue
+            if step is None or delivery.step == step:
+                delivery.add(Mark.CANCELED)
+                delivery.due_at = None
+                delivery.reason = reason
+                self.changes.deliveries[delivery.id] = delivery
 
     def happen(
         self,

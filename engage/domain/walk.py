@@ -14,7 +14,7 @@ from engage.domain.consent import (
     state_after,
 )
 from engage.domain.decision import Decided
-from engage.domain.delivery import Delivery, Priority
+from engage.domain.delivery import CALLS, Delivery, Priority
 from engage.domain.expression import Expression, Scope, Text, text_of
 from engage.domain.fact import Identifier, Start
 from engage.domain.ids import DeliveryId, RunId, uuid7
@@ -22,8 +22,7 @@ from engage.domain.journey import Journey
 from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run, StepDelivery
-from engage.domain.steps.base import Node
-from engage.domain.steps.send import Send
+from engage.domain.steps.base import Asked, Node
 from engage.domain.timing import zone_of
 from engage.domain.turn import Follow, Turn
 
@@ -66,46 +65,67 @@ class RunWalk:
         """See `Walk.chosen`."""
         return self.turn.choices.arm(self.person, step)
 
-    def ask(self, node: Node, send: Send) -> None:
+    @property
+    def planned(self) -> datetime:
+        """See `Walk.planned`."""
+        return self.turn.planned or self.now
+
+    def fill_secret(self, data: Any) -> Any:
+        """See `Walk.fill_secret`."""
+        scope = self.scope()
+        scope.secret = marked_secret
+        return fill(data, scope)
+
+    def ask(self, node: Node, asked: Asked) -> str:
         """See `Walk.ask`: `(run, step, visit)` names the delivery, so that asking twice is asking once."""
         visit = self.run.visits.get(node.id, 0) + 1
         self.run.visits = {**self.run.visits, node.id: visit}
-        delivery = self._delivery(node, send, visit)
+        delivery = self._delivery(node, asked, visit)
         self.turn.deliveries[delivery.id] = delivery
         self.turn.changes.deliveries[delivery.id] = delivery
         self.run.deliveries = {
             **self.run.deliveries,
             node.id: StepDelivery(id=delivery.id, channel=delivery.channel),
         }
+        return delivery.id
 
-    def _delivery(self, node: Node, send: Send, visit: int) -> Delivery:
-        form, settings, scope = send.form, self.turn.catalog.settings, self.scope()
-        topic = form.topic or self.journey.topic
-        to = None if form.to is None else form.to.value(scope)
-        expires, asked_at = send.expires, self.turn.planned or self.now
+    def cancel(self, node: Node) -> None:
+        """See `Walk.cancel`."""
+        self.turn.cancel_sends(self.run, reason=None, step=node.id)
+
+    def _delivery(self, node: Node, asked: Asked, visit: int) -> Delivery:
+        topic = None if asked.channel in CALLS else asked.topic or self.journey.topic
+        until = asked.until
+        if until is None and asked.expires is not None:
+            until = self.planned + asked.expires
         return Delivery(
             id=DeliveryId(uuid7(self.now, self.run.id, node.id, str(visit))),
             profile=self.person.id,
             lane=self.person.profile.lane,
-            channel=send.channel,
+            channel=asked.channel,
             topic=topic,
-            template=form.template,
-            text=None if form.text is None else form.text.source,
-            variables=fill(form.with_, scope),
-            to=None if form.to is None else ("" if to is None else text_of(to)),
-            sender=form.sender,
+            template=asked.template,
+            text=asked.text,
+            variables=asked.variables,
+            to=asked.to,
+            sender=asked.sender,
             run=self.run.id,
             journey=self.run.journey,
             version=self.run.version,
             step=node.id,
             visit=visit,
-            priority=Priority.URGENT if settings.is_urgent(topic) else Priority.LIVE,
+            priority=self._priority(topic),
             held_out=self.run.held_out,
             context=_context(self.run),
-            asked_at=asked_at,
+            asked_at=self.planned,
             due_at=self.now,
-            expires_at=None if expires is None else asked_at + expires,
+            expires_at=until,
         )
+
+    def _priority(self, topic: str | None) -> Priority:
+        if self.turn.catalog.settings.is_urgent(topic):
+            return Priority.URGENT
+        return Priority.BULK if self.journey.trigger.enters_many else Priority.LIVE
 
     def happened_since(self, since: datetime, name: str) -> Sequence[Event]:
         """See `Walk.happened_since`: never the event that started the run, nor one that satisfied a wait."""
@@ -216,6 +236,15 @@ class RunWalk:
         return truth
 
 
+SECRET_MARKS = ("\ue000", "\ue001")
+"""What a secret's name stands between until the call leaves: characters for private use."""
+
+
+def marked_secret(name: str) -> str:
+    """Return what stands for a secret in everything that is stored."""
+    return name.join(SECRET_MARKS)
+
+
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return seen values in a form that can be kept as JSON."""
     return {
@@ -238,7 +267,8 @@ def fill(data: Any, scope: Scope) -> Any:
 
 
 def _context(run: Run) -> dict[str, Any]:
-    context: dict[str, Any] = {"entry": run.entry, "run": {**run.variables, "key": run.key or None}}
+    known = {**run.variables, "key": run.key or None, "entered_at": run.entered_at.isoformat()}
+    context: dict[str, Any] = {"entry": run.entry, "run": known}
     if run.event is not None:
         context["event"] = run.event
     return context

@@ -13,11 +13,13 @@ from engage.domain.person import Person
 from engage.domain.react import begin, react
 from engage.domain.resume import archive, resume
 from engage.domain.turn import ByHash, Choices, Turn
+from engage.engine.agenda import leave_inside
 from engage.engine.working_set import load_people, waiting_deliveries
 from engage.ports.storage import Job, StorageBusyError, Store, Transaction
 
 BATCH = 500
 MAX_RACES = 20
+BACKFILL = "backfill"
 
 CatalogOf = Callable[[Transaction], Catalog]
 
@@ -43,7 +45,7 @@ class Backfill:
     def open_jobs(self) -> list[str]:
         """Return the names of the jobs that are not finished."""
         with self._store.transaction() as tx:
-            return [job.name for job in tx.jobs.unfinished()]
+            return [job.name for job in tx.jobs.unfinished() if job.kind == BACKFILL]
 
     def turn(self, name: str, now: datetime) -> Progress | None:
         """Look at the next 500 people of a job; None if there is nothing to do or another worker is at it."""
@@ -66,6 +68,8 @@ class Backfill:
                 job.done += len(page)
             if len(page) < BATCH:
                 job.finished_at = now
+                for journey in _taking_in(job):
+                    leave_inside(tx, self._catalog_of(tx), journey, name)
             tx.jobs.save(job)
             return Progress(name, job.done, max(job.total, job.done), job.finished_at is not None)
 
@@ -79,6 +83,13 @@ class Backfill:
             turn.begin(fact_id=f"{job.name}:{profile_id}", now=now, arrival=0)
             _follow(turn, person, job)
         tx.write(turn.changes)
+
+
+def _taking_in(job: Job) -> list[str]:
+    """Return the journeys that may want who is inside their audience already."""
+    if job.data.get("cause") == "resume":
+        return [str(job.data["journey"])]
+    return list(job.data.get("journeys", ()))
 
 
 def _follow(turn: Turn, person: Person, job: Job) -> None:
@@ -106,6 +117,8 @@ def _take_in(turn: Turn, person: Person, name: str) -> None:
     live = turn.catalog.journeys.get(name)
     if live is None or live.journey.trigger.existing != "include" or live.state is not JourneyState.ACTIVE:
         return
+    if live.journey.trigger.pace is not None:
+        return  # a broadcast takes them in, at that pace, once this job is done
     audience = live.journey.trigger.audience
     if audience is None or any(run.journey == name for run in person.runs):
         return

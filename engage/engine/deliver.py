@@ -11,7 +11,7 @@ import msgspec
 from engage.domain.catalog import Catalog
 from engage.domain.consent import Consents, family, ledger_key
 from engage.domain.delivery import Channel, Delivery, FailReason, HoldReason, Mark, Priority, SkipReason
-from engage.domain.fact import NewFact, Outcome, encode
+from engage.domain.fact import Json, NewFact, Outcome, encode
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import address_of
 from engage.domain.profile import Profile
@@ -237,15 +237,26 @@ def outcome_of(
     replace = msgspec.structs.replace
     match answer:
         case Accepted(provider_id=provider_id, segments=segments):
-            return replace(base, provider_id=provider_id, segments=segments)
+            return replace(base, provider_id=provider_id, segments=segments, answer=_told(answer))
         case Busy(retry_after=wait, code=code):
-            return replace(base, mark=Mark.HELD, code=code, retry_at=None if wait is None else at + wait)
+            retry_at = None if wait is None else at + wait
+            return replace(base, mark=Mark.HELD, code=code, retry_at=retry_at, answer=_told(answer))
         case Rejected(reason=reason, code=code, suppress=suppress, opt_out=opt_out):
             return replace(
-                base, mark=Mark.FAILED, reason=reason, code=code, suppress=suppress, opt_out=opt_out
+                base,
+                mark=Mark.FAILED,
+                reason=reason,
+                code=code,
+                suppress=suppress,
+                opt_out=opt_out,
+                answer=_told(answer),
             )
         case Unknown(code=code):
             return replace(base, mark=Mark.UNKNOWN, code=code)
+
+
+def _told(answer: Accepted | Busy | Rejected) -> Json | None:
+    return None if answer.answer is None else dict(answer.answer)
 
 
 def outcome_fact(delivery: Delivery, outcome: Outcome, at: datetime) -> NewFact:

@@ -22,6 +22,7 @@ from engage.domain.fact import (
     Outcome,
     Receipt,
     Send,
+    Signal,
     Start,
     Wake,
     decode,
@@ -30,6 +31,7 @@ from engage.domain.identity import Mint
 from engage.domain.ids import ProfileId, uuid7
 from engage.domain.replies import REPLY_WINDOW
 from engage.domain.turn import ByHash, Choices, Turn
+from engage.engine.agenda import leave_signal
 from engage.engine.play import Batch, address_identifier, play
 from engage.engine.working_set import load_people, waiting_deliveries
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
@@ -130,6 +132,9 @@ class Digest:
             turn = Turn(catalog=catalog, now=now, choices=self._choices)
             self._load(tx, turn, batch, now)
             play(turn, batch, self._mint)
+            for _, fact in batch.rows:
+                if isinstance(fact, Signal):
+                    leave_signal(tx, catalog, fact, now)
             tx.inbox.remove([row.seq for row, _ in batch.rows])
             tx.write(turn.changes)
             return Digested(

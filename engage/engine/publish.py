@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from engage.engine.agenda import leave_clocks
 from engage.ports.storage import Job, Store, StoredDefinition, Transaction
 
 BACKFILL = "backfill"
@@ -36,6 +37,11 @@ class Published:
     job: str | None = None
     """The backfill that follows, if any."""
 
+    @property
+    def anything(self) -> bool:
+        """Whether it changed anything."""
+        return bool(self.added or self.changed or self.removed)
+
 
 class Publish:
     """The room."""
@@ -55,18 +61,25 @@ class Publish:
     def set_state(self, journey: str, state: str) -> int:
         """Pause, resume or archive a journey and return the new epoch; people follow by a job."""
         with self._store.transaction() as tx:
-            epoch = tx.definitions.set_state("journey", journey, state)
-            cause = {"active": "resume", "archived": "archive"}.get(state)
-            if cause is not None:
-                tx.jobs.save(
-                    Job(
-                        name=f"{cause}:{journey}:{epoch}",
-                        kind=BACKFILL,
-                        data={"cause": cause, "journey": journey},
-                        total=tx.people.count(),
-                    )
-                )
-            return epoch
+            return set_state_in(tx, journey, state)
+
+
+def set_state_in(tx: Transaction, journey: str, state: str) -> int:
+    """Change the state of a journey within a transaction of the caller's."""
+    epoch = tx.definitions.set_state("journey", journey, state)
+    if state == "active":
+        leave_clocks(tx, [journey], epoch)
+    cause = {"active": "resume", "archived": "archive"}.get(state)
+    if cause is not None:
+        tx.jobs.save(
+            Job(
+                name=f"{cause}:{journey}:{epoch}",
+                kind=BACKFILL,
+                data={"cause": cause, "journey": journey},
+                total=tx.people.count(),
+            )
+        )
+    return epoch
 
 
 def publish_in(tx: Transaction, sources: Sequence[Source], *, whole: bool) -> Published:
@@ -97,6 +110,8 @@ def publish_in(tx: Transaction, sources: Sequence[Source], *, whole: bool) -> Pu
         return result
     result.epoch = tx.definitions.publish(new, result.removed)
     result.job = _leave_backfill(tx, new, result)
+    touched = [(stored.kind, stored.name) for stored in new] + result.removed
+    leave_clocks(tx, sorted(name for kind, name in touched if kind == "journey"), result.epoch)
     return result
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import Channel, Delivery
+from engage.domain.delivery import CALLS, Channel, Delivery
 from engage.domain.profile import Profile
 from engage.domain.timing import zone_of
+from engage.engine.calling import call_of
 from engage.ports.channel import Outbound
 from engage.ports.templating import Links, Renderer, RenderRefused, RenderRequest
 
@@ -44,6 +45,8 @@ class Requests:
         opt_out_line: str | None,
     ) -> Rendering:
         """Render one delivery. Never raises for what a template does."""
+        if delivery.channel in CALLS:
+            return Rendering(outbound=call_of(delivery, profile, catalog))
         settings = catalog.settings
         context = delivery.context
         entry = context.get("entry", {})

@@ -9,7 +9,9 @@ from engage.domain.delivery import Channel
 from engage.domain.fact import NewFact
 from engage.domain.identity import Mint
 from engage.domain.turn import Choices
+from engage.engine.agenda import due_of
 from engage.engine.backfill import Backfill
+from engage.engine.broadcast import Broadcast
 from engage.engine.deliver import Deliver
 from engage.engine.digest import Digest
 from engage.engine.publish import Publish
@@ -86,6 +88,7 @@ class World:
             parts.store, parts.catalog_of, parts.senders, parts.clock, hints, stream_window=timedelta(0)
         )
         self.backfill = Backfill(parts.store, parts.catalog_of, parts.choices)
+        self.broadcast = Broadcast(parts.store, parts.catalog_of, parts.choices)
         self.publish = Publish(parts.store)
         self.sweep = Sweep(parts.store)
 
@@ -112,6 +115,8 @@ class World:
             progress = self.backfill.turn(job, self.now)
             while progress is not None and not progress.finished:
                 progress = self.backfill.turn(job, self.now)
+        for job in found.broadcasts:
+            self.broadcast.turn(job, self.now)
         for lane in sorted(found.lanes):
             while self.digest.turn(lane, self.now).more:
                 pass
@@ -120,7 +125,7 @@ class World:
                 pass
         if found.unsettled:
             self.settle.turn()
-        return bool(found.jobs or found.lanes or found.deliveries or found.unsettled)
+        return bool(found.jobs or found.broadcasts or found.lanes or found.deliveries or found.unsettled)
 
     def run_until(self, instant: datetime) -> None:
         """Let time pass: every timer fires and every delivery leaves at its own instant, up to and with `instant`."""
@@ -135,5 +140,5 @@ class World:
 
     def _next_due(self) -> datetime | None:
         with self._store.transaction() as tx:
-            times = [tx.runs.next_due(), tx.deliveries.next_due()]
+            times = [tx.runs.next_due(), tx.deliveries.next_due(), *map(due_of, tx.jobs.unfinished())]
         return min((time for time in times if time is not None), default=None)

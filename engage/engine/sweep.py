@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from engage.domain.delivery import Channel, Priority
+from engage.engine.agenda import KINDS, is_due
 from engage.ports.storage import Store
 
 
@@ -15,6 +16,9 @@ class Found:
     deliveries: set[tuple[Channel, Priority]] = field(default_factory=set)
     unsettled: bool = False
     jobs: list[str] = field(default_factory=list)
+    """Backfills."""
+    broadcasts: list[str] = field(default_factory=list)
+    """Ticks, signals and broadcasts that are due."""
 
 
 class Sweep:
@@ -27,11 +31,13 @@ class Sweep:
     def look(self, now: datetime, machine: datetime | None = None) -> Found:
         """Return what is due at `now`; leases are judged by the machine's own time."""
         with self._store.transaction() as tx:
+            unfinished = tx.jobs.unfinished()
             return Found(
                 lanes=set(tx.inbox.lanes()) | tx.runs.due_lanes(now),
                 deliveries=tx.deliveries.due_work(now),
                 unsettled=bool(
                     tx.deliveries.unknown(now, 1) or tx.deliveries.expired_leases(machine or now, 1)
                 ),
-                jobs=[job.name for job in tx.jobs.unfinished()],
+                jobs=[job.name for job in unfinished if job.kind not in KINDS],
+                broadcasts=[job.name for job in unfinished if job.kind in KINDS and is_due(job, now)],
             )

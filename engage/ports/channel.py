@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from engage.domain.delivery import Channel, FailReason
 from engage.domain.fact import Inbound, Receipt
@@ -41,7 +41,44 @@ class VoiceContent:
     """`off`, `detect` or `voicemail` (waits for the beep)."""
 
 
-Content = SmsContent | EmailContent | VoiceContent
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookContent:
+    """A request to a system of the project's. Repeating it is safe by contract: each attempt carries the same key."""
+
+    url: str
+    method: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    timeout: timedelta | None = None
+    secrets: frozenset[str] = frozenset()
+    """Names of secrets that stand in headers and body (`engage.domain.walk.SECRET_MARKS` around each)."""
+    allow: frozenset[str] = frozenset()
+    """Hosts that may be called although their address is private (`settings.webhooks.allow`)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyncContent:
+    """A profile for another system."""
+
+    destination: str
+    traits: Mapping[str, Any]
+    identifiers: Mapping[str, str]
+    """The newest of each kind."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandoffContent:
+    """A conversation for an agent."""
+
+    target: str
+    workflow: str | None
+    attributes: Mapping[str, Any]
+    identifiers: Mapping[str, str]
+
+
+CallContent = WebhookContent | SyncContent | HandoffContent
+Content = SmsContent | EmailContent | VoiceContent | CallContent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +102,8 @@ class Accepted:
 
     provider_id: str
     segments: int | None = None
+    answer: Mapping[str, Any] | None = None
+    """`status` and `body`, of a webhook."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +112,7 @@ class Busy:
 
     retry_after: timedelta | None = None
     code: str | None = None
+    answer: Mapping[str, Any] | None = None
     detail: str = ""
 
 
@@ -86,6 +126,7 @@ class Rejected:
     """The address is permanently invalid on this channel."""
     opt_out: bool = False
     """The provider says the person opted out (Twilio 21610): a STOP."""
+    answer: Mapping[str, Any] | None = None
     detail: str = ""
 
 

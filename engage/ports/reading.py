@@ -113,7 +113,11 @@ class Totals(msgspec.Struct, kw_only=True):
 
 
 class StepNumbers(msgspec.Struct, kw_only=True):
-    """How many runs of one version came to a step, wait at it now, and left it."""
+    """How many runs of one version came to a step, wait at it now, and left it.
+
+    Visits are kept by a step's id and the place of a run by its position: a step that has a written id has two rows,
+    which whoever knows the definition adds up.
+    """
 
     version: int
     step: str

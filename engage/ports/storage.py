@@ -20,6 +20,7 @@ from engage.domain.fact import Identifier, InboxRow, Json, NewFact
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile import Event, Profile
 from engage.domain.run import Run
+from engage.ports.trail import Trail
 
 
 class Inbox(Protocol):
@@ -346,6 +347,11 @@ class Transaction(Protocol):
     @property
     def jobs(self) -> Jobs:
         """Long work."""
+        ...
+
+    @property
+    def trail(self) -> Trail:
+        """Who changed what is live."""
         ...
 
     def write(self, changes: Changes) -> None:

@@ -6,10 +6,10 @@ Works on the tree of the file, so that what is wrong elsewhere in a journey does
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery import REACHING
 from engage.project.nodes import ListNode, Mapping, Node, Position, Scalar
 
-CHANNELS = frozenset(str(channel) for channel in Channel)
+CHANNELS = frozenset(str(channel) for channel in REACHING)
 
 
 @dataclass(slots=True)

@@ -63,3 +63,13 @@ def shown_names(profiles: Mapping[ProfileId, Profile]) -> dict[ProfileId, str]:
         names = names_of(profile) or [identifier.value for identifier in profile.identifiers]
         shown[profile_id] = names[0] if names else profile_id
     return shown
+
+
+def memberships(tx: Transaction) -> dict[ProfileId, set[str]]:
+    """Return the audiences of everybody."""
+    found: dict[ProfileId, set[str]] = {}
+    after: ProfileId | None = None
+    while page := tx.people.page(after, 1000):
+        found |= tx.people.memberships(page)
+        after = page[-1]
+    return found

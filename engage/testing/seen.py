@@ -12,9 +12,9 @@ from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import address_of
 from engage.domain.profile import Profile
 from engage.ports.storage import Transaction
-from engage.testing.people import profiles_of, shown_names
+from engage.testing.people import memberships, profiles_of, shown_names
 from engage.testing.scripted import Message
-from engage.testing.stage import Stage, memberships
+from engage.testing.stage import Stage
 from engage.testing.watched import RunSeen
 
 Order = Callable[["Line"], Any]

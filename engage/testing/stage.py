@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Any
 
 import msgspec
 
@@ -12,14 +11,14 @@ from engage.compiled import CompiledProject
 from engage.domain.catalog import Catalog
 from engage.domain.consent import ConsentState
 from engage.domain.delivery import Channel, Delivery
-from engage.domain.fact import Start
-from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.fact import Signal, Start
+from engage.domain.ids import DeliveryId
 from engage.domain.journey import Journey
 from engage.domain.person import address_of
 from engage.engine.accept import Acceptor
 from engage.engine.accept_consent import ConsentDesk, Wish, address_kind
 from engage.engine.accept_intake import Intake, Piece, Taken
-from engage.engine.accept_requests import moved, new_run_id, started
+from engage.engine.accept_requests import moved, new_run_id, signalled, started
 from engage.engine.canonical import Origin
 from engage.engine.normal_address import normal_address
 from engage.engine.publish import Source
@@ -59,7 +58,7 @@ from engage.project.scenario import (
 from engage.testing.definitions import Definitions, document_text
 from engage.testing.errors import ScenarioError
 from engage.testing.links import confirm_address, links_of
-from engage.testing.people import FixedChoices, identifier_of, mint, names_of, profiles_of
+from engage.testing.people import FixedChoices, identifier_of, memberships, mint, names_of, profiles_of
 from engage.testing.scripted import ScriptedProviders
 from engage.testing.watched import WatchedStore
 from engage.testing.webhooks import (
@@ -70,6 +69,7 @@ from engage.testing.webhooks import (
     receipts_of,
     request_at,
 )
+from engage.testing.wire import wire_call
 
 SOURCE = "scenario"
 """The write key under which the calls of a scenario come in."""
@@ -192,33 +192,11 @@ class Stage:
         origin = Origin(source=SOURCE, received_at=self.world.now, rules=self._acceptor.rules())
         pieces: list[Piece] = []
         for item in calls:
-            taken = self._acceptor.call(b"", self._wire(item), origin)
+            taken = self._acceptor.call(b"", wire_call(item, self._number("call")), origin)
             for refused in taken.quarantined:
                 raise ScenarioError(f"a call that the API would refuse: {refused.reason} {refused.detail}")
             pieces.extend(taken.pieces)
         self._intake.store(Taken(pieces))
-
-    def _wire(self, item: Identify | Track | Page | Screen | Group | Alias) -> dict[str, Any]:
-        """Return an item as a call of Segment's wire."""
-        call: dict[str, Any] = {
-            "type": item.verb,
-            identifier_key(item.person): item.person,
-            "messageId": item.message_id or self._number("call"),
-        }
-        if item.timestamp is not None:
-            call["timestamp"] = item.timestamp.isoformat()
-        match item:
-            case Identify(traits=traits):
-                call["traits"] = traits
-            case Track(event=event, properties=properties):
-                call |= {"event": event, "properties": properties}
-            case Page(name=name, properties=properties) | Screen(name=name, properties=properties):
-                call |= {"name": name, "properties": properties}
-            case Group(group_id=group, traits=traits):
-                call |= {"groupId": group, "traits": traits}
-            case Alias(previous=previous):
-                call["previousId"] = previous
-        return call
 
     def _play_one(self, item: Item) -> None:
         if not self._started and not isinstance(item, HISTORY):
@@ -244,7 +222,9 @@ class Stage:
                 self._start(item)
             case Confirm():
                 self._confirm(item)
-            case SignalItem() | Forget():
+            case SignalItem():
+                self._signal(item)
+            case Forget():
                 raise ScenarioError(f"`{item.verb}` is not supported by this engine yet")
             case _:
                 raise ScenarioError(f"`{item.verb}` is not supported here")
@@ -349,6 +329,17 @@ class Stage:
         )
         self._intake.store(Taken([started(start, now)]))
 
+    def _signal(self, item: SignalItem) -> None:
+        now = self.world.now
+        signal = Signal(
+            message_id=item.message_id or self._number("signal"),
+            event=item.event,
+            timestamp=item.timestamp or now,
+            properties=item.properties,
+            source=SOURCE,
+        )
+        self._intake.store(Taken([signalled(signal, now)]))
+
     def _confirm(self, item: Confirm) -> None:
         with self.store.transaction() as tx:
             profile = profiles_of(tx, [item.person]).get(item.person)
@@ -407,18 +398,3 @@ class Stage:
             raise ScenarioError(
                 f"the engine could not digest a fact: {item.reason} ({item.detail}){cause}"
             ) from error
-
-
-def identifier_key(name: str) -> str:
-    """Return the key of Segment's wire under which a person of a scenario stands."""
-    return "anonymousId" if identifier_of(name).kind == "anonymous_id" else "userId"
-
-
-def memberships(tx: Transaction) -> dict[ProfileId, set[str]]:
-    """Return the audiences of everybody."""
-    found: dict[ProfileId, set[str]] = {}
-    after: ProfileId | None = None
-    while page := tx.people.page(after, 1000):
-        found |= tx.people.memberships(page)
-        after = page[-1]
-    return found

@@ -126,6 +126,7 @@ class WatchedTransaction:
         "people",
         "runs",
         "senders",
+        "trail",
     )
 
     def __init__(
@@ -141,6 +142,7 @@ class WatchedTransaction:
         self.definitions = transaction.definitions
         self.senders = transaction.senders
         self.jobs = transaction.jobs
+        self.trail = transaction.trail
 
     def write(self, changes: Changes) -> None:
         """See `Transaction.write`."""

@@ -1,6 +1,7 @@
 """No hot question reads a whole table, whether the planner knows the tables or met them empty."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from engage.domain.delivery import Channel, Mark, Priority
 from engage.ports.storage import Transaction
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres import PostgresStore
+from engage.storage.postgres.upkeep import keep_house
 from tests.storage.conftest import create_database
 from tests.storage.contract.given import (
     LANE,
@@ -131,7 +133,7 @@ def filled(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Postgr
     url = create_database(postgres_url, f"plans {request.param}")
     migrate(url)
     store = PostgresStore(url, min_size=1, max_size=1)
-    store.ensure_months(NOON)
+    keep_house(store, NOON, events=timedelta(days=400), decisions=timedelta(days=90))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER TABLE profile SET (autovacuum_enabled = false)")
         if request.param == "met empty":

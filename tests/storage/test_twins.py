@@ -372,7 +372,7 @@ def lone_store(storage_url: str) -> Iterator[PostgresStore]:
 
 
 @settings(
-    max_examples=300,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

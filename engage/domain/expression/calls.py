@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from jinja2 import nodes
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery import REACHING
 from engage.domain.expression import tree
 from engage.domain.expression.errors import ExpressionError
 from engage.domain.expression.hints import did_you_mean, listed
@@ -180,7 +180,7 @@ def _subscribed(name: str, arguments: Arguments) -> Node:
     given = arguments.counted(name, "subscribed('sms', 'promotions')", 2, 2)
     channel, topic = (arguments.build(item) for item in given)
     word = literal_text(channel, "the channel")
-    known = {channel.value for channel in Channel}
+    known = {channel.value for channel in REACHING}
     if word not in known:
         hint = did_you_mean(word, known) or f"the channels are {listed(known)}"
         raise ExpressionError(f"`{word}` is not a channel", hint=hint, offset=channel.at)

@@ -42,6 +42,11 @@ class Reads:
     #: Whether the clock alone can change the value.
     now: bool = False
 
+    @property
+    def sees_more_than_values(self) -> bool:
+        """Whether it looks beyond the values at hand: into history, audiences or consent."""
+        return bool(self.events or self.audiences or self.subscriptions or self.changed_at)
+
 
 def union(parts: Iterable[Reads]) -> Reads:
     """Return what is read by any of `parts`."""

@@ -46,6 +46,11 @@ class Text:
         return only if len(self._parts) == 1 and isinstance(only, str) else None
 
     @property
+    def parts(self) -> tuple[str | Expression, ...]:
+        """Plain text and expressions, in order."""
+        return self._parts
+
+    @property
     def expressions(self) -> tuple[Expression, ...]:
         """The expressions in order."""
         return tuple(part for part in self._parts if isinstance(part, Expression))

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
 from engage.domain.consent import ConsentState
-from engage.domain.delivery import Mark
+from engage.domain.delivery import Channel, Mark
 from engage.domain.expression import Expression, Scope
 from engage.domain.forms import DurationField, Form, PlainText
 from engage.domain.profile import Event
 from engage.domain.run import Run
-
-if TYPE_CHECKING:
-    from engage.domain.steps.send import Send
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +77,9 @@ class Moved:
     mark: Mark
     reason: str | None = None
     event: Event | None = None
+    delivery: str | None = None
+    marks: list[Mark] = field(default_factory=list)
+    """Everything known of that delivery, this included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,24 @@ class Looked:
 
 
 Stimulus = Due | Happened | Moved | Looked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One delivery, or one call to another system, as a step asks for it: everything evaluated."""
+
+    channel: Channel
+    template: str | None = None
+    text: str | None = None
+    variables: Any = field(default_factory=dict)
+    to: str | None = None
+    """None: the person's own address; empty: an address was named and there is none."""
+    topic: str | None = None
+    sender: str | None = None
+    expires: timedelta | None = None
+    """From the instant the step was due by plan."""
+    until: datetime | None = None
+    """When it expires, where that is not counted from here."""
 
 
 class Walk(Protocol):
@@ -115,8 +133,21 @@ class Walk(Protocol):
         """Return the zone a step names: none or `person` is the person's own."""
         ...
 
-    def ask(self, node: Node, send: "Send") -> None:
-        """Ask for one delivery, for this visit of this step."""
+    @property
+    def planned(self) -> datetime:
+        """When this step was due by plan: earlier than `now` where a pause or a downtime came between."""
+        ...
+
+    def fill_secret(self, data: Any) -> Any:
+        """Return compiled data with its texts evaluated; secrets stand in it by name (`marked_secret`)."""
+        ...
+
+    def ask(self, node: Node, asked: Asked) -> str:
+        """Ask for one delivery, for this visit of this step, and return its id."""
+        ...
+
+    def cancel(self, node: Node) -> None:
+        """Cancel what this step asked for and has not left yet."""
         ...
 
     def happened_since(self, since: datetime, name: str) -> Sequence[Event]:

@@ -5,8 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from engage.domain.consent import ConsentState
-from engage.domain.delivery import Channel
-from engage.domain.forms import DataField, Form, KebabName, PlainText, VariableName
+from engage.domain.forms import ChannelField, DataField, Form, KebabName, PlainText, VariableName
 from engage.domain.steps.base import Go, Move, Node, Step, Walk
 
 
@@ -38,7 +37,7 @@ class Remember(Step):
 class ConsentForm(Form):
     """A channel and a topic."""
 
-    channel: Channel
+    channel: ChannelField
     topic: KebabName
 
 
@@ -69,7 +68,7 @@ class Unsubscribe(Step):
 class SuppressForm(Form):
     """A channel and why."""
 
-    channel: Channel
+    channel: ChannelField
     reason: PlainText = "journey"
 
 

@@ -1,18 +1,22 @@
 """Steps that reach a person: one verb a channel, one form for all of them."""
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from engage.domain.delivery import SETTLED, Channel, Mark, SkipReason, reached
-from engage.domain.expression import Place
+from engage.domain.expression import Place, Text, text_of
 from engage.domain.forms import DataField, Form, PlainText, TextField, expression_field, mistake
 from engage.domain.run import Run
-from engage.domain.steps.base import End, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
+from engage.domain.steps.base import Asked, End, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
 from engage.domain.steps.steplist import StepList
 
 _NOT_SENT = ("continue", "exit")
+_BEYOND_VALUES = re.compile(r"\b(?:bucket|entry_event)\b")
+"""Names of expressions that a rendered text does not have and that `Reads` does not tell of."""
 
 
 class SendForm(Form):
@@ -35,6 +39,48 @@ class SendForm(Form):
         if (self.template is None) == (self.text is None):
             raise mistake("a send needs a template or a text, and only one of them")
         return self
+
+
+def asked_for(
+    walk: Walk,
+    channel: Channel,
+    form: SendForm,
+    *,
+    expires: timedelta | None = None,
+    until: datetime | None = None,
+) -> Asked:
+    """Return a message as it is asked for now: whom to, with which values."""
+    to = None if form.to is None else form.to.value(walk.scope())
+    text, seen = (None, {}) if form.text is None else _as_of_now(walk, form.text)
+    return Asked(
+        channel=channel,
+        template=form.template,
+        text=text,
+        variables={**walk.fill(form.with_), **seen},
+        to=None if form.to is None else ("" if to is None else text_of(to)),
+        topic=form.topic,
+        sender=form.sender,
+        expires=expires,
+        until=until,
+    )
+
+
+def _as_of_now(walk: Walk, text: Text) -> tuple[str, dict[str, Any]]:
+    """Return a text with what only a run can see (history, audiences, consent) looked up now; the rest is rendered at
+    release, when the person may have another name or number."""
+    parts: list[str] = []
+    seen: dict[str, Any] = {}
+    for part in text.parts:
+        if isinstance(part, str):
+            parts.append(part)
+        elif part.reads.sees_more_than_values or _BEYOND_VALUES.search(part.source):
+            name = f"seen_{len(seen)}"
+            value = part.value(walk.scope())
+            seen[name] = value.isoformat() if isinstance(value, datetime) else value
+            parts.append(f"{{{{ with.{name} }}}}")
+        else:
+            parts.append(f"{{{{ {part.source} }}}}")
+    return "".join(parts), seen
 
 
 class Send(Step):
@@ -74,7 +120,7 @@ class Send(Step):
 
     def enter(self, walk: Walk, node: Node) -> Move:
         """Ask for the delivery and wait until it is settled."""
-        walk.ask(node, self)
+        walk.ask(node, asked_for(walk, self.channel, self.form, expires=self.expires))
         return Park()
 
     def resume(self, walk: Walk, node: Node, stimulus: Stimulus) -> Move | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from engage.domain.delivery import Channel, Mark, SkipReason
-from engage.domain.forms import mistake
+from engage.domain.forms import ChannelField, mistake
 from engage.project.scenario.values import Count, Flag, Json, Label, Moment, Part, People, Person
 
 
@@ -41,7 +41,7 @@ class SentExpected(Part):
     count: Count | None = None
     to: dict[Person, Count] = {}
     step: dict[str, Count] = {}
-    channel: dict[Channel, Count] = {}
+    channel: dict[ChannelField, Count] = {}
     journey: dict[str, Count] = {}
     template: dict[str, Count] = {}
 
@@ -50,7 +50,7 @@ class MessageExpected(Part):
     """One delivery; only the keys that are given have to match."""
 
     to: Person | None = None
-    channel: Channel | None = None
+    channel: ChannelField | None = None
     address: Label | None = None
     subject: Label | None = None
     body: Label | None = None
@@ -121,7 +121,7 @@ PlaceField = Annotated[
     tuple[str, ...], BeforeValidator(_place), WithJsonSchema({"type": ["string", "array", "null"]})
 ]
 
-ConsentExpected = dict[Person, dict[Channel, dict[str, Flag]]]
+ConsentExpected = dict[Person, dict[ChannelField, dict[str, Flag]]]
 
 
 class Expected(Part):

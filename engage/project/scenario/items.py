@@ -4,8 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 
-from engage.domain.delivery import Channel
-from engage.domain.forms import mistake
+from engage.domain.forms import ChannelField, mistake
 from engage.project.scenario.expect import DeliveryNamed, Expected
 from engage.project.scenario.values import (
     AnswerField,
@@ -111,7 +110,7 @@ class SubscribeItem(Item):
 
     verb: ClassVar[str] = "subscribe"
     person: Person = Field(alias="subscribe")
-    channel: Channel
+    channel: ChannelField
     topic: str | None = None
 
 
@@ -120,7 +119,7 @@ class UnsubscribeItem(Item):
 
     verb: ClassVar[str] = "unsubscribe"
     person: Person = Field(alias="unsubscribe")
-    channel: Channel
+    channel: ChannelField
     topic: str | None = None
 
 
@@ -146,7 +145,7 @@ class InboundReply(Item):
 
     verb: ClassVar[str] = "inbound"
     person: Person = Field(alias="inbound")
-    channel: Channel
+    channel: ChannelField
     body: Label = ""
     subject: str | None = None
     media: Words = ()
@@ -245,7 +244,7 @@ class Confirm(Item):
 
     verb: ClassVar[str] = "confirm"
     person: Person = Field(alias="confirm")
-    channel: Channel
+    channel: ChannelField
     topic: str
 
 

@@ -34,7 +34,7 @@ class MemoryNumbers(MemoryReader):
         decode = decoder(Run).decode
         runs = [decode(row.doc) for row in self._look().runs.where("journey", journey)]
         entered = Counter((run.version, step) for run in runs for step in run.visits)
-        waiting = Counter((run.version, run.step) for run in runs if run.active and run.step in run.visits)
+        waiting = Counter((run.version, run.step) for run in runs if run.active and run.step is not None)
         statuses = Counter(
             (delivery.channel, delivery.status, delivery.reason)
             for delivery in self._deliveries()
@@ -42,8 +42,10 @@ class MemoryNumbers(MemoryReader):
         )
         return JourneyNumbers(
             funnel=[
-                StepNumbers(version=version, step=step, entered=count, waiting=waiting[version, step])
-                for (version, step), count in sorted(entered.items())
+                StepNumbers(
+                    version=version, step=step, entered=entered[version, step], waiting=waiting[version, step]
+                )
+                for version, step in sorted({*entered, *waiting})
             ],
             active=dict(Counter(run.version for run in runs if run.active)),
             ended=dict(Counter(run.reason or "" for run in runs if not run.active)),

@@ -219,9 +219,7 @@ class Tables:
             asked=lambda row: None if row.run is None else (row.run, row.step, row.visit),
             address=lambda row: row.address,
         )
-        self.receipts: Table[tuple[DeliveryId, str], ReceiptLine] = Table(
-            profile=lambda row: row.profile, delivery=lambda row: row.delivery
-        )
+        self.receipts: Table[tuple[DeliveryId, str], ReceiptLine] = Table(delivery=lambda row: row.delivery)
         self.consents: Table[int, Logged] = Table(profile=lambda row: row.profile)
         self.subscriptions: Table[SubscriptionKey, SubscriptionRow] = Table(
             profile=lambda row: row.key.profile, address=lambda row: row.key.address
@@ -236,6 +234,7 @@ class Tables:
             channel=lambda row: row[0]
         )
         self.jobs: Table[str, JobRow] = Table()
+        self.audit: Table[int, bytes] = Table()
 
 
 def logged(seq: int, entry: Decision | ConsentEntry) -> Logged:

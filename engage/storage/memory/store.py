@@ -17,6 +17,7 @@ from engage.storage.memory.people import MemoryPeople
 from engage.storage.memory.rows import Tables
 from engage.storage.memory.runs import MemoryRuns
 from engage.storage.memory.senders import MemorySenders
+from engage.storage.memory.trail import MemoryTrail
 from engage.storage.memory.work import Sequences, Work
 from engage.storage.memory.write import write
 
@@ -41,6 +42,7 @@ class MemoryTransaction:
         "people",
         "runs",
         "senders",
+        "trail",
     )
 
     def __init__(self, work: Work) -> None:
@@ -55,6 +57,7 @@ class MemoryTransaction:
         self.definitions = MemoryDefinitions(work)
         self.senders = MemorySenders(work)
         self.jobs = MemoryJobs(work)
+        self.trail = MemoryTrail(work)
 
     def write(self, changes: Changes) -> None:
         """Write everything a turn decided.

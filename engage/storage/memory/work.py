@@ -48,6 +48,7 @@ class Work:
         self.senders = View(tables.senders)
         self.heard = View(tables.heard)
         self.jobs = View(tables.jobs)
+        self.audit = View(tables.audit)
         self.new_identifiers: set[Identifier] = set()
         self.new_facts: dict[tuple[str, str], int] = {}
 

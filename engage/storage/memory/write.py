@@ -144,6 +144,9 @@ def _move(work: Work, lost: ProfileId, kept: ProfileId, lane: int | None) -> Non
         delivery = decoder(Delivery).decode(sent.doc)
         delivery.profile, delivery.lane = kept, delivery.lane if lane is None else lane
         work.deliveries.put(delivery.id, DeliveryRow.of(delivery))
+        for receipt in work.receipts.where("delivery", delivery.id):
+            key = (receipt.delivery, receipt.receipt_id)
+            work.receipts.put(key, msgspec.structs.replace(receipt, profile=kept))
     _move_logs(work, lost, kept)
     _move_subscriptions(work, lost, kept)
 
@@ -167,9 +170,6 @@ def _move_logs(work: Work, lost: ProfileId, kept: ProfileId) -> None:
     for view in (work.decisions, work.consents):
         for line in view.where("profile", lost):
             view.put(line.seq, msgspec.structs.replace(line, profile=kept))
-    for receipt in work.receipts.where("profile", lost):
-        key = (receipt.delivery, receipt.receipt_id)
-        work.receipts.put(key, msgspec.structs.replace(receipt, profile=kept))
 
 
 def _move_subscriptions(work: Work, lost: ProfileId, kept: ProfileId) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -11,6 +12,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool, text
 
+from engage.storage.postgres.partitions import ensure_months
+from engage.storage.postgres.session import Session
+
 HEAD = "head"
 BASE = "base"
 _FOLDER = Path(__file__).parent
@@ -18,7 +22,8 @@ _MIGRATING = 0x656E67616765  # "engage": the advisory lock under which one proce
 
 
 def migrate(url: str, revision: str = HEAD) -> None:
-    """Bring the database to `revision`, upwards or downwards (`base`: nothing left), in one transaction.
+    """Bring the database to `revision`, upwards or downwards (`base`: nothing left), in one transaction; at the head also
+    make the partitions of the months around today.
 
     Idempotent; of several processes at once, one migrates and the others wait and find it done.
     """
@@ -30,6 +35,9 @@ def migrate(url: str, revision: str = HEAD) -> None:
             command.upgrade(config, revision)
         else:
             command.downgrade(config, revision)
+    if revision == HEAD:
+        with psycopg.connect(url) as connected:
+            ensure_months(Session(connected), datetime.now(UTC))
 
 
 def revisions() -> list[str]:

@@ -17,9 +17,12 @@ SELECT journey, channel, status, reason, marks, count(*) FROM delivery
 GROUP BY journey, channel, status, reason, marks
 """
 _FUNNEL = """
-SELECT version, visit.key, count(*), count(*) FILTER (WHERE ended_at IS NULL AND step = visit.key)
-FROM run, json_each_text(coalesce(doc -> 'visits', '{}')) AS visit
-WHERE journey = %s GROUP BY version, visit.key ORDER BY version, visit.key
+SELECT version, place, sum(entered), sum(waiting) FROM (
+    SELECT version, visit.key AS place, 1 AS entered, 0 AS waiting
+    FROM run, json_each_text(coalesce(doc -> 'visits', '{}')) AS visit WHERE journey = %(journey)s
+    UNION ALL
+    SELECT version, step, 0, 1 FROM run WHERE journey = %(journey)s AND ended_at IS NULL AND step IS NOT NULL
+) AS seen GROUP BY version, place ORDER BY version, place COLLATE "C"
 """
 _RUNS = """
 SELECT version, ended_at IS NULL, reason, count(*), count(goal_at) FROM run WHERE journey = %s GROUP BY 1, 2, 3
@@ -73,12 +76,12 @@ class PostgresNumbers(PostgresReader):
     def journey(self, journey: str) -> JourneyNumbers:
         """Return the numbers of one journey."""
         with self._session() as session:
-            steps = session.rows(_FUNNEL, journey)
+            steps = session.named(_FUNNEL, journey=journey)
             runs = session.rows(_RUNS, journey)
             statuses = session.rows(_STATUSES, journey)
         numbers = JourneyNumbers(
             funnel=[
-                StepNumbers(version=version, step=step, entered=entered, waiting=waiting)
+                StepNumbers(version=version, step=step, entered=int(entered), waiting=int(waiting))
                 for version, step, entered, waiting in steps
             ],
             deliveries=[

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -17,11 +16,11 @@ from engage.storage.postgres.deliveries import PostgresDeliveries
 from engage.storage.postgres.events import PostgresEvents
 from engage.storage.postgres.inbox import PostgresInbox
 from engage.storage.postgres.jobs import PostgresJobs
-from engage.storage.postgres.partitions import ensure_months
 from engage.storage.postgres.people import PostgresPeople
 from engage.storage.postgres.runs import PostgresRuns
 from engage.storage.postgres.senders import PostgresSenders
 from engage.storage.postgres.session import Connection, Session, configure, translated
+from engage.storage.postgres.trail import PostgresTrail
 from engage.storage.postgres.write import write
 
 CONNECT_SECONDS = 10.0  # how long a transaction waits for a connection before the database counts as away
@@ -49,6 +48,7 @@ class PostgresTransaction:
         "people",
         "runs",
         "senders",
+        "trail",
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -64,6 +64,7 @@ class PostgresTransaction:
         self.definitions = PostgresDefinitions(session)
         self.senders = PostgresSenders(session)
         self.jobs = PostgresJobs(session)
+        self.trail = PostgresTrail(session)
 
     def write(self, changes: Changes) -> None:
         """Write everything a turn decided.
@@ -113,11 +114,6 @@ class PostgresStore:
         """Give one transaction's bare connection to a file of this folder that is no aggregate."""
         with self._connection() as connection:
             yield Session(connection)
-
-    def ensure_months(self, now: datetime) -> None:
-        """Create the partitions of events for the months around `now`. Idempotent; to be called at least monthly."""
-        with self._connection() as connection:
-            ensure_months(Session(connection), now)
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

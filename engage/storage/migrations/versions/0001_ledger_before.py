@@ -49,6 +49,9 @@ CREATE TABLE seen (
     PRIMARY KEY (source, message_id)
 ) PARTITION BY HASH (source, message_id);
 
+-- For pruning by age: costs nothing while rows come in, and rows lie in the order of their age.
+CREATE INDEX seen_age ON seen USING brin (received_at);
+
 CREATE TABLE inbox (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     lane smallint NOT NULL,
@@ -196,6 +199,7 @@ CREATE TABLE decision (
     "values" json NOT NULL,
     PRIMARY KEY (profile_id, at, id)
 );
+CREATE INDEX decision_age ON decision USING brin (at);
 
 -- Only columns that are empty most of a delivery's life stand in claim indexes: while a status moves from accepted to
 -- opened no indexed value changes, and the update stays within its page.

@@ -1,0 +1,77 @@
+"""Session: one command's way into the engine — the database found and current, errors told in one line, an operator's name."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from engage.bootstrap import Runtime, migrate_schema, open_runtime, schema_is_current
+from engage.domain.errors import EngageError
+from engage.embedded import EmbeddedError, start_postgres
+from engage.engine.operate import Operator
+from engage.ports.storage import StorageAwayError
+from engage.settings import Settings, load_settings
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+CONNECTIONS = 3
+
+
+def say_json(value: Any) -> None:
+    """Print a value as one line of JSON; numbers stay exact."""
+    click.echo(_encode(value).decode())
+
+
+def settings_for(environment: str | None) -> Settings:
+    """Return the settings of this folder, or those in `.env.NAME`.
+
+    Raises:
+        click.UsageError: there is no such file.
+    """
+    if environment is None:
+        return load_settings()
+    file = Path(f".env.{environment}")
+    if not file.is_file():
+        raise click.UsageError(f"there is no file {file}; it holds the settings of `{environment}`")
+    return load_settings(dotenv=file)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Runtime]:
+    """Open the engine for one command; what goes wrong is told without a traceback.
+
+    An embedded database is made if need be. One that the settings name must have this version's schema.
+    """
+    with ExitStack() as stack:
+        try:
+            if settings.database_url is None:
+                postgres = start_postgres(settings.data_dir)
+                stack.callback(postgres.stop)
+                settings = replace(settings, database_url=postgres.url)
+                if not schema_is_current(settings):
+                    migrate_schema(postgres.url)
+            elif not schema_is_current(settings):
+                raise click.ClickException(
+                    "the database's schema is not this version's; run `engage migrate` first"
+                )
+            yield stack.enter_context(open_runtime(settings, connections=CONNECTIONS))
+        except click.ClickException:
+            raise
+        except (StorageAwayError, EmbeddedError) as exc:
+            raise click.ClickException(f"the database cannot be reached: {exc}") from exc
+        except EngageError as exc:
+            raise click.ClickException(str(exc)) from exc
+
+
+def operator(runtime: Runtime) -> Operator:
+    """Return who is at the keyboard, for the audit trail."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, in a container
+        name = "unknown"
+    return Operator(f"cli:{name}", runtime.clock.now())

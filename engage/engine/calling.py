@@ -1,0 +1,51 @@
+"""Calling: a released call to another system becomes what its sender sends."""
+
+from datetime import timedelta
+from typing import assert_never
+
+from engage.domain.catalog import Catalog
+from engage.domain.delivery import Channel, Delivery
+from engage.domain.profile import Profile
+from engage.ports.channel import CallContent, HandoffContent, Outbound, SyncContent, WebhookContent
+
+
+def call_of(delivery: Delivery, profile: Profile, catalog: Catalog) -> Outbound:
+    """Return a call, ready to leave; a profile is pushed as it is now."""
+    return Outbound(
+        delivery=delivery.id,
+        lane=delivery.lane,
+        channel=delivery.channel,
+        to="",
+        content=_content(delivery, profile, catalog),
+    )
+
+
+def _content(delivery: Delivery, profile: Profile, catalog: Catalog) -> CallContent:
+    said = delivery.variables
+    identifiers = {identifier.kind: identifier.value for identifier in profile.identifiers}
+    match delivery.channel:
+        case Channel.WEBHOOK:
+            return WebhookContent(
+                url=str(said["url"] or ""),
+                method=said["method"],
+                headers=said["headers"],
+                body=said["body"],
+                timeout=None if said["timeout"] is None else timedelta(seconds=float(said["timeout"])),
+                secrets=frozenset(said["secrets"]),
+                allow=frozenset(catalog.settings.webhooks.allow),
+            )
+        case Channel.SYNC:
+            return SyncContent(
+                destination=said["to"], traits=profile.traits, identifiers=identifiers, values=said["with"]
+            )
+        case Channel.HANDOFF:
+            return HandoffContent(
+                target=said["to"],
+                workflow=said["workflow"],
+                attributes=said["attributes"],
+                identifiers=identifiers,
+            )
+        case Channel.EMAIL | Channel.SMS | Channel.MMS | Channel.WHATSAPP | Channel.VOICE | Channel.CHAT:
+            raise AssertionError(f"{delivery.channel} is no call")
+        case _:
+            assert_never(delivery.channel)

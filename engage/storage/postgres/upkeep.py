@@ -1,0 +1,60 @@
+"""Upkeep of PostgreSQL: partitions before their month begins, and rows that are older than anybody wants to keep them."""
+
+from datetime import datetime, timedelta
+
+from engage.storage.postgres.idempotency import KEPT as KEYS_KEPT
+from engage.storage.postgres.partitions import drop_months, ensure_months
+from engage.storage.postgres.store import PostgresStore
+
+SEEN_KEPT = timedelta(days=31)
+"""How long a message is known again; ingest.md asks for 30 days or more."""
+HEARD_KEPT = timedelta(days=1)
+"""Far longer than an outcome stays unknown."""
+
+_BATCH = 5000
+_BATCHES = 20
+
+# By the physical place of rows: the ages have no index that finds single rows, and batches keep locks and WAL short.
+_OLD = {
+    "seen": "DELETE FROM seen WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM seen WHERE received_at < %s LIMIT %s)",
+    "heard": "DELETE FROM heard WHERE ctid IN (SELECT ctid FROM heard WHERE called_at < %s LIMIT %s)",
+    "idempotency": "DELETE FROM idempotency WHERE ctid IN (SELECT ctid FROM idempotency WHERE at < %s LIMIT %s)",
+    "decision": "DELETE FROM decision WHERE ctid IN (SELECT ctid FROM decision WHERE at < %s LIMIT %s)",
+    "event": "DELETE FROM event_default WHERE ctid IN (SELECT ctid FROM event_default WHERE timestamp < %s LIMIT %s)",
+}
+
+
+def keep_house(
+    store: PostgresStore, now: datetime, *, events: timedelta, decisions: timedelta
+) -> dict[str, int]:
+    """Make the months to come, and remove what is older than its retention; return how many rows went, by table.
+
+    Events go by whole months. Bounded: of each table at most 100,000 rows a call, the rest at the next one; to be
+    called about once an hour. Does no harm when two processes call it at once.
+    """
+    with store.session() as session:
+        ensure_months(session, now)
+    with store.session() as session:
+        drop_months(session, now - events)
+    before = {
+        "seen": now - SEEN_KEPT,
+        "heard": now - HEARD_KEPT,
+        "idempotency": now - KEYS_KEPT,
+        "decision": now - decisions,
+        "event": now - events,
+    }
+    return {table: _remove(store, table, instant) for table, instant in before.items()}
+
+
+def _remove(store: PostgresStore, table: str, instant: datetime) -> int:
+    removed = 0
+    for _ in range(_BATCHES):
+        with store.session() as session:
+            session.rows(
+                "SELECT set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true)"
+            )
+            gone = session.run(_OLD[table], instant, _BATCH)
+        removed += gone
+        if gone < _BATCH:
+            break
+    return removed

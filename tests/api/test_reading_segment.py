@@ -1,0 +1,91 @@
+"""The Profile API: code written against Segment's reads on."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.test_reading import client as client  # the same Ada
+from tests.api.world import Client, bearer
+
+ADA = "/v1/spaces/any/collections/users/profiles/user_id:ada"
+
+
+def get(client: Client, path: str, **params: Any) -> Any:
+    """Return the JSON of an answer."""
+    return client.get(f"{ADA}/{path}", params=params, headers=bearer()).json()
+
+
+def test_traits_and_audiences_are_read_by_name(client: Client) -> None:
+    assert get(client, "traits")["traits"] == {"beta": True, "name": "Ada", "spent": 12.3}
+    assert get(client, "traits", include="name,none")["traits"] == {"name": "Ada"}
+    assert get(client, "traits", **{"class": "audience"})["traits"] == {"beta": True}
+    assert get(client, "traits", **{"class": "computed_trait"})["traits"] == {}
+
+
+def test_traits_come_in_pages(client: Client) -> None:
+    first = get(client, "traits", limit=2)
+    rest = get(client, "traits", limit=2, next=first["cursor"]["next"])
+
+    assert list(first["traits"]) == ["beta", "name"]
+    assert first["cursor"] == {"url": f"{ADA}/traits", "has_more": True, "next": "name", "limit": 2}
+    assert list(rest["traits"]) == ["spent"]
+    assert (rest["cursor"]["has_more"], rest["cursor"]["next"]) == (False, "")
+
+
+def test_verbose_traits_say_when_they_were_written(client: Client) -> None:
+    assert get(client, "traits", verbose="true")["traits"]["name"] == {
+        "value": "Ada",
+        "source_id": None,
+        "updated_at": "2026-03-01T12:00:00Z",
+    }
+
+
+def test_external_ids_name_the_person(client: Client) -> None:
+    found = get(client, "external_ids")["data"]
+
+    assert [(one["type"], one["id"], one["collection"], one["encoding"]) for one in found] == [
+        ("email", "ada@b.c", "users", "none"),
+        ("phone", "+15005550006", "users", "none"),
+        ("user_id", "ada", "users", "none"),
+    ]
+    assert [one["type"] for one in get(client, "external_ids", include="email")["data"]] == ["email"]
+
+
+def test_events_go_back_two_weeks_unless_asked_for_more(client: Client) -> None:
+    assert len(get(client, "events", limit=200)["data"]) == 15
+    assert len(get(client, "events", limit=200, start="2026-01-01T00:00:00Z")["data"]) == 30
+    assert len(get(client, "events", limit=200, end="2026-02-28T00:00:00Z")["data"]) == 13
+
+
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+def test_events_are_read_to_their_end_in_order(client: Client, sort: str) -> None:
+    found: list[Any] = []
+    cursor = {"next": None, "has_more": True}
+    while cursor["has_more"]:
+        page = get(client, "events", limit=4, sort=sort, include="Cart Updated", next=cursor["next"])
+        found, cursor = found + page["data"], page["cursor"]
+
+    assert [event["message_id"] for event in found] == [f"e{n}" for n in range(0, 15, 2)][
+        :: -1 if sort == "asc" else 1
+    ]
+    assert {event["event"] for event in found} == {"Cart Updated"}
+    assert found[0]["properties"] == {"total": 9.9}
+
+
+def test_metadata_and_links_are_there(client: Client) -> None:
+    assert get(client, "metadata")["metadata"]["last_message_id"] == "e0"
+    assert get(client, "links")["data"] == []
+
+
+def test_an_error_has_both_shapes(client: Client) -> None:
+    path = ADA.replace("user_id:ada", "user_id:nobody")
+
+    answer = client.get(f"{path}/traits", headers=bearer())
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "unknown_profile"
+    assert answer.json()["error"]["code"] == "not_found"
+
+
+def test_a_token_is_needed(client: Client) -> None:
+    assert client.get(f"{ADA}/traits").status_code == 401
