@@ -39,6 +39,7 @@ from engage.storage.postgres.idempotency import PostgresIdempotencyKeys
 from engage.storage.postgres.members import members
 from engage.storage.postgres.reading import PostgresReading
 from engage.storage.postgres.store import PostgresStore
+from engage.storage.postgres.upkeep import keep_house
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +122,8 @@ def channel_settings(settings: Settings) -> ChannelSettings:
         sendgrid_from=settings.sendgrid_from,
         sendgrid_public_keys=settings.sendgrid_webhook_public_key,
         sendgrid_base_url=settings.sendgrid_api_base_url,
+        signing_keys=settings.secret_key,
+        user_secrets=settings.user_secrets,
     )
 
 
@@ -279,6 +282,12 @@ class Runtime:
     def reading(self) -> PostgresReading:
         """What faces show: pages, lists, numbers, and the audit of the ledger."""
         return PostgresReading(self.store)
+
+    def keep_house(self) -> dict[str, int]:
+        """Make the months of events to come, and remove what is older than the project keeps; rows by table."""
+        retention = self.catalog().settings.retention
+        now = self.clock.now()
+        return keep_house(self.store, now, events=retention.events, decisions=retention.decisions)
 
     def members(self, audience: str) -> Iterable[Sequence[Identifier]]:
         """Return everybody in an audience, each by all their identifiers."""

@@ -70,10 +70,9 @@ def services(settings: Settings) -> Iterator[KeptServices]:
 
 
 def migrate_schema(database_url: str) -> None:
-    """Bring a database to this version's schema. Idempotent."""
-    from engage.storage.migrations.apply import (
-        migrate,  # Alembic takes a second to import; only this needs it
-    )
+    """Bring a database to this version's schema, with the months of events around now. Idempotent."""
+    # Alembic takes a second to import; only this needs it.
+    from engage.storage.migrations.apply import migrate
 
     migrate(database_url)
 

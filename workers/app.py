@@ -16,6 +16,8 @@ from engage.telemetry import configure_logging
 QUEUES = ("engine", "email", "sms", "voice", "sync", "urgent")
 SWEEP_SECONDS = float(os.environ.get("ENGAGE_SWEEP_SECONDS", "1.0"))
 
+UPKEEP_SECONDS = 3600.0
+
 configure_logging()
 
 app = Celery("engage", broker=broker_url(load_settings()), include=["workers.tasks"])
@@ -44,6 +46,11 @@ app.conf.update(
             "schedule": SWEEP_SECONDS,
             # A sweep that waited longer than the next one is due is nobody's loss.
             "options": {"queue": "engine", "expires": 5},
-        }
+        },
+        "upkeep": {
+            "task": "workers.tasks.upkeep",
+            "schedule": UPKEEP_SECONDS,
+            "options": {"queue": "engine", "expires": UPKEEP_SECONDS},
+        },
     },
 )

@@ -93,6 +93,13 @@ def broadcast(job: str) -> None:
     broadcast.apply_async((job,), queue="engine", expires=5)
 
 
+@app.task(name="workers.tasks.upkeep")
+def upkeep() -> None:
+    """Make the months of events to come, and remove what is older than the project keeps."""
+    removed = runtime().keep_house()
+    log.info("upkeep.done", **removed)
+
+
 @app.task(name="workers.tasks.sweep")
 def sweep() -> None:
     """Find work that nobody hinted at, and hint at it."""

@@ -74,7 +74,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
             for name in profile.identifiers
             if wanted is None or name.kind in wanted
         }
-        keys = sorted(key for key in named if after is None or key > after)
+        keys = sorted(key for key in named if not after or key > after)
         part, cursor = _cut(request, keys, limit)
         data = [_external_id(named[key], profile) for key in part]
         return json_response({"data": data, "cursor": cursor})

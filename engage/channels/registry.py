@@ -1,5 +1,6 @@
 """The table of providers: one row per channel and per webhook. Nothing else outside a provider's files names it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
@@ -21,6 +22,7 @@ from engage.channels.twilio_voice import (
     RecordingWebhook,
     TwilioVoice,
 )
+from engage.channels.webhook_calls import WebhookCalls
 from engage.domain.delivery import Channel
 from engage.ports.channel import Sender, Webhook
 
@@ -46,6 +48,10 @@ class ChannelSettings:
     sendgrid_public_keys: tuple[str, ...] = ()
     sendgrid_base_url: str | None = None
     sendgrid_sandbox_mode: bool = False
+    signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    """The first one signs the calls of `webhook` steps."""
+    user_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What `secret('NAME')` gives in those calls."""
     connect_timeout: timedelta = timedelta(seconds=5)
     read_timeout: timedelta = timedelta(seconds=15)
     """For the whole of a request and its answer."""
@@ -57,7 +63,12 @@ def build_senders(settings: ChannelSettings) -> dict[Channel, Sender]:
         connect_timeout=settings.connect_timeout.total_seconds(),
         read_timeout=settings.read_timeout.total_seconds(),
     )
-    return {**_twilio_senders(settings, pool), **_sendgrid_senders(settings, pool)}
+    calls = WebhookCalls(settings.signing_keys, settings.user_secrets)
+    return {
+        Channel.WEBHOOK: calls,
+        **_twilio_senders(settings, pool),
+        **_sendgrid_senders(settings, pool),
+    }
 
 
 def _twilio_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from engage.cli.planning import People, Plan, PlannedChange
-from engage.project.plan import Edit
-from engage.project.plan_steps import Part
+from engage.project.plan_steps import Edit, Part
 
 _SIGNS = {Edit.ADDED: "+", Edit.CHANGED: "~", Edit.MOVED: ">", Edit.REMOVED: "-"}
 _COLOURS = {Edit.ADDED: "green", Edit.CHANGED: "yellow", Edit.MOVED: "cyan", Edit.REMOVED: "red"}

@@ -15,8 +15,9 @@ from engage.ports.reading import JourneyNumbers
 from engage.ports.storage import StoredDefinition
 from engage.project.kinds import Kind
 from engage.project.load import Project, load_source
-from engage.project.plan import Change, Edit, Key, changes
+from engage.project.plan import Change, Key, changes
 from engage.project.plan_impact import sends_ahead, unsupplied
+from engage.project.plan_steps import Edit
 
 FORMAT = 1
 

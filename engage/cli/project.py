@@ -1,4 +1,4 @@
-"""Commands about the files of a project: `init`, `check`, `schema`, `publish`."""
+"""Commands about the files of a project: `init`, `check`, `schema`."""
 
 import json
 from dataclasses import replace
@@ -71,47 +71,3 @@ def schema_command(kind: str | None) -> None:
     """Print the JSON Schema of a kind of file; without a kind, of all."""
     found = schema(kind) if kind else {str(name): schema(name) for name in KINDS}
     click.echo(json.dumps(found, indent=2))
-
-
-@click.command("publish")
-@click.argument("path", type=click.Path(path_type=Path, exists=True), default=None, required=False)
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def publish_command(path: Path | None, yes: bool, as_json: bool) -> None:
-    """Make a project live: one transaction; what follows for everybody is then done by the workers."""
-    from engage.bootstrap import open_runtime
-    from engage.compiled import sources_of
-
-    settings = load_settings()
-    project = load_checked(path or settings.project)
-    if not project.ok:
-        for problem in project.problems:
-            if problem.level is Level.ERROR:
-                click.echo(str(problem), err=True)
-        raise SystemExit(1)
-    if not yes and not as_json:
-        click.confirm(f"publish {len(project.sources)} definitions?", abort=True)
-    with open_runtime(settings) as runtime:
-        published = runtime.publish.publish(sources_of(project))
-    if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "epoch": published.epoch,
-                    "added": published.added,
-                    "changed": published.changed,
-                    "removed": published.removed,
-                    "job": published.job,
-                }
-            )
-        )
-        return
-    for word, items in (
-        ("new", published.added),
-        ("changed", published.changed),
-        ("removed", published.removed),
-    ):
-        for kind, name in items:
-            click.echo(f"  {word:8} {kind} {name}")
-    changed = bool(published.added or published.changed or published.removed)
-    click.echo(f"epoch {published.epoch} is live" if changed else "nothing to publish: it is live already")

@@ -10,11 +10,12 @@ from typing import Any
 import click
 import msgspec
 
-from engage.bootstrap import Runtime, migrate_schema, open_runtime, schema_is_current
+from engage.bootstrap import Runtime, open_runtime
 from engage.domain.errors import EngageError
 from engage.embedded import EmbeddedError, start_postgres
 from engage.engine.operate import Operator
 from engage.ports.storage import StorageAwayError
+from engage.services import migrate_schema, schema_is_current
 from engage.settings import Settings, load_settings
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -49,23 +50,32 @@ def opened(settings: Settings) -> Iterator[Runtime]:
     """
     with ExitStack() as stack:
         try:
-            if settings.database_url is None:
-                postgres = start_postgres(settings.data_dir)
-                stack.callback(postgres.stop)
-                settings = replace(settings, database_url=postgres.url)
-                if not schema_is_current(settings):
-                    migrate_schema(postgres.url)
-            elif not schema_is_current(settings):
-                raise click.ClickException(
-                    "the database's schema is not this version's; run `engage migrate` first"
-                )
-            yield stack.enter_context(open_runtime(settings, connections=CONNECTIONS))
-        except click.ClickException:
-            raise
+            runtime = stack.enter_context(open_runtime(_found(settings, stack), connections=CONNECTIONS))
+            _require_schema(runtime)
+            yield runtime
         except (StorageAwayError, EmbeddedError) as exc:
             raise click.ClickException(f"the database cannot be reached: {exc}") from exc
         except EngageError as exc:
             raise click.ClickException(str(exc)) from exc
+
+
+def _found(settings: Settings, stack: ExitStack) -> Settings:
+    """Return settings that name a database: the embedded one, started and migrated, where there is no other."""
+    if settings.database_url is not None:
+        return settings
+    postgres = start_postgres(settings.data_dir)
+    stack.callback(postgres.stop)
+    settings = replace(settings, database_url=postgres.url)
+    if not schema_is_current(settings):
+        migrate_schema(postgres.url)
+    return settings
+
+
+def _require_schema(runtime: Runtime) -> None:
+    with runtime.store.transaction():
+        pass  # a database that is away says so here, in the port's own words
+    if not schema_is_current(runtime.settings):
+        raise click.ClickException("the database's schema is not this version's; run `engage migrate` first")
 
 
 def operator(runtime: Runtime) -> Operator:

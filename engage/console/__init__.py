@@ -1,0 +1,1 @@
+"""The console: pages for looking, made on the server; they change nothing."""

@@ -171,7 +171,7 @@ class Priority(StrEnum):
     BULK = "bulk"
 
 
-class Delivery(msgspec.Struct, kw_only=True):
+class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One delivery. `(run, step, visit)` is unique: that is what makes it impossible to ask twice."""
 
     id: DeliveryId

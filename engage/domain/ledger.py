@@ -130,6 +130,10 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
     """Refused before it was taken: wait and call again, for at most an hour."""
     if not delivery.waits_for_release() and delivery.status not in (Mark.SENDING, Mark.UNKNOWN):
         return
+    if _left_behind(turn, person, delivery):
+        delivery.due_at, delivery.reason = None, None
+        _mark(turn, person, delivery, Mark.CANCELED, {})
+        return
     first = delivery.first_call_at or outcome.at
     if outcome.detail == "not_taken":
         delivery.attempts = 0
@@ -154,6 +158,19 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
     delivery.reason = HoldReason.RETRY
     delivery.code = outcome.code
     delivery.stand(Mark.HELD, due)
+
+
+def _left_behind(turn: Turn, person: Person, delivery: Delivery) -> bool:
+    """Return whether the run that asked has ended meanwhile; what its last steps ask for outlives it."""
+    if delivery.run is None or delivery.journey is None or delivery.version is None:
+        return False
+    run = person.run(delivery.run)
+    if run is not None and run.active:
+        return False
+    if not turn.catalog.has_version(delivery.journey, delivery.version):
+        return True
+    node = turn.catalog.version(delivery.journey, delivery.version).program.by_id.get(delivery.step or "")
+    return node is None or not node.path.startswith("on_exit.")
 
 
 def _tried_enough(delivery: Delivery) -> bool:

@@ -9,6 +9,7 @@ from engage.domain.entering import Candidate
 from engage.domain.errors import IdentityRaceError
 from engage.domain.ids import ProfileId
 from engage.domain.membership import Touched
+from engage.domain.migrating import migrate
 from engage.domain.person import Person
 from engage.domain.react import begin, react
 from engage.domain.resume import archive, resume
@@ -95,6 +96,7 @@ def _taking_in(job: Job) -> list[str]:
 def _follow(turn: Turn, person: Person, job: Job) -> None:
     match job.data.get("cause"):
         case "resume":
+            migrate(turn, person, str(job.data["journey"]))
             resume(turn, person, str(job.data["journey"]))
             _take_in(turn, person, str(job.data["journey"]))
         case "archive":
@@ -104,7 +106,9 @@ def _follow(turn: Turn, person: Person, job: Job) -> None:
 
 
 def _bring_in_line(turn: Turn, person: Person, job: Job) -> None:
-    """Judge all rules; leave audiences that are no more; take in those whom a new journey wants already inside."""
+    """Move people to new versions; judge all rules; take in those whom a new journey wants already inside."""
+    for name in job.data.get("journeys", ()):
+        migrate(turn, person, name)
     turn.backfill, turn.published = True, frozenset(job.data.get("journeys", ()))
     react(turn, person, touched=Touched(everything=True))
     turn.backfill, turn.published = False, frozenset()

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from engage.domain.delivery import Delivery
+from engage.domain.delivery import Channel, Delivery
 from engage.project.scenario import (
     AudienceExpected,
-    CallExpected,
     Expected,
     MessageExpected,
     RunsExpected,
     SentExpected,
 )
+from engage.testing.call_expectations import calls_differ
 from engage.testing.errors import ScenarioError
 from engage.testing.moments import as_offset
 from engage.testing.seen import Line, Seen
+from engage.testing.values import same, shown
 
 MAX_SHOWN = 40
 """Lines of an exact list that a report shows."""
@@ -39,8 +39,8 @@ def failures_of(expected: Expected, seen: Seen) -> Iterator[str]:
     yield from _exactly("failed", expected.failed, lambda: seen.failed, seen)
     for status in expected.status:
         yield from _status(status.of, str(status.is_), seen)
-    yield from _calls("webhooks", expected.webhooks)
-    yield from _calls("handoffs", expected.handoffs)
+    yield from calls_differ("webhooks", Channel.WEBHOOK, expected.webhooks, seen)
+    yield from calls_differ("handoffs", Channel.HANDOFF, expected.handoffs, seen)
     for person, channels in expected.subscribed.items():
         for channel, topics in channels.items():
             for topic, wanted in topics.items():
@@ -57,36 +57,6 @@ def failures_of(expected: Expected, seen: Seen) -> Iterator[str]:
 def _equal(place: str, wanted: Any, got: Any) -> Iterator[str]:
     if not same(wanted, got):
         yield f"{place}: expected {shown(wanted)}, got {shown(got)}"
-
-
-def same(a: Any, b: Any) -> bool:
-    """Return whether two JSON values are equal; numbers by value, and true is not 1."""
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
-
-
-def shown(value: Any) -> str:
-    """Return a value the way a scenario would write it."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case Decimal():
-            return format(value, "f")
-        case list() | tuple():
-            return "[" + ", ".join(shown(item) for item in value) + "]"
-        case dict():
-            return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
-        case str():
-            return value if value and value.isprintable() and value == value.strip() else repr(value)
-        case _:
-            return str(value)
 
 
 def _audience(name: str, wanted: AudienceExpected, seen: Seen) -> Iterator[str]:
@@ -175,11 +145,6 @@ def _status(of: Any, wanted: str, seen: Seen) -> Iterator[str]:
     if delivery.status != wanted:
         why = f" ({delivery.reason})" if delivery.reason else ""
         yield f"status of {shown(told)}: expected {wanted}, got {delivery.status}{why}"
-
-
-def _calls(part: str, wanted: Sequence[CallExpected] | None) -> Iterator[str]:
-    if wanted:
-        yield f"{part}: expected {len(wanted)}, got none: this engine has no such step yet"
 
 
 def _same_person(names: Sequence[str], seen: Seen) -> Iterator[str]:

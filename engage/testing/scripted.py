@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery import CALLS, REACHING, Channel
 from engage.domain.ids import DeliveryId
 from engage.ports.channel import (
     Accepted,
@@ -13,6 +13,7 @@ from engage.ports.channel import (
     NotTaken,
     Outbound,
     Question,
+    Sender,
     SmsContent,
     Taken,
     Unknown,
@@ -22,6 +23,7 @@ from engage.ports.channel import Answer as SendAnswer
 from engage.ports.clock import Clock
 from engage.project.scenario import Answer, AnswerKind
 from engage.testing.provider_words import PROVIDER_WORDS, ProviderWords
+from engage.testing.scripted_calls import CallTaken, ScriptedCalls
 
 PROVIDER = "scripted"
 OK = Answer(kind=AnswerKind.OK, status=200)
@@ -96,6 +98,7 @@ class ScriptedSender:
         return NotTaken() if message is None else Taken(provider_id=message.provider_id)
 
     def _take(self, outbound: Outbound) -> Message:
+        assert isinstance(outbound.content, SmsContent | EmailContent | VoiceContent)
         message = Message(
             provider_id=f"{self.channel}-{len(self.messages) + 1}",
             delivery=outbound.delivery,
@@ -113,16 +116,21 @@ class ScriptedProviders:
     """The providers of all channels."""
 
     def __init__(self, clock: Clock, words: ProviderWords = PROVIDER_WORDS) -> None:
-        self._senders = {channel: ScriptedSender(channel, clock, words) for channel in Channel}
+        self._senders = {channel: ScriptedSender(channel, clock, words) for channel in REACHING}
+        self._calls = {channel: ScriptedCalls(channel, clock) for channel in CALLS}
 
     @property
-    def senders(self) -> Mapping[Channel, ScriptedSender]:
+    def senders(self) -> Mapping[Channel, Sender]:
         """By channel."""
-        return self._senders
+        return {**self._senders, **self._calls}
 
     def script(self, channel: Channel, answers: Iterable[Answer]) -> None:
         """Answer the next calls like this, after what was scripted before."""
-        self._senders[channel].answers.extend(answers)
+        (self._calls[channel] if channel in CALLS else self._senders[channel]).answers.extend(answers)
+
+    def calls(self, channel: Channel) -> list[CallTaken]:
+        """Return the calls of one kind that the other end took, or refused for good."""
+        return self._calls[channel].taken
 
     def messages(self) -> list[Message]:
         """Return everything taken on all channels."""

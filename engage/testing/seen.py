@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import Any
 
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import UNSUCCESSFUL, Delivery, Mark
+from engage.domain.delivery import CALLS, UNSUCCESSFUL, Channel, Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import address_of
 from engage.domain.profile import Profile
 from engage.ports.storage import Transaction
 from engage.testing.people import memberships, profiles_of, shown_names
 from engage.testing.scripted import Message
+from engage.testing.scripted_calls import CallTaken
 from engage.testing.stage import Stage
 from engage.testing.watched import RunSeen
 
@@ -76,15 +77,26 @@ class Seen:
         taken = {message.delivery for message in self.stage.providers.messages()}
         return [delivery for delivery in self.deliveries if delivery.id in taken]
 
+    @property
+    def _asked(self) -> list[Delivery]:
+        """What was to reach a person: no calls to other systems."""
+        return [delivery for delivery in self.deliveries if delivery.channel not in CALLS]
+
+    def calls(self, channel: Channel) -> list[tuple[Delivery, CallTaken]]:
+        """Return the calls of one kind since the start, in order of time, with what was told."""
+        known = {delivery.id: delivery for delivery in self.deliveries}
+        taken = self.stage.providers.calls(channel)
+        return [(known[call.delivery], call) for call in taken if call.delivery in known]
+
     @cached_property
     def skipped(self) -> list[Line]:
         """What was refused."""
-        return [self._ended(d, {Mark.SKIPPED}) for d in self.deliveries if d.status is Mark.SKIPPED]
+        return [self._ended(d, {Mark.SKIPPED}) for d in self._asked if d.status is Mark.SKIPPED]
 
     @cached_property
     def failed(self) -> list[Line]:
         """What failed for good."""
-        return [self._ended(d, UNSUCCESSFUL) for d in self.deliveries if d.status in UNSUCCESSFUL]
+        return [self._ended(d, UNSUCCESSFUL) for d in self._asked if d.status in UNSUCCESSFUL]
 
     @cached_property
     def _numbers(self) -> dict[DeliveryId, int]:

@@ -280,11 +280,7 @@ class Stage:
         return sent[-1].sender or "" if sent else ""
 
     def _script(self, item: ProviderAnswers) -> None:
-        try:
-            channel = Channel(item.provider)
-        except ValueError:
-            raise ScenarioError(f"`{item.provider}` steps are not supported by this engine yet") from None
-        self.providers.script(channel, item.answers)
+        self.providers.script(Channel(item.provider), item.answers)
 
     def _set_state(self, item: PauseJourney | ResumeJourney | Archive) -> None:
         key = (str(Kind.JOURNEY), item.journey)

@@ -9,7 +9,8 @@ from tests.storage.contract.deliveries import DeliveriesContract, SendersContrac
 from tests.storage.contract.inbox import InboxContract
 from tests.storage.contract.merging import JobsContract, MergeContract, WorkersContract
 from tests.storage.contract.people import EventsContract, PeopleContract
-from tests.storage.contract.reading import PersonReadingContract, ProjectReadingContract
+from tests.storage.contract.reading_person import PersonReadingContract
+from tests.storage.contract.reading_project import ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
 
 pytestmark = pytest.mark.live

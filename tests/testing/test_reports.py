@@ -56,7 +56,6 @@ def failures(folder: Path, expected: str) -> list[str]:
         ("{status: [{of: {to: ada}, is: sent}]}", "status of {to: ada}: expected sent, got accepted"),
         ("{status: [{of: {to: cyd}, is: sent}]}", "status of {to: cyd}: there is no delivery {to: cyd}"),
         ("{audiences: {a: {in: [ada], count: 1}}}", "audiences.a.in: ada is not inside"),
-        ("{webhooks: [{url: x}]}", "webhooks: expected 1, got none: this engine has no such step yet"),
     ],
 )
 def test_what_does_not_hold_is_told_in_a_line(tmp_path: Path, expected: str, told: str) -> None:

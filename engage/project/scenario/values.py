@@ -90,7 +90,8 @@ def instant(value: object) -> datetime:
     return found
 
 
-def _moment(value: object, zero: datetime) -> datetime:
+def moment(value: object, zero: datetime) -> datetime:
+    """Read an offset from `zero`, or an instant."""
     number = _number_in(value)
     if number == 0:
         return zero
@@ -115,12 +116,12 @@ def _number_in(value: Any) -> int | Decimal | None:
 
 def _from_start(value: object, info: ValidationInfo) -> datetime:
     assert isinstance(info.context, Clock)  # the reader of scenarios gives it
-    return _moment(value, info.context.start)
+    return moment(value, info.context.start)
 
 
 def _from_item(value: object, info: ValidationInfo) -> datetime | None:
     at = info.data.get("at")
-    return None if at is None else _moment(value, at)
+    return None if at is None else moment(value, at)
 
 
 def _text(value: object) -> str:

@@ -82,14 +82,18 @@ class PostgresStore:
     or IdentityRaceError; what is none of these is a mistake in our SQL and stays as it is.
     """
 
-    def __init__(self, url: str, *, min_size: int = 1, max_size: int = 8) -> None:
-        """Open a pool of connections; `url` is libpq's. Does not wait for the database."""
+    def __init__(
+        self, url: str, *, min_size: int = 1, max_size: int = 8, patience: float = CONNECT_SECONDS
+    ) -> None:
+        """Open a pool of connections; `url` is libpq's. Does not wait for the database; a transaction waits for a
+        connection at most `patience` seconds.
+        """
         self._url = url
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=min_size,
             max_size=max_size,
-            timeout=CONNECT_SECONDS,
+            timeout=patience,
             configure=configure,
             num_workers=1,
             open=True,

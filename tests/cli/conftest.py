@@ -1,0 +1,111 @@
+"""An author's machine: a project folder, an installation's database, and the command line."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from psycopg import sql
+
+from engage.bootstrap import Runtime, open_runtime
+from engage.cli.main import engage
+from engage.services import migrate_schema
+from engage.settings import load_settings
+from tests.storage.conftest import create_database
+
+_numbers = count(1)
+
+
+class Author:
+    """Somebody with a project folder at the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        """Work in `folder`."""
+        self.folder = folder
+
+    def run(self, *arguments: str, code: int = 0, answer: str | None = None) -> str:
+        """Run a command in the folder; return what it printed, once its exit code is as claimed."""
+        result = CliRunner().invoke(engage, arguments, input=answer, prog_name="engage")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return result.output
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run a command with `--json` and return what it said."""
+        return json.loads(self.run(*arguments, "--json", code=code).splitlines()[-1])
+
+    def edit(self, path: str, before: str, after: str) -> None:
+        """Change one place of a file."""
+        file = self.folder / path
+        text = file.read_text()
+        assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {path}"
+        file.write_text(text.replace(before, after))
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def remove(self, path: str) -> None:
+        """Delete a file or folder."""
+        target = self.folder / path
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink()
+
+    def runtime(self) -> Any:
+        """Open the engine as a worker would."""
+        return open_runtime(load_settings(), connections=2)
+
+
+def digest_everything(runtime: Runtime) -> None:
+    """Do all the work that is due, as workers would; nothing is sent."""
+    now = runtime.clock.now()
+    while True:
+        found = runtime.sweep.look(now)
+        for job in found.jobs:
+            runtime.backfill.turn(job, now)
+        for lane in found.lanes:
+            runtime.digest.turn(lane, now)
+        if not (found.jobs or found.lanes):
+            return
+
+
+@pytest.fixture
+def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Author:
+    """An author in the folder that `engage init` makes, without a database."""
+    for name in ("ENGAGE_DATABASE_URL", "ENGAGE_BROKER_URL", "ENGAGE_PROJECT", "ENGAGE_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    Author(tmp_path).run("init", "shop")
+    monkeypatch.chdir(tmp_path / "shop")
+    return Author(tmp_path / "shop")
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_url: str) -> str:
+    """A migrated, empty database that others are copied from."""
+    url = create_database(postgres_url, "cli")
+    migrate_schema(url)
+    return url
+
+
+@pytest.fixture
+def shop(author: Author, migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
+    """An author with an installation of their own, empty."""
+    name = f"cli_{next(_numbers)}"
+    with psycopg.connect(migrated_url, autocommit=True, dbname="postgres") as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE cli").format(sql.Identifier(name)))
+    monkeypatch.setenv("ENGAGE_DATABASE_URL", psycopg.conninfo.make_conninfo(migrated_url, dbname=name))
+    monkeypatch.setenv("ENGAGE_BROKER_URL", "memory://")
+    yield author
+    with psycopg.connect(migrated_url, autocommit=True, dbname="postgres") as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
