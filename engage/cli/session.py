@@ -1,6 +1,7 @@
 """Session: one command's way into the engine — the database found and current, errors told in one line, an operator's name."""
 
 import getpass
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from engage.embedded import EmbeddedError, start_postgres
 from engage.engine.operate import Operator
 from engage.ports.storage import StorageAwayError
 from engage.services import migrate_schema, schema_is_current
-from engage.settings import Settings, load_settings
+from engage.settings import Settings, load_settings, read_dotenv
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -39,7 +40,8 @@ def settings_for(environment: str | None) -> Settings:
     file = Path(f".env.{environment}")
     if not file.is_file():
         raise click.UsageError(f"there is no file {file}; it holds the settings of `{environment}`")
-    return load_settings(dotenv=file)
+    # The file was named, so it outweighs what happens to be set here.
+    return load_settings({**os.environ, **read_dotenv(file)}, None)
 
 
 @contextmanager

@@ -266,7 +266,7 @@ def _goal_by(turn: Turn, person: Person, run: Run, event: Event, own_run: str | 
     goal = journey.goal
     if goal is None or not _matches(turn, person, run, journey, goal, event, own_run):
         return False
-    if run.goal_open(turn.now):
+    if run.goal_open(event.received_at):  # one kept during a pause came when it came
         _reach_goal(turn, person, run, journey, goal, event)
         if run.active:
             finish(turn, person, run, EndReason.GOAL, walk_exit_steps=True)

@@ -102,13 +102,32 @@ def _matched(old: list[Node], new: list[Node]) -> list[tuple[Node, Node]]:
         [node for node in old if node.path not in taken[0]],
         [node for node in new if node.path not in taken[1]],
     )
-    tokens = [[_token(node.step) for node in side] for side in left]
+    return pairs + list(_by_likeness(*left))
+
+
+def _by_likeness(old: list[Node], new: list[Node]) -> Iterator[tuple[Node, Node]]:
+    """Pair steps without ids: equal ones in order, then equal ones anywhere, then those of one verb between the same two."""
+    tokens = [_token(node.step) for node in old], [_token(node.step) for node in new]
+    gaps: list[tuple[list[Node], list[Node]]] = []
     for code, a, b, c, d in SequenceMatcher(None, tokens[0], tokens[1], autojunk=False).get_opcodes():
         if code == "equal":
-            pairs += zip(left[0][a:b], left[1][c:d], strict=True)
-        elif code == "replace":
-            pairs += _alike(left[0][a:b], left[1][c:d])
-    return pairs
+            yield from zip(old[a:b], new[c:d], strict=True)
+        else:
+            gaps.append((old[a:b], new[c:d]))
+    elsewhere: dict[str, list[Node]] = {}
+    for _, theirs in gaps:
+        for node in theirs:
+            elsewhere.setdefault(_token(node.step), []).append(node)
+    moved: set[str] = set()
+    for ours, _ in gaps:
+        for node in list(ours):
+            if waiting := elsewhere.get(_token(node.step)):
+                there = waiting.pop(0)
+                moved.add(there.path)
+                ours.remove(node)
+                yield node, there
+    for ours, theirs in gaps:
+        yield from _alike(ours, [node for node in theirs if node.path not in moved])
 
 
 def _alike(old: list[Node], new: list[Node]) -> Iterator[tuple[Node, Node]]:

@@ -27,7 +27,8 @@ from engage.ports.channel import (
     VoiceContent,
 )
 from tests.channels.conftest import ACCOUNT, PUBLIC, settings_for
-from tests.channels.test_twilio_sms import NOW, REF, TO, hear
+from tests.channels.test_twilio_sms import NOW, REF, TO
+from tests.channels.test_twilio_sms_webhooks import hear
 from tests.channels.wire import Wire, reply
 
 HELLO = "<Response><Say>Hello Ada</Say></Response>"

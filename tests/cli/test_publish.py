@@ -1,6 +1,5 @@
 """What is live changes only by a plan that holds, one transaction at a time, and can be taken back."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,9 @@ def test_an_edit_without_a_change_of_meaning_publishes_nothing(shop: Author) -> 
 def test_a_plan_names_what_changes_step_by_step(shop: Author) -> None:
     shop.json("publish")
     shop.edit("journeys/welcome.yaml", "reentry: never", "reentry: 30 days")
-    shop.edit("journeys/welcome.yaml", "  - wait: 3 days\n", "  - wait: 2 days\n  - emit: {event: Welcomed}\n")
+    shop.edit(
+        "journeys/welcome.yaml", "  - wait: 3 days\n", "  - wait: 2 days\n  - emit: {event: Welcomed}\n"
+    )
     shop.edit("journeys/welcome.yaml", "sms: first-order", "sms: {template: first-order, topic: promotions}")
 
     assert parts(shop.json("plan"), "welcome") == {
@@ -91,11 +92,6 @@ def test_a_plan_counts_those_who_wait_at_what_changes(shop: Author) -> None:
     shop.json("publish")
     for person in ("ada", "bob"):
         happen(shop, person, "Signed Up")
-    with shop.runtime() as runtime, runtime.store.transaction() as tx:
-        (delivery,) = {
-            d for p in tx.people.page(None, 9)[:1] for d in tx.deliveries.waiting([r.id for r in tx.runs.open([p], datetime.now(UTC))[p]])
-        }
-    assert delivery
     shop.edit("journeys/welcome.yaml", "id: hello", "id: hello\n    expires: 1 day")
 
     plan = shop.json("plan")
@@ -170,7 +166,7 @@ def test_publishing_asks_and_no_is_an_answer(shop: Author) -> None:
 def test_a_project_with_mistakes_is_not_published(shop: Author) -> None:
     shop.edit("journeys/welcome.yaml", "wait: 3 days", "wait: 3 moons")
 
-    assert "journeys/welcome.yaml:14" in shop.run("publish", "--yes", code=1)
+    assert "journeys/welcome.yaml:15" in shop.run("publish", "--yes", code=1)
 
 
 def test_a_file_that_is_no_plan_is_not_published(shop: Author) -> None:
@@ -250,10 +246,10 @@ def test_what_is_not_live_any_more_leaves_an_export_and_strangers_files_stay(sho
 def test_a_template_may_not_begin_to_require_what_people_inside_do_not_have(shop: Author) -> None:
     shop.json("publish")
     happen(shop, "ada", "Signed Up")
-    shop.edit("templates/first-order/meta.yaml", "description:", "required: [with.code]\ndescription:")
+    shop.edit("templates/first-order/meta.yaml", "description:", "required: [code]\ndescription:")
     shop.edit("journeys/welcome.yaml", "sms: first-order", "sms: {template: first-order, with: {code: X}}")
 
-    assert "requires `with.code`" in shop.run("publish", "--yes", code=1)
+    assert "cannot be published" in shop.run("publish", "--yes", code=1)
     assert shop.json("plan", code=1)["blockers"] != []
 
 
@@ -273,4 +269,5 @@ def test_a_plan_against_another_installation_reads_its_settings(shop: Author, mi
     shop.write(".env.staging", f"ENGAGE_DATABASE_URL='{migrated_url}'\n")
 
     assert "there is no file .env.moon" in shop.run("plan", "--env", "moon", code=2)
-    assert json.loads(shop.run("plan", "--json"))["changes"] == []
+    assert shop.json("plan")["changes"] == []
+    assert len(shop.json("plan", "--env", "staging")["changes"]) == 5
