@@ -1,5 +1,6 @@
 """Bootstrap: the one place that knows which adapters stand behind which ports."""
 
+import hmac
 import os
 import threading
 import uuid
@@ -9,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from hashlib import sha256
 
 import structlog
 
@@ -304,6 +306,12 @@ class Runtime:
         self.store.close()
 
 
+def _pepper(settings: Settings) -> bytes:
+    """Return what keys the rest of erased addresses: derived from the oldest secret key, so that new ones can be added."""
+    oldest = settings.secret_key[-1] if settings.secret_key else ""
+    return hmac.new(oldest.encode(), b"erased addresses", sha256).digest()
+
+
 @contextmanager
 def open_runtime(
     settings: Settings, *, hints: Hints | None = None, connections: int = 8
@@ -313,7 +321,7 @@ def open_runtime(
         url = settings.database_url
         if url is None:
             url = stack.enter_context(embedded(settings.data_dir)).database_url
-        store = PostgresStore(url, min_size=1, max_size=connections)
+        store = PostgresStore(url, min_size=1, max_size=connections, pepper=_pepper(settings))
         runtime = Runtime(settings=settings, store=store, hints=hints or NoHints())
         stack.callback(runtime.close)
         yield runtime

@@ -1,6 +1,7 @@
 """Pages: what each address of the console shows."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -85,11 +86,13 @@ class Looking:
         """All live journeys."""
         totals = self._totals().journeys
         catalog = self._deps.catalog()
-        rows = [
-            (live, _row(totals.get(name, Counts()))) for name, live in sorted(catalog.journeys.items())
-        ]
+        rows = [(live, _row(totals.get(name, Counts()))) for name, live in sorted(catalog.journeys.items())]
         return self._pages(
-            request, "journeys.html", rows=rows, columns=NUMBERS, triggers={n: _trigger(v.journey) for n, v in catalog.journeys.items()}
+            request,
+            "journeys.html",
+            rows=rows,
+            columns=NUMBERS,
+            triggers={n: _trigger(v.journey) for n, v in catalog.journeys.items()},
         )
 
     def journey(self, request: Request) -> Response:
@@ -140,7 +143,7 @@ class Looking:
         found: list[DeliverySeen] = []
         after, looked = query.get("after") or None, 0
         while len(found) < A_PAGE and looked < LOOKED_AT:
-            page = _checked(lambda after=after: self._deps.reading.recent_deliveries(after, A_PAGE))
+            page = _checked(partial(self._deps.reading.recent_deliveries, after, A_PAGE))
             found += [seen for seen in page.items if _fits(seen, wanted)]
             looked += len(page.items)
             after = page.next
@@ -198,7 +201,9 @@ class Looking:
         query = request.query_params
         view = query.get("show", "all") if query.get("show") in VIEWS else "all"
         hidden = Hidden(settings.sensitive)
-        addresses = [ledger_key(name.value) for name in profile.identifiers if name.kind in ("email", "phone")]
+        addresses = [
+            ledger_key(name.value) for name in profile.identifiers if name.kind in ("email", "phone")
+        ]
         after = query.get("after") or None
         timeline = _checked(lambda: read_timeline(reading, key, view, after, hidden.event))
         return self._pages(
@@ -218,7 +223,9 @@ class Looking:
         )
 
 
-_NO_STATUS = frozenset({Mark.OPENED_ANY, Mark.DEFERRED, Mark.DIGITS, Mark.UNSUBSCRIBED, Mark.VOICEMAIL, Mark.DROPPED})
+_NO_STATUS = frozenset(
+    {Mark.OPENED_ANY, Mark.DEFERRED, Mark.DIGITS, Mark.UNSUBSCRIBED, Mark.VOICEMAIL, Mark.DROPPED}
+)
 
 
 def _row(counts: Counts) -> dict[str, Any]:
@@ -233,13 +240,13 @@ def _trigger(journey: Journey) -> str:
     """Return what brings people in, in words."""
     trigger = journey.trigger
     if trigger.event is not None:
-        return f"when {' or '.join(trigger.event)} happens"
+        return f"When {' or '.join(trigger.event)} happens"
     if trigger.audience is not None:
         verb = "enters" if trigger.audience.entered else "leaves"
-        return f"when somebody {verb} {trigger.audience.entered or trigger.audience.left}"
+        return f"When somebody {verb} {trigger.audience.entered or trigger.audience.left}"
     if trigger.api is not None:
-        return "when asked for by the API"
-    return "by its own clock"
+        return "When asked for by the API"
+    return "By its own clock"
 
 
 def _fits(seen: DeliverySeen, wanted: dict[str, str]) -> bool:

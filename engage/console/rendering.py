@@ -45,6 +45,7 @@ class Pages:
             values=words.values_text,
             age=words.seconds_text,
             duration=words.duration_text,
+            count="{:,}".format,
             number=number_text,
         )
 

@@ -70,7 +70,9 @@ def _words(step: Step) -> str:
         case Send():
             return f"{channel_word(step.channel)} {step.form.template or 'text'}"
         case Wait():
-            return duration_text(step.wait) if not hasattr(step.wait, "source") else "as long as the data says"
+            return (
+                duration_text(step.wait) if not hasattr(step.wait, "source") else "as long as the data says"
+            )
         case WaitFor():
             return _awaited(step)
         case Exit():

@@ -126,7 +126,9 @@ def read_timeline(
     # At one instant the cause is the event, then what was decided, then what was asked for: newest first turns it round.
     found = [_of_delivery(seen) for seen in deliveries.take(horizon)]
     found += [_of_decision(decision) for decision in decisions.take(horizon) if _is_told(decision, view)]
-    found += [_of_event(hidden(event)) for event in events.take(horizon) if view == "events" or _is_news(event)]
+    found += [
+        _of_event(hidden(event)) for event in events.take(horizon) if view == "events" or _is_news(event)
+    ]
     found.sort(key=lambda entry: entry.at, reverse=True)
     ended = all(each.place is False for each in lists)
     return Timeline(entries=found, next=None if ended else _write_place(*(each.place for each in lists)))

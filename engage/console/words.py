@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from engage.domain.delivery import UNSUCCESSFUL, WAITING, Channel, Mark
 from engage.domain.timing import format_duration
 
-CHANNELS = {
+CHANNELS: Mapping[str, str] = {
     Channel.EMAIL: "Email",
     Channel.SMS: "SMS",
     Channel.MMS: "MMS",
@@ -57,10 +57,7 @@ REASONS = {
 
 def channel_word(channel: str) -> str:
     """Return a channel's name."""
-    try:
-        return CHANNELS[Channel(channel)]
-    except ValueError:
-        return channel
+    return CHANNELS.get(channel, channel.capitalize())
 
 
 def reason_words(reason: str | None) -> str:

@@ -10,6 +10,7 @@ from engage.domain.ids import RunId
 from engage.domain.journey import Journey
 from engage.domain.person import Person
 from engage.domain.run import Run
+from engage.domain.sensitive import without
 from engage.domain.steps.base import End, Go, Move, Park, Stimulus
 from engage.domain.turn import Turn
 from engage.domain.walk import RunWalk
@@ -87,6 +88,18 @@ def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps
             "reason": str(reason),
         },
     )
+    _forget_sensitive(turn, run)
+
+
+def _forget_sensitive(turn: Turn, run: Run) -> None:
+    """Cover what a run that is over could still have rendered."""
+    covered = turn.catalog.settings.covered
+    if covered:
+        texts = covered.found_in([run.entry, run.event, run.variables])
+        run.entry = covered.properties(run.entry)
+        run.event = covered.properties(run.event)
+        run.variables = without(covered.properties(run.variables), texts)
+        run.kept = []
 
 
 def _id_of(turn: Turn, run: Run) -> str | None:

@@ -104,7 +104,7 @@ def _store_event(
         properties=properties,
         epoch=turn.catalog.epoch,
     )
-    turn.changes.events.append(event)
+    turn.store_event(event)
     if reserved:
         turn.decide(person, Decided.EVENT, "refused", reason="reserved_event", values={"event": name})
         return None

@@ -14,7 +14,17 @@ from engage.domain.consent import (
     ledger_key,
 )
 from engage.domain.decision import Decided
-from engage.domain.delivery import CALLS, Channel, Delivery, FailReason, HoldReason, Mark, SkipReason, reached
+from engage.domain.delivery import (
+    SETTLED,
+    Channel,
+    Delivery,
+    FailReason,
+    HoldReason,
+    Mark,
+    SkipReason,
+    reached,
+)
+from engage.domain.delivery_events import delivery_properties, event_of
 from engage.domain.fact import Outcome, Receipt
 from engage.domain.membership import Touched
 from engage.domain.person import Person
@@ -30,61 +40,7 @@ ASK_AFTER = timedelta(seconds=60)
 RETRY_AFTER_NOT_TAKEN = timedelta(seconds=1)
 MAX_BACKOFF = timedelta(minutes=5)
 
-CHANNEL_WORDS = {
-    Channel.SMS: "SMS",
-    Channel.MMS: "SMS",
-    Channel.WHATSAPP: "WhatsApp",
-    Channel.CHAT: "Chat",
-    Channel.EMAIL: "Email",
-    Channel.VOICE: "Call",
-}
-_MESSAGE_EVENTS = {
-    Mark.ACCEPTED: "Sent",
-    Mark.DELIVERED: "Delivered",
-    Mark.FAILED: "Failed",
-    Mark.UNDELIVERED: "Failed",
-    Mark.OPENED: "Read",
-}
-_EMAIL_EVENTS = {
-    Mark.ACCEPTED: "Email Sent",
-    Mark.DELIVERED: "Email Delivered",
-    Mark.DEFERRED: "Email Deferred",
-    Mark.BOUNCED: "Email Bounced",
-    Mark.DROPPED: "Email Dropped",
-    Mark.OPENED: "Email Opened",
-    Mark.OPENED_ANY: "Email Opened",
-    Mark.CLICKED: "Email Link Clicked",
-    Mark.COMPLAINED: "Email Marked as Spam",
-    Mark.UNSUBSCRIBED: "Email Unsubscribed",
-}
-_CALL_EVENTS = {
-    Mark.ACCEPTED: "Call Started",
-    Mark.ANSWERED: "Call Answered",
-    Mark.COMPLETED: "Call Completed",
-    Mark.FAILED: "Call Failed",
-    Mark.BUSY: "Call Failed",
-    Mark.NO_ANSWER: "Call Failed",
-    Mark.CANCELED: "Call Failed",
-    Mark.DIGITS: "Voice Digits",
-    Mark.VOICEMAIL: "Voicemail Left",
-}
 _REPEATABLE = frozenset({Mark.OPENED, Mark.OPENED_ANY, Mark.CLICKED, Mark.DEFERRED, Mark.DIGITS})
-
-
-def event_of(channel: Channel, mark: Mark) -> str | None:
-    """Return the reserved event (vocabulary.md) that a fact about a delivery is, or None."""
-    if channel is Channel.EMAIL:
-        return _EMAIL_EVENTS.get(mark)
-    if channel is Channel.VOICE:
-        return _CALL_EVENTS.get(mark)
-    if channel in CALLS:
-        return "Handoff Completed" if (channel, mark) == (Channel.HANDOFF, Mark.COMPLETED) else None
-    if mark is Mark.CLICKED:
-        return "Link Clicked"
-    word = _MESSAGE_EVENTS.get(mark)
-    if word is None or (word == "Read" and channel in (Channel.SMS, Channel.MMS)):
-        return None
-    return f"{CHANNEL_WORDS[channel]} {word}"
 
 
 def on_outcome(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
@@ -266,6 +222,8 @@ def _mark(turn: Turn, person: Person, delivery: Delivery, mark: Mark, extra: Map
     """Add a fact to a delivery; tell the run that waits for it; write the event it is."""
     known = mark in delivery.marks
     delivery.add(mark)
+    if not reached(delivery.marks).isdisjoint(SETTLED):
+        turn.conceal(delivery)
     run = None if delivery.run is None else person.run(delivery.run)
     event = None
     name = event_of(delivery.channel, mark)
@@ -296,21 +254,6 @@ def tell_run(turn: Turn, run: Run, delivery: Delivery, mark: Mark, event: Any) -
         known.marks = [*known.marks, mark]
         turn.changes.runs.setdefault(run.id, run)
     return moved
-
-
-def delivery_properties(delivery: Delivery) -> dict[str, Any]:
-    """Return what every delivery event carries (vocabulary.md)."""
-    return {
-        "delivery_id": delivery.id,
-        "channel": str(delivery.channel),
-        "topic": delivery.topic,
-        "journey": delivery.journey,
-        "version": delivery.version,
-        "run": delivery.run,
-        "step": delivery.step,
-        "template": delivery.template,
-        "provider": delivery.provider,
-    }
 
 
 def _decide(turn: Turn, person: Person, delivery: Delivery, outcome: str, reason: str | None) -> None:

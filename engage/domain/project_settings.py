@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 from engage.domain.consent import Policy, family
 from engage.domain.delivery import Channel
 from engage.domain.forms import ChannelField, DurationField, Form, KebabName, PlainText, mistake
+from engage.domain.sensitive import Sensitive
 
 
 def wall_time(value: object) -> time:
@@ -194,6 +195,11 @@ class ProjectSettings(Form):
     def zone(self) -> ZoneInfo:
         """The project's zone."""
         return ZoneInfo(self.timezone)
+
+    @cached_property
+    def covered(self) -> Sensitive:
+        """What must not be kept readable."""
+        return Sensitive(self.sensitive)
 
     def policy(self, channel: str, topic: str | None) -> Policy:
         """Return what a send on `channel` for `topic` needs; without topics everything is opt-out."""

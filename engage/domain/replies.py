@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.delivery_events import CHANNEL_WORDS, delivery_properties
 from engage.domain.fact import Inbound
 from engage.domain.ids import DeliveryId, ProfileId, uuid7
-from engage.domain.ledger import CHANNEL_WORDS, delivery_properties, stop, tell_run
+from engage.domain.ledger import stop, tell_run
 from engage.domain.membership import Touched
 from engage.domain.person import Person
 from engage.domain.react import react

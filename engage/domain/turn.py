@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Changes, Timer, TimerKind
 from engage.domain.decision import Decided, Decision
@@ -14,6 +16,7 @@ from engage.domain.ids import DeliveryId, EventId, uuid7
 from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run
+from engage.domain.sensitive import without
 
 
 class Choices(Protocol):
@@ -106,6 +109,9 @@ class Turn:
 
     def decide(self, person: Person, kind: Decided, outcome: str, **fields: Any) -> None:
         """Record a decision about a person, at the instant at hand."""
+        covered = self.catalog.settings.covered
+        if covered and fields.get("values"):
+            fields["values"] = covered.values(fields["values"])
         self.changes.decisions.append(
             Decision(profile=person.id, at=self.now, kind=kind, outcome=outcome, **fields)
         )
@@ -136,6 +142,21 @@ class Turn:
         if due_at is not None:
             self.alarms.append(timer)
 
+    def store_event(self, event: Event) -> None:
+        """Have an event written, its sensitive properties covered; who holds it in this turn still sees them."""
+        kept = self.catalog.settings.covered.event(event.name, event.properties)
+        if kept is not event.properties:
+            event = msgspec.structs.replace(event, properties=kept)
+        self.changes.events.append(event)
+
+    def conceal(self, delivery: Delivery) -> None:
+        """Cover in a delivery that is settled what was sensitive in it: nothing is rendered from it any more."""
+        covered = self.catalog.settings.covered
+        if covered:
+            texts = covered.found_in(delivery.context)
+            delivery.context = covered.properties(delivery.context)
+            delivery.variables = without(delivery.variables, texts)
+
     def cancel_sends(self, run: Run, *, reason: str | None, step: str | None = None) -> None:
         """Cancel what a run, or one of its steps, asked for and has not left yet."""
         for delivery in list(self.deliveries.values()):
@@ -145,6 +166,7 @@ class Turn:
                 delivery.add(Mark.CANCELED)
                 delivery.due_at = None
                 delivery.reason = reason
+                self.conceal(delivery)
                 self.changes.deliveries[delivery.id] = delivery
 
     def happen(
@@ -168,6 +190,6 @@ class Turn:
             properties=dict(properties),
             epoch=self.catalog.epoch,
         )
-        self.changes.events.append(event)
+        self.store_event(event)
         self.follows.append(Follow(event=event, run=run, step=step))
         return event

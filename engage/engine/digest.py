@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
 import msgspec
 import structlog
@@ -15,6 +16,7 @@ from engage.domain.fact import (
     Call,
     ConsentGiven,
     Fact,
+    Forget,
     Identifier,
     Inbound,
     InboxRow,
@@ -35,6 +37,7 @@ from engage.engine.agenda import leave_signal
 from engage.engine.play import Batch, address_identifier, play
 from engage.engine.working_set import load_people, waiting_deliveries
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
+from engage.ports.trail import AuditEntry
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +131,10 @@ class Digest:
             batch = self._read(tx, lane, now, limit)
             if not batch.rows and not batch.timers:
                 return Digested(more=batch.more)
+            if batch.rows and isinstance(batch.rows[0][1], Forget):
+                self._forget(tx, batch.rows[0][1], now)
+                tx.inbox.remove([batch.rows[0][0].seq])
+                return Digested(facts=1, more=True)
             catalog = self._catalog_of(tx)
             turn = Turn(catalog=catalog, now=now, choices=self._choices)
             self._load(tx, turn, batch, now)
@@ -172,7 +179,24 @@ class Digest:
                 tx.inbox.quarantine([_quarantined(row, "undecodable", str(exc))])
                 tx.inbox.remove([row.seq])
                 batch.more = True
+        _up_to_an_erasure(batch)
         return batch
+
+    def _forget(self, tx: Transaction, fact: Forget, now: datetime) -> None:
+        """Erase a person everywhere, and keep a proof that says nothing about them."""
+        if fact.person.kind == "id":
+            wanted = {ProfileId(fact.person.value)}
+        else:
+            wanted = set(tx.people.find([fact.person]).values())
+        locked = tx.people.lock(wanted)
+        if len(locked) < len(wanted):
+            raise IdentityRaceError("a profile was merged or erased meanwhile")
+        rows = tx.people.erase(list(locked))
+        for profile in locked:
+            subject = sha256(profile.encode()).hexdigest()
+            tx.trail.add(
+                AuditEntry(at=now, actor="engine", action="erased", subject=subject, data={"rows": rows})
+            )
 
     def _load(self, tx: Transaction, turn: Turn, batch: Batch, now: datetime) -> None:
         facts = [fact for _, fact in batch.rows]
@@ -194,6 +218,21 @@ class Digest:
         for found in batch.answered.values():
             for index, delivery in enumerate(found):
                 found[index] = turn.deliveries.setdefault(delivery.id, delivery)
+
+
+def _up_to_an_erasure(batch: Batch) -> None:
+    """Leave an erasure to a turn of its own, after everything that came before it."""
+    erasure = next((index for index, (_, fact) in enumerate(batch.rows) if isinstance(fact, Forget)), None)
+    if erasure is None:
+        return
+    horizon = batch.rows[erasure][0].received_at
+    batch.more = True
+    if erasure == 0:
+        batch.rows, batch.timers = batch.rows[:1], []
+    else:
+        batch.rows = batch.rows[:erasure]
+        batch.timers = [timer for timer in batch.timers if timer.due_at is None or timer.due_at <= horizon]
+        batch.horizon = horizon if batch.horizon is None else min(batch.horizon, horizon)
 
 
 def mint_profile(identifier: Identifier, now: datetime) -> ProfileId:

@@ -78,6 +78,14 @@ class People(Protocol):
         """Return the audiences people are in."""
         ...
 
+    def erase(self, profiles: Collection[ProfileId]) -> int:
+        """Erase locked people from every table and return how many rows went.
+
+        What forbids to write to their addresses (opt-outs and suppressions) goes on under a keyed hash of each address,
+        and is found again by `consents.view`; a line written for the address later outweighs it.
+        """
+        ...
+
 
 class Events(Protocol):
     """What happened to people."""

@@ -237,11 +237,11 @@ def entry_words(journey: Journey) -> tuple[str, ...]:
     """Return who may enter, and how often."""
     found = [] if journey.entry.where is None else [f"only where {journey.entry.where.source}"]
     rule = journey.reentry
-    per = "" if rule.per == "key" else " per person"
+    keyed = journey.trigger.key is not None and rule.per == "key"
     if rule.every is None:
-        found.append(f"once{per}")
+        found.append("never again for the same key" if keyed else "once per person")
     elif rule.every:
-        found.append(f"again after {span(rule.every)}{per}")
+        found.append(f"again after {span(rule.every)}, by key" if keyed else f"again after {span(rule.every)}")
     if journey.entry.while_inside == "restart":
         found.append("a newer one restarts")
     if journey.holdout:

@@ -18,7 +18,7 @@ from engage.domain.person import address_of
 from engage.engine.accept import Acceptor
 from engage.engine.accept_consent import ConsentDesk, Wish, address_kind
 from engage.engine.accept_intake import Intake, Piece, Taken
-from engage.engine.accept_requests import moved, new_run_id, signalled, started
+from engage.engine.accept_requests import forgotten, moved, new_run_id, signalled, started
 from engage.engine.canonical import Origin
 from engage.engine.normal_address import normal_address
 from engage.engine.publish import Source
@@ -225,7 +225,7 @@ class Stage:
             case SignalItem():
                 self._signal(item)
             case Forget():
-                raise ScenarioError(f"`{item.verb}` is not supported by this engine yet")
+                self._forget(item)
             case _:
                 raise ScenarioError(f"`{item.verb}` is not supported here")
 
@@ -336,6 +336,11 @@ class Stage:
         )
         self._intake.store(Taken([signalled(signal, now)]))
 
+    def _forget(self, item: Forget) -> None:
+        with self.store.transaction() as tx:
+            self.store.chronicle.forget(profiles_of(tx, [item.person]).values())
+        self._intake.store(Taken([forgotten(identifier_of(item.person), self.world.now)]))
+
     def _confirm(self, item: Confirm) -> None:
         with self.store.transaction() as tx:
             profile = profiles_of(tx, [item.person]).get(item.person)
@@ -391,6 +396,5 @@ class Stage:
         for item in chronicle.quarantined:
             error = chronicle.last_error
             cause = "" if error is None else f"; {type(error).__name__}: {error}"
-            raise ScenarioError(
-                f"the engine could not digest a fact: {item.reason} ({item.detail}){cause}"
-            ) from error
+            told = f"the engine could not digest a fact: {item.reason} ({item.detail}){cause}"
+            raise ScenarioError(told) from error

@@ -66,6 +66,12 @@ class Chronicle:
             self.deliveries.setdefault(receipt.delivery, []).append((receipt.mark, receipt.at))
         self.moved.update(changes.merges)
 
+    def forget(self, profiles: Collection[ProfileId]) -> None:
+        """Drop the runs of people who are erased."""
+        self.runs = {
+            run: seen for run, seen in self.runs.items() if self.profile(seen.profile) not in profiles
+        }
+
     def profile(self, profile: ProfileId) -> ProfileId:
         """Return the profile that one is now, after merges."""
         while profile in self.moved:

@@ -345,7 +345,8 @@ def test_inlining_never_loses_or_moves_what_a_mail_says(parts: list[str]) -> Non
     plain = templates._environment.get_template("t/email.html").render(entry={"a": "V", "l": [1, 2]})
     html = getattr(rendered.content, "html", "")
     assert html.count("V") == plain.count("V") or "<style>" in source
-    assert html.count("text") == plain.count("text")
+    # After a stray `<` the word is the name of a tag: an HTML parser may then close what nobody opened.
+    assert html.count("text") == plain.count("text") or "<text" in plain
 
 
 def test_a_layout_on_a_layout_keeps_the_words_of_both() -> None:

@@ -8,14 +8,15 @@ from engage.domain.consent import ConsentEntry, Consents, SuppressionEntry, fami
 from engage.domain.ids import ProfileId
 from engage.storage.memory.rows import SubscriptionKey, SubscriptionRow, logged
 from engage.storage.memory.work import Work
+from engage.storage.veil import veiled
 
 
 class MemoryConsents:
     """Consent and suppression."""
 
-    def __init__(self, work: Work) -> None:
-        """Work inside a transaction."""
-        self._work = work
+    def __init__(self, work: Work, pepper: bytes = b"") -> None:
+        """Work inside a transaction; `pepper` keys what is left of erased addresses."""
+        self._work, self._pepper = work, pepper
 
     def view(
         self, profiles: Collection[ProfileId], addresses: Mapping[ProfileId, Collection[tuple[str, str]]]
@@ -30,10 +31,13 @@ class MemoryConsents:
         return found
 
     def _at(self, channel: str, address: str, consents: Consents) -> None:
-        for row in self._work.subscriptions.where("address", address):
+        # What is left of an erased address comes first: a later line of the address itself outweighs it.
+        name = veiled(address, self._pepper)
+        for row in self._work.subscriptions.among("address", (name, address)):
             if row.key.channel == channel:
                 consents.by_address[channel, address, row.key.topic] = row.state
         suppression = self._work.suppressions.get((channel, address))
+        suppression = suppression or self._work.suppressions.get((channel, name))
         if suppression is not None and not suppression.lifted:
             consents.suppressed[channel, address] = suppression.reason
 

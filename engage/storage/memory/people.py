@@ -6,6 +6,7 @@ from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Profile
 from engage.storage.coding import decoder, encode
+from engage.storage.memory.erasing import erase
 from engage.storage.memory.rows import ProfileRow
 from engage.storage.memory.work import Work
 
@@ -13,9 +14,13 @@ from engage.storage.memory.work import Work
 class MemoryPeople:
     """Profiles and their identifiers."""
 
-    def __init__(self, work: Work) -> None:
-        """Work inside a transaction."""
-        self._work = work
+    def __init__(self, work: Work, pepper: bytes = b"") -> None:
+        """Work inside a transaction; `pepper` keys what is left of erased addresses."""
+        self._work, self._pepper = work, pepper
+
+    def erase(self, profiles: Collection[ProfileId]) -> int:
+        """Erase locked people from every table and return how many rows went."""
+        return erase(self._work, profiles, self._pepper)
 
     def find(self, identifiers: Collection[Identifier]) -> dict[Identifier, ProfileId]:
         """Return the profiles that identifiers name, unlocked."""

@@ -28,6 +28,10 @@ def pass_by(place: str) -> None:
     """Do nothing at a checkpoint."""
 
 
+PEPPER = b"memory"
+"""Keys what is left of erased addresses; nothing outlives this store."""
+
+
 class MemoryTransaction:
     """One atomic piece of work."""
 
@@ -49,11 +53,11 @@ class MemoryTransaction:
         """Open the aggregates on one piece of work."""
         self._work = work
         self.inbox = MemoryInbox(work)
-        self.people = MemoryPeople(work)
+        self.people = MemoryPeople(work, PEPPER)
         self.events = MemoryEvents(work)
         self.runs = MemoryRuns(work)
         self.deliveries = MemoryDeliveries(work)
-        self.consents = MemoryConsents(work)
+        self.consents = MemoryConsents(work, PEPPER)
         self.definitions = MemoryDefinitions(work)
         self.senders = MemorySenders(work)
         self.jobs = MemoryJobs(work)

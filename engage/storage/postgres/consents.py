@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from engage.domain.consent import ConsentEntry, Consents, ConsentState, SuppressionEntry, family
 from engage.domain.ids import ProfileId
 from engage.storage.postgres.session import Session, json, texts
+from engage.storage.veil import veiled
 
 _LEDGER = """
 INSERT INTO consent (profile_id, address, channel, topic, state, at, source, proof)
@@ -34,9 +35,7 @@ SET reason = excluded.reason, at = excluded.at, source = excluded.source, lifted
 WHERE excluded.at >= suppression.at
 """
 _SUBSCRIPTIONS = "SELECT owner, scope, channel, topic, state FROM subscription WHERE owner = ANY(%s::text[])"
-_SUPPRESSED = (
-    "SELECT channel, address, reason FROM suppression WHERE address = ANY(%s::text[]) AND NOT lifted"
-)
+_SUPPRESSED = "SELECT channel, address, reason, lifted FROM suppression WHERE address = ANY(%s::text[])"
 
 
 class _Subscription(Struct):
@@ -52,9 +51,9 @@ class _Subscription(Struct):
 class PostgresConsents:
     """Consent and suppression."""
 
-    def __init__(self, session: Session) -> None:
-        """Work inside a transaction."""
-        self._session = session
+    def __init__(self, session: Session, pepper: bytes = b"") -> None:
+        """Work inside a transaction; `pepper` keys what is left of erased addresses."""
+        self._session, self._pepper = session, pepper
 
     def view(
         self, profiles: Collection[ProfileId], addresses: Mapping[ProfileId, Collection[tuple[str, str]]]
@@ -68,28 +67,40 @@ class PostgresConsents:
             for profile in found
         }
         places = {address for wanted in pairs.values() for _, address in wanted}
+        names = {address: veiled(address, self._pepper) for address in places}
         by_owner: dict[tuple[str, str], list[tuple[str, str, ConsentState]]] = {}
         for owner, scope, channel, topic, state in self._session.rows(
-            _SUBSCRIPTIONS, texts([*found, *places])
+            _SUBSCRIPTIONS, texts([*found, *places, *names.values()])
         ):
             by_owner.setdefault((scope, owner), []).append((channel, topic, ConsentState(state)))
-        suppressed = self._suppressed(places)
+        suppressed = self._suppressed(names)
         for profile, consents in found.items():
             for channel, topic, state in by_owner.get(("profile", profile), ()):
                 consents.by_profile[channel, topic] = state
             for kind, address in pairs[profile]:
-                for channel, topic, state in by_owner.get(("address", address), ()):
+                # What is left of an erased address comes first: a later line of the address itself outweighs it.
+                left = by_owner.get(("address", names[address]), ())
+                for channel, topic, state in (*left, *by_owner.get(("address", address), ())):
                     if channel == kind:
                         consents.by_address[channel, address, topic] = state
                 if (kind, address) in suppressed:
                     consents.suppressed[kind, address] = suppressed[kind, address]
         return found
 
-    def _suppressed(self, places: Collection[str]) -> dict[tuple[str, str], str]:
-        if not places:
+    def _suppressed(self, names: Mapping[str, str]) -> dict[tuple[str, str], str]:
+        """Return the suppressions of addresses, given each with the name it has once it is erased."""
+        if not names:
             return {}
-        rows = self._session.rows(_SUPPRESSED, texts(places))
-        return {(channel, address): reason for channel, address, reason in rows}
+        plain = {name: address for address, name in names.items()}
+        rows = self._session.rows(_SUPPRESSED, texts([*names, *plain]))
+        lines = {(channel, address): (reason, lifted) for channel, address, reason, lifted in rows}
+        found: dict[tuple[str, str], str] = {}
+        for (channel, address), (reason, lifted) in lines.items():
+            place = plain.get(address, address)
+            own = lines.get((channel, place))
+            if not lifted and (own is None or own is lines[channel, address]):
+                found[channel, place] = reason
+        return found
 
     def append(self, entries: Sequence[ConsentEntry], suppressions: Sequence[SuppressionEntry] = ()) -> None:
         """Append to the ledger and move the present view along; a line older than the view changes nothing there."""

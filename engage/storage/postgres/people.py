@@ -6,6 +6,7 @@ from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Profile, TraitTimes
 from engage.storage.coding import decoder
+from engage.storage.postgres.erasing import erase
 from engage.storage.postgres.session import Session, texts, uuids
 
 _LOCK = """
@@ -28,9 +29,13 @@ COUNTED_UP_TO = 50_000  # profiles; above, counting costs more than being right 
 class PostgresPeople:
     """Profiles and their identifiers."""
 
-    def __init__(self, session: Session) -> None:
-        """Work inside a transaction."""
-        self._session = session
+    def __init__(self, session: Session, pepper: bytes = b"") -> None:
+        """Work inside a transaction; `pepper` keys what is left of erased addresses."""
+        self._session, self._pepper = session, pepper
+
+    def erase(self, profiles: Collection[ProfileId]) -> int:
+        """Erase locked people from every table and return how many rows went."""
+        return erase(self._session, profiles, self._pepper)
 
     def find(self, identifiers: Collection[Identifier]) -> dict[Identifier, ProfileId]:
         """Return the profiles that identifiers name, unlocked."""

@@ -51,16 +51,16 @@ class PostgresTransaction:
         "trail",
     )
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, pepper: bytes = b"") -> None:
         """Open the aggregates on one connection."""
         session = Session(connection)
         self._session = session
         self.inbox = PostgresInbox(session)
-        self.people = PostgresPeople(session)
+        self.people = PostgresPeople(session, pepper)
         self.events = PostgresEvents(session)
         self.runs = PostgresRuns(session)
         self.deliveries = PostgresDeliveries(session)
-        self.consents = PostgresConsents(session)
+        self.consents = PostgresConsents(session, pepper)
         self.definitions = PostgresDefinitions(session)
         self.senders = PostgresSenders(session)
         self.jobs = PostgresJobs(session)
@@ -83,12 +83,18 @@ class PostgresStore:
     """
 
     def __init__(
-        self, url: str, *, min_size: int = 1, max_size: int = 8, patience: float = CONNECT_SECONDS
+        self,
+        url: str,
+        *,
+        min_size: int = 1,
+        max_size: int = 8,
+        patience: float = CONNECT_SECONDS,
+        pepper: bytes = b"",
     ) -> None:
         """Open a pool of connections; `url` is libpq's. Does not wait for the database; a transaction waits for a
-        connection at most `patience` seconds.
+        connection at most `patience` seconds. `pepper` keys what is left of erased addresses.
         """
-        self._url = url
+        self._url, self._pepper = url, pepper
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=min_size,
@@ -111,7 +117,7 @@ class PostgresStore:
             StorageAwayError: the database cannot be reached, or went away; after a lost commit nobody knows.
         """
         with self._connection() as connection:
-            yield PostgresTransaction(connection)
+            yield PostgresTransaction(connection, self._pepper)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
