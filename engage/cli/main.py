@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "publish": ("engage.cli.plan", "make the project live"),
     "rollback": ("engage.cli.plan", "make an earlier version of a journey live again"),
     "export": ("engage.cli.plan", "write what is live as a project folder"),
+    "graph": ("engage.cli.graph", "picture of a journey"),
     "test": ("engage.cli.testing", "run scenarios"),
     "status": ("engage.cli.operations", "queues, lags, who is stuck, quarantine"),
     "migrate": ("engage.cli.operations", "bring the database to this version's schema"),

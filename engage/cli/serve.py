@@ -11,6 +11,8 @@ from engage.api.auth import FixedTokens, Scope, WriteKeys
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import MicroBatcher
 from engage.bootstrap import Runtime, open_runtime
+from engage.console.app import create_console
+from engage.console.deps import ConsoleDeps
 from engage.engine.accept import Acceptor
 from engage.engine.accept_consent import ConsentDesk
 from engage.engine.accept_intake import Intake
@@ -67,6 +69,24 @@ def api_deps(runtime: Runtime) -> ApiDeps:
     )
 
 
+def console_deps(deps: ApiDeps) -> ConsoleDeps:
+    """Return what the console needs: it lets in whoever holds a token that may read profiles."""
+
+    def holder(token: str) -> str | None:
+        caller = deps.tokens.find(token)
+        return caller.name if caller is not None and caller.may(Scope.PROFILES_READ) else None
+
+    return ConsoleDeps(
+        reading=deps.reading,
+        catalog=deps.catalog,
+        clock=deps.clock,
+        holder=holder,
+        secrets=deps.secrets,
+        public=deps.open_docs,
+        secure=deps.public_url.startswith("https:"),
+    )
+
+
 def serve(settings: Settings) -> None:
     """Run the API until SIGTERM or Ctrl-C; what was accepted by then is durable."""
     from workers.app import app as celery
@@ -77,8 +97,11 @@ def serve(settings: Settings) -> None:
         raise SettingsError("ENGAGE_SECRET_KEY is not set; links could not be signed")
     host, port = settings.host_port
     with open_runtime(settings, hints=CeleryHints(celery), connections=CONNECTIONS) as runtime:
+        deps = api_deps(runtime)
+        app = create_app(deps)
+        app.mount("/console", create_console(console_deps(deps)))
         config = uvicorn.Config(
-            create_app(api_deps(runtime)),
+            app,
             host=host,
             port=port,
             loop="auto",

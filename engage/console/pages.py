@@ -14,14 +14,14 @@ from engage.console.hidden import Hidden
 from engage.console.kept import Kept
 from engage.console.rendering import Pages, base_of
 from engage.console.search import find_person
-from engage.console.steps import numbers_by_step, step_rows
+from engage.console.steps import drawn, numbers_by_step, step_rows
 from engage.console.timeline import VIEWS, read_timeline
 from engage.domain.consent import ledger_key
 from engage.domain.delivery import Channel, Mark
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.journey import Journey
-from engage.ports.reading import Counts, CursorError, DeliverySeen, JourneyNumbers
+from engage.ports.reading import Counts, CursorError, DeliverySeen, JourneyNumbers, Subscription
+from engage.project.step_words import trigger_words
 
 NUMBERS = ("entered", "sent", "delivered", "opened", "clicked", "replied", "failed", "unknown")
 LOOKED_AT = 2_000
@@ -92,7 +92,9 @@ class Looking:
             "journeys.html",
             rows=rows,
             columns=NUMBERS,
-            triggers={n: _trigger(v.journey) for n, v in catalog.journeys.items()},
+            triggers={
+                name: trigger_words(live.journey.trigger).line for name, live in catalog.journeys.items()
+            },
         )
 
     def journey(self, request: Request) -> Response:
@@ -110,8 +112,7 @@ class Looking:
             "journey.html",
             live=live,
             journey=live.journey,
-            trigger=_trigger(live.journey),
-            picture=self._deps.graph is not None,
+            trigger=trigger_words(live.journey.trigger).line,
             steps=step_rows(live.journey, by_step),
             numbers=numbers,
             active=active,
@@ -123,9 +124,10 @@ class Looking:
         name = request.path_params["journey"]
         catalog = self._deps.catalog()
         live = catalog.journeys.get(name)
-        if live is None or self._deps.graph is None:
+        if live is None:
             raise HTTPException(404, "There is no such picture.")
-        svg = self._deps.graph(live.journey, numbers_by_step(catalog, name, self._numbers(name).funnel))
+        numbers = self._numbers(name)
+        svg = drawn(live.journey, numbers, numbers_by_step(catalog, name, numbers.funnel))
         # A picture has styles inside, and nothing else: it is shown as an image, which runs no script anyway.
         policy = "default-src 'none'; style-src 'unsafe-inline'"
         return Response(svg, media_type="image/svg+xml", headers={"content-security-policy": policy})
@@ -213,7 +215,7 @@ class Looking:
             name=_name(profile.identifiers) or key,
             traits=sorted(hidden.traits(profile.traits).items()),
             audiences=reading.audiences(key),
-            consents=reading.consents(key, addresses),
+            consents=_grouped(reading.consents(key, addresses)),
             suppressions=reading.suppressions(addresses),
             runs=[run for run in reading.runs(key).items if run.active],
             timeline=timeline,
@@ -236,17 +238,15 @@ def _is_working(queues: dict[str, float]) -> bool:
     return any(queues[name] for name in ("inbox", "timers_due", "deliveries_due", "sending", "jobs"))
 
 
-def _trigger(journey: Journey) -> str:
-    """Return what brings people in, in words."""
-    trigger = journey.trigger
-    if trigger.event is not None:
-        return f"When {' or '.join(trigger.event)} happens"
-    if trigger.audience is not None:
-        verb = "enters" if trigger.audience.entered else "leaves"
-        return f"When somebody {verb} {trigger.audience.entered or trigger.audience.left}"
-    if trigger.api is not None:
-        return "When asked for by the API"
-    return "By its own clock"
+def _grouped(consents: Sequence[Subscription]) -> list[tuple[Subscription, list[str]]]:
+    """Return consents that were given at once for several addresses, and for the person, as one."""
+    found: dict[tuple[object, ...], tuple[Subscription, list[str]]] = {}
+    for one in consents:
+        key = (one.channel, one.topic, one.state, one.source, one.at)
+        _, addresses = found.setdefault(key, (one, []))
+        if one.address is not None:
+            addresses.append(one.address)
+    return list(found.values())
 
 
 def _fits(seen: DeliverySeen, wanted: dict[str, str]) -> bool:

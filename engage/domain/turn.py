@@ -154,7 +154,7 @@ class Turn:
         covered = self.catalog.settings.covered
         if covered:
             texts = covered.found_in(delivery.context)
-            delivery.context = covered.properties(delivery.context)
+            delivery.context = without(covered.properties(delivery.context), texts)
             delivery.variables = without(delivery.variables, texts)
 
     def cancel_sends(self, run: Run, *, reason: str | None, step: str | None = None) -> None:

@@ -194,10 +194,10 @@ def _send(card: Card, step: Send, below: dict[str, tuple[Item, ...]]) -> Item:
     ways = [Way(label="")]
     for reason, answer in answers.items():
         only = len(step.if_not_sent or {}) == 1
-        label = reason.replace("_", " ") if reason != "default" else "not sent" if only else "else not sent"
+        told = reason.replace("_", " ") if reason != "default" else "other reasons"
+        label = "not sent" if only and reason == "default" else f"not sent: {told}"
         items = below.get(f"if_not_sent.{reason}", ())
         if isinstance(answer, str):
             items = (Item(card=Card(path=f"{card.path}.if_not_sent.{reason}", verb="exit", title="Exit")),)
         ways.append(Way(label=label, items=items))
     return Item(card=card, ways=tuple(ways), main=0)
-

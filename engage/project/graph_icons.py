@@ -16,8 +16,18 @@ class Look:
 INK, SOFT, FAINT, LINE, PAPER, CARD = "#1f2a37", "#566373", "#8793a1", "#b9c3cd", "#fafaf8", "#ffffff"
 EDGE = "#dde2e7"
 
-_MAIL, _TEXT, _CALL, _TALK = ("#44619d", "#ebf0f9"), ("#23786e", "#e6f3f1"), ("#9a6a1f", "#faf1e1"), ("#6a4f9c", "#f0ecf8")
-_TIME, _FORK, _DATA, _END = ("#5b6876", "#eff2f5"), ("#84497d", "#f6edf5"), ("#3f6f8f", "#e8f1f6"), ("#a04b52", "#faeeee")
+_MAIL, _TEXT, _CALL, _TALK = (
+    ("#44619d", "#ebf0f9"),
+    ("#23786e", "#e6f3f1"),
+    ("#9a6a1f", "#faf1e1"),
+    ("#6a4f9c", "#f0ecf8"),
+)
+_TIME, _FORK, _DATA, _END = (
+    ("#5b6876", "#eff2f5"),
+    ("#84497d", "#f6edf5"),
+    ("#3f6f8f", "#e8f1f6"),
+    ("#a04b52", "#faeeee"),
+)
 
 _ICONS = {
     "email": "M2.5 5h15v10.5h-15z M2.5 5.5l7.5 5.5 7.5-5.5",

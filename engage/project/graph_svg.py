@@ -48,12 +48,10 @@ def journey_svg(journey: Journey, numbers: GraphNumbers | None = None) -> str:
     """Return the picture of a journey as an SVG document; with `numbers`, what happens in it now is drawn in."""
     flow = flow_of(journey)
     main = _main(flow)
-    aside = _aside(flow, numbers)
-    left, right = main.left, main.right
+    aside = _aside(flow)
     if aside is not None:
-        aside_x = right + 60 + aside.left
-        main.add(aside, aside_x, 0)
-        right = aside_x + aside.right
+        main.add(aside, _free_at_top(main, aside.height) + 60 + aside.left, 0)
+    left, right = main.left, main.right
     wide = max(left + right, LEAST_WIDTH)
     notes = list(_header(flow, numbers, wide))
     top = notes[-1][0] if notes else 0.0
@@ -76,9 +74,9 @@ def _opening(flow: Flow, wide: float, high: float) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{title}" font-family="{SANS}">\n'
         f"<title>{title}</title>\n"
         '<defs><marker id="to" viewBox="0 0 8 8" refX="6.4" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        f'<path d="M1 1l5.500 3L1 7z" fill="{LINE}"/></marker></defs>\n'
+        f'<path d="M1 1l5.5 3L1 7z" fill="{LINE}"/></marker></defs>\n'
         f'<rect width="{_n(wide)}" height="{_n(high)}" rx="14" fill="{PAPER}"/>'
-    ).replace("5.500", "5.5")
+    )
 
 
 # --- the way down
@@ -99,22 +97,31 @@ def _main(flow: Flow) -> Block:
     return block
 
 
+def _free_at_top(block: Block, height: float) -> float:
+    """Return how far to the right anything reaches in the upper part of a block."""
+    rights = [right for _, top, right, _ in (bounds([shape]) for shape in block.shapes) if top < height + GAP]
+    return max(rights, default=0.0)
+
+
 def _trigger(flow: Flow) -> Block:
-    card = Card(path="trigger", verb=flow.trigger.verb, title=flow.trigger.title, details=flow.trigger.details)
-    shape = card_at(Card(path=card.path, verb=card.verb, title=card.title, details=(*card.details, *flow.entry)[:3], id="trigger"))
-    lines = tuple(tuple(wrap(line, DETAIL, CARD_WIDTH - 2 * PAD_X - ICON - 9, lines=2)) for line in (*card.details, *flow.entry)[:6])
-    high = 2 * PAD_Y + 13 + len(shape.title) * TITLE_LINE + sum(map(len, lines)) * DETAIL_LINE + 3
-    whole = CardAt(card, shape.x, 0, high, shape.title, lines)
-    return Block(left=CARD_WIDTH / 2, right=CARD_WIDTH / 2, height=high, shapes=[whole])
+    card = Card(path="trigger", verb=flow.trigger.verb, title=flow.trigger.title)
+    title = card_at(card).title
+    room = CARD_WIDTH - 2 * PAD_X - ICON - 9
+    lines = tuple(tuple(wrap(line, DETAIL, room, lines=3)) for line in (*flow.trigger.details, *flow.entry))
+    detailed = sum(map(len, lines)) * DETAIL_LINE + (3 if lines else 0)
+    high = 2 * PAD_Y + 13 + len(title) * TITLE_LINE + detailed
+    whole = CardAt(card, -CARD_WIDTH / 2, 0, max(high, ICON + 2 * PAD_Y), title, lines)
+    return Block(left=CARD_WIDTH / 2, right=CARD_WIDTH / 2, height=whole.height, shapes=[whole])
 
 
-def _aside(flow: Flow, numbers: GraphNumbers | None) -> Block | None:
+def _aside(flow: Flow) -> Block | None:
     """Return the last steps of those who leave early, as a second short way down."""
-    del numbers
     if not flow.on_exit:
         return None
     block = Block()
-    head = Card(path="on_exit", verb="exit", title="Left early", details=("before the end, by a rule above",))
+    head = Card(
+        path="on_exit", verb="exit", title="Left early", details=("before the end, by the rules above",)
+    )
     shape = card_at(head)
     block.add(Block(left=CARD_WIDTH / 2, right=CARD_WIDTH / 2, height=shape.height, shapes=[shape]), 0, 0)
     block.shapes.append(LineAt(((0, shape.height), (0, shape.height + GAP)), arrow=True))
@@ -163,7 +170,8 @@ def _totals(numbers: GraphNumbers, y: float) -> str:
     if numbers.goals:
         shown.append((f"{numbers.goals:,}", "reached the goal"))
     shown += [
-        (f"{count:,}", reason.replace("_", " ")) for reason, count in sorted(numbers.ended.items(), key=lambda i: -i[1])[:3]
+        (f"{count:,}", reason.replace("_", " "))
+        for reason, count in sorted(numbers.ended.items(), key=lambda i: -i[1])[:3]
     ]
     x, drawn = 0.0, ""
     for number, word in shown:
@@ -240,7 +248,11 @@ def _words(shape: CardAt, is_trigger: bool, ink: str) -> Iterator[str]:
     x = shape.x + PAD_X + ICON + 11
     right = shape.x + CARD_WIDTH - PAD_X
     head = "starts with" if is_trigger else card.verb if card.verb in CAPITAL_VERBS else ""
-    lines = len(shape.title) * TITLE_LINE + sum(map(len, shape.details)) * DETAIL_LINE + (3 if shape.details else 0)
+    lines = (
+        len(shape.title) * TITLE_LINE
+        + sum(map(len, shape.details)) * DETAIL_LINE
+        + (3 if shape.details else 0)
+    )
     lines += 13 if head or card.id else 0
     y = shape.y + max(PAD_Y, (shape.height - lines) / 2)
     if head or card.id:
@@ -274,8 +286,8 @@ def _count(shape: CardAt, numbers: GraphNumbers) -> Iterator[str]:
         wide = width(text, SMALL, bold=True) + 16
         yield (
             f'<rect x="{_n(right - wide)}" y="{_n(y - 9)}" width="{_n(wide)}" height="18" rx="9" fill="{WAITING_TINT}" '
-            f'stroke="#ffffff" stroke-width="1.500"/>'
-        ).replace("1.500", "1.5")
+            f'stroke="#ffffff" stroke-width="1.5"/>'
+        )
         yield _text(text, right - wide / 2, y + 3.6, SMALL, WAITING, weight=700, anchor="middle")
         right -= wide + 6
     if count.entered:
@@ -292,11 +304,11 @@ def _end(shape: PillAt) -> Iterator[str]:
     done = shape.path == "end"
     ink, tint = ("#4b7a58", "#e9f3ec") if done else (look_of("exit").ink, look_of("exit").tint)
     yield _box(shape, tint, tint, shape.height / 2 if len(shape.lines) == 1 else 12)
-    mark = "M0 3.500l2.500 2.500L7 1" if done else "M0 3.500h7 M4.500 1L7 3.500 4.500 6"
+    mark = "M0 3.5l2.5 2.5L7 1" if done else "M0 3.5h7 M4.5 1L7 3.5 4.5 6"
     yield (
         f'<path transform="translate({_n(shape.x + 12)} {_n(shape.y + shape.height / 2 - 3.5)})" d="{mark}" fill="none" '
         f'stroke="{ink}" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round"/>'
-    ).replace("500", "5")
+    )
     for index, line in enumerate(shape.lines):
         yield _text(line, shape.x + 26, shape.y + 15.8 + index * LABEL_LINE, LABEL, ink, weight=600)
 

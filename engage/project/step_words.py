@@ -75,9 +75,9 @@ def _send(step: Send) -> Words:
 def _doing(step: Step) -> Words:
     match step:
         case Set(set=values):
-            return Words(f"Set {', '.join(values)}", tuple(_values(values.items())))
+            return Words(_counted("Set", values, "traits"), tuple(_values(values.items())))
         case Remember(remember=values):
-            return Words(f"Remember {', '.join(values)}", tuple(_values(values.items())))
+            return Words(_counted("Remember", values, "values"), tuple(_values(values.items())))
         case Subscribe(subscribe=form):
             return Words(f"Subscribe to {form.topic}", (f"by {form.channel}",))
         case Unsubscribe(unsubscribe=form):
@@ -97,10 +97,16 @@ def _doing(step: Step) -> Words:
             return Words(step.verb.replace("_", " ").capitalize())
 
 
+def _counted(verb: str, values: Iterable[str], what: str) -> str:
+    names = list(values)
+    return f"{verb} {names[0]}" if len(names) == 1 else f"{verb} {len(names)} {what}"
+
+
 def _values(items: Iterable[tuple[str, object]]) -> Iterable[str]:
     for name, value in items:
         shown = value.source if isinstance(value, Text | Expression) else value
-        yield f"{name} = {_brief(str(shown))}"
+        text = str(shown).lower() if isinstance(shown, bool) else str(shown)
+        yield f"{name} = {_brief(text)}"
 
 
 def _wait_for(step: WaitFor) -> Words:
@@ -241,7 +247,9 @@ def entry_words(journey: Journey) -> tuple[str, ...]:
     if rule.every is None:
         found.append("never again for the same key" if keyed else "once per person")
     elif rule.every:
-        found.append(f"again after {span(rule.every)}, by key" if keyed else f"again after {span(rule.every)}")
+        found.append(
+            f"again after {span(rule.every)}, by key" if keyed else f"again after {span(rule.every)}"
+        )
     if journey.entry.while_inside == "restart":
         found.append("a newer one restarts")
     if journey.holdout:

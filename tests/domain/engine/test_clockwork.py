@@ -1,0 +1,84 @@
+"""Dates of people's own: once a year for everybody, wherever they go."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.domain.engine.house import House
+
+YEAR = timedelta(days=365)
+ZONES = [
+    "Pacific/Kiritimati",
+    "Asia/Tokyo",
+    "Europe/Berlin",
+    "UTC",
+    "America/Los_Angeles",
+    "Pacific/Pago_Pago",
+]
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    moves=st.lists(st.tuples(st.integers(0, 4 * 365 * 24), st.sampled_from(ZONES)), max_size=12),
+    day=st.dates(date(1950, 1, 1), date(2004, 12, 31)),
+    days_before=st.integers(0, 40),
+)
+def test_whoever_moves_around_the_world_has_one_birthday_a_year(
+    moves: list[tuple[int, str]], day: date, days_before: int
+) -> None:
+    house = House(FIRST)
+    trigger = {"date": {"trait": "birthday", "every": "year", "days_before": days_before}}
+    house.publish({"journey": "j", "trigger": trigger, "steps": [{"remember": {"x": 1}}]})
+    house.identify("ada", birthday=str(day), timezone="UTC")
+    house.rest()
+
+    for hours, zone in sorted(moves):
+        house.world.run_until(FIRST + timedelta(hours=hours))
+        house.identify("ada", timezone=zone)
+        house.rest()
+    house.world.run_until(FIRST + 4 * YEAR)
+
+    years = [str(run.entry["date"])[:4] for run in house.runs("j")]
+    assert len(years) == len(set(years))
+    assert {"2027", "2028"} <= set(years)
+    assert all(str(run.entry["date"])[5:] in (str(day)[5:], "02-28") for run in house.runs("j"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    moves=st.lists(st.tuples(st.integers(0, 14 * 24), st.sampled_from(ZONES)), max_size=8),
+)
+def test_whoever_moves_around_the_world_has_every_weekly_tick_once(moves: list[tuple[int, str]]) -> None:
+    house = House(FIRST)
+    trigger = {"schedule": {"cron": "0 9 * * *", "zone": "person"}}
+    house.publish({"journey": "j", "trigger": trigger, "steps": [{"remember": {"x": 1}}]})
+    house.identify("ada", timezone="UTC")
+    house.rest()
+
+    for hours, zone in sorted(moves):
+        house.world.run_until(FIRST + timedelta(hours=hours))
+        house.identify("ada", timezone=zone)
+        house.rest()
+    house.world.run_until(FIRST + timedelta(days=16))
+
+    assert 14 <= len(house.runs("j")) <= 17
+
+
+def test_a_merge_gives_nobody_a_second_birthday() -> None:
+    house = House(FIRST)
+    trigger = {"date": {"trait": "birthday", "every": "year", "time": "09:00"}}
+    house.publish({"journey": "j", "trigger": trigger, "steps": [{"remember": {"x": 1}}]})
+    house.identify("ada", birthday="1990-02-01")
+    house.identify("anon", birthday="1990-03-01")
+    house.world.run_until(FIRST + timedelta(days=40))
+    assert len(house.runs("j")) == 1
+
+    house.alias("ada", "anon")
+    house.rest()
+    house.world.run_until(FIRST + timedelta(days=200))
+    assert len(house.runs("j")) == 1
+
+    house.world.run_until(FIRST + timedelta(days=500))
+    assert len(house.runs("j")) == 2
