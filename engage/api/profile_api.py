@@ -49,7 +49,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
     ) -> Response:
         """Traits by name; audiences are traits that are true."""
         profile = _profile(people, person)
-        known = _traits(deps, profile, kind)
+        known = _traits(deps, people, profile, kind)
         wanted = _names(include)
         names = sorted(name for name in known if wanted is None or name in wanted)
         part, cursor = _cut(request, [name for name in names if not after or name > after], limit)
@@ -167,16 +167,16 @@ class ProfileApiError(ApiError):
         return to_json({"code": self.code, "message": self.message, "details": self.details, "error": inner})
 
 
-def _traits(deps: ApiDeps, profile: Profile, kind: str | None) -> dict[str, Any]:
+def _traits(deps: ApiDeps, people: People, profile: Profile, kind: str | None) -> dict[str, Any]:
     audiences = {membership.audience: True for membership in deps.reading.audiences(profile.id)}
-    computed = deps.catalog().traits
+    traits, computed = people.traits(profile), deps.catalog().traits
     match kind:
         case None:
-            return {**audiences, **profile.traits}
+            return {**audiences, **traits}
         case "audience":
             return dict(audiences)
         case "computed_trait":
-            return {name: value for name, value in profile.traits.items() if name in computed}
+            return {name: value for name, value in traits.items() if name in computed}
         case _:
             raise invalid("`class` is `audience` or `computed_trait`")
 

@@ -22,6 +22,7 @@ from engage.api.shapes import (
     name_of,
     page_shape,
     run_shape,
+    traits_shape,
 )
 from engage.domain.consent import ledger_key
 from engage.domain.fact import Identifier
@@ -117,6 +118,10 @@ class People:
             raise ApiError(404, "unknown_profile", "Nobody is known by this name.")
         return found
 
+    def traits(self, profile: Profile) -> dict[str, Any]:
+        """Return a person's traits as they may be shown."""
+        return traits_shape(profile, self._deps.catalog().settings.covered)
+
     def consents(self, profile: Profile | None, *named: Identifier) -> list[Subscription]:
         """Return the consents of a person and of all their addresses."""
         known = [] if profile is None else profile.identifiers
@@ -131,7 +136,7 @@ class People:
             if after is not None:
                 raise invalid("`after` goes with `list`: say which list is read on")
             shown = {name: read(None) for name, read in lists.items()}
-            return json_response({"id": profile.id, "traits": profile.traits, **shown})
+            return json_response({"id": profile.id, "traits": self.traits(profile), **shown})
         if only not in lists:
             raise invalid(f"`list` is one of {', '.join(lists)}")
         part = cursor_checked(lambda: lists[only](after))

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 from engage.domain.decision import Decision
 from engage.domain.delivery import Mark
 from engage.domain.fact import Identifier
-from engage.domain.profile import Event
+from engage.domain.profile import Event, Profile
 from engage.domain.run import Run
+from engage.domain.sensitive import Sensitive
 from engage.ports.reading import DeliverySeen, JourneyNumbers, Membership, Page, StepNumbers, Subscription
 
 Item = TypeVar("Item")
@@ -29,6 +30,12 @@ def name_of(identifiers: Sequence[Identifier]) -> str | None:
             if identifier.kind == kind:
                 return identifier_shape(identifier)
     return identifier_shape(identifiers[0]) if identifiers else None
+
+
+def traits_shape(profile: Profile, covered: Sensitive) -> Shape:
+    """Return a person's traits, the sensitive ones covered."""
+    seen = covered.values({f"profile.{name}": value for name, value in profile.traits.items()})
+    return {name.removeprefix("profile."): value for name, value in seen.items()}
 
 
 def identifier_shape(identifier: Identifier) -> str:

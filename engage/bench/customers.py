@@ -37,7 +37,6 @@ def identify(number: int, source: str) -> dict[str, Any]:
         "type": "identify",
         "userId": f"customer-{number}",
         "messageId": f"{source}-i-{number}",
-        "timestamp": "2026-11-23T09:00:00.000Z",
         "traits": {
             "email": email_of(number),
             "phone": phone_of(number),

@@ -125,7 +125,7 @@ def running_stack(
             roots=roots,
             environment=environment,
         )
-        until(lambda: _answers(f"{running.url}/readyz"), READY_SECONDS, "the API is not ready")
+        until(lambda: answers(f"{running.url}/readyz"), READY_SECONDS, "the API is not ready")
         yield running
 
 
@@ -179,7 +179,8 @@ def free_port() -> int:
     return port
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether a server says that it is there."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)

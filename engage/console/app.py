@@ -22,7 +22,7 @@ from engage.ports.storage import StorageAwayError, StorageBusyError
 
 MAX_FORM = 4_096
 """Bytes of a login."""
-_DAY = "public, max-age=3600"
+_BRIEFLY = "public, max-age=60"
 
 
 def create_console(deps: ConsoleDeps) -> Starlette:
@@ -168,6 +168,6 @@ def _file(name: str, media_type: str) -> Callable[[Request], Response]:
     content = files("engage.console").joinpath("static", name).read_bytes()
 
     def answer(_request: Request) -> Response:
-        return Response(content, media_type=media_type, headers={"cache-control": _DAY})
+        return Response(content, media_type=media_type, headers={"cache-control": _BRIEFLY})
 
     return answer

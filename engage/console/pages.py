@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engage.console.deps import ConsoleDeps
-from engage.console.hidden import Hidden
 from engage.console.kept import Kept
 from engage.console.rendering import Pages, base_of
 from engage.console.search import find_person
@@ -202,18 +201,20 @@ class Looking:
             raise HTTPException(404, "There is no such profile.")
         query = request.query_params
         view = query.get("show", "all") if query.get("show") in VIEWS else "all"
-        hidden = Hidden(settings.sensitive)
         addresses = [
             ledger_key(name.value) for name in profile.identifiers if name.kind in ("email", "phone")
         ]
         after = query.get("after") or None
-        timeline = _checked(lambda: read_timeline(reading, key, view, after, hidden.event))
+        timeline = _checked(lambda: read_timeline(reading, key, view, after, settings.covered))
         return self._pages(
             request,
             "person.html",
             profile=profile,
             name=_name(profile.identifiers) or key,
-            traits=sorted(hidden.traits(profile.traits).items()),
+            traits=[
+                (name, settings.covered.values({f"profile.{name}": value})[f"profile.{name}"])
+                for name, value in sorted(profile.traits.items())
+            ],
             audiences=reading.audiences(key),
             consents=_grouped(reading.consents(key, addresses)),
             suppressions=reading.suppressions(addresses),

@@ -158,7 +158,7 @@ def decision_note(decision: Decision) -> str:
     }
     source = decision.reason if decision.kind is Decided.CONSENT and decision.reason else ""
     parts = [
-        f"by {source}" if source else reason_words(decision.reason),
+        f"by {source}" if source else "" if decision.reason == "completed" else reason_words(decision.reason),
         values_text(told),
         f"rule {decision.rule}" if decision.rule else "",
     ]

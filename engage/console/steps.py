@@ -20,6 +20,7 @@ class StepRow:
     id: str
     depth: int
     verb: str
+    """Where the words do not say it already."""
     words: str
     numbers: StepNumbers | None
 
@@ -47,7 +48,7 @@ def step_rows(journey: Journey, numbers: Mapping[str, StepNumbers]) -> list[Step
         StepRow(
             id=node.id,
             depth=_depth(node.path, nodes),
-            verb=node.step.verb,
+            verb=node.step.verb if isinstance(node.step, Send) else "",
             words=step_words(node.step).line,
             numbers=numbers.get(node.id),
         )

@@ -19,6 +19,7 @@ from engage.console.words import tone, values_text
 from engage.domain.decision import Decided, Decision
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Event
+from engage.domain.sensitive import Sensitive
 from engage.ports.reading import CursorError, DeliverySeen, Page, Reading
 
 Item = TypeVar("Item")
@@ -72,10 +73,10 @@ class _List(Generic[Item]):
     items: Sequence[Item] = ()
     more: str | None = None
 
-    def look(self) -> None:
+    def look(self, ahead: int) -> None:
         """Read ahead."""
         if self.place is not False:
-            page = self.read(self.place if isinstance(self.place, str) else None, READ)
+            page = self.read(self.place if isinstance(self.place, str) else None, ahead)
             self.items, self.more = page.items, page.next
 
     def horizon(self) -> datetime | None:
@@ -94,9 +95,14 @@ class _List(Generic[Item]):
 
 
 def read_timeline(
-    reading: Reading, profile: ProfileId, view: str, after: str | None, hidden: Callable[[Event], Event]
+    reading: Reading,
+    profile: ProfileId,
+    view: str,
+    after: str | None,
+    covered: Sensitive,
+    ahead: int = READ,
 ) -> Timeline:
-    """Return a page of a person's timeline; `hidden` gives an event without what must not be shown.
+    """Return a page of a person's timeline; `covered` are values that are not shown.
 
     Lists are merged by time as far back as every one of them is known, so that no line is left out or shown twice.
 
@@ -121,13 +127,13 @@ def read_timeline(
     )
     lists: tuple[_List[Any], ...] = (deliveries, decisions, events)
     for each in lists:
-        each.look()
+        each.look(ahead)
     horizon = max((at for each in lists if (at := each.horizon()) is not None), default=None)
     # At one instant the cause is the event, then what was decided, then what was asked for: newest first turns it round.
     found = [_of_delivery(seen) for seen in deliveries.take(horizon)]
     found += [_of_decision(decision) for decision in decisions.take(horizon) if _is_told(decision, view)]
     found += [
-        _of_event(hidden(event)) for event in events.take(horizon) if view == "events" or _is_news(event)
+        _of_event(event, covered) for event in events.take(horizon) if view == "events" or _is_news(event)
     ]
     found.sort(key=lambda entry: entry.at, reverse=True)
     ended = all(each.place is False for each in lists)
@@ -171,12 +177,12 @@ def _of_decision(decision: Decision) -> Entry:
     )
 
 
-def _of_event(event: Event) -> Entry:
+def _of_event(event: Event, covered: Sensitive) -> Entry:
     return Entry(
         at=event.timestamp,
         kind="event",
         sentence=event_sentence(event),
-        note=values_text(event.properties),
+        note=values_text(covered.event(event.name, event.properties)),
     )
 
 

@@ -100,6 +100,8 @@ _IMPLIES: dict[Mark, tuple[Mark, ...]] = {
     Mark.UNDELIVERED: (Mark.SENT,),
     Mark.BOUNCED: (Mark.ACCEPTED,),
     Mark.DROPPED: (Mark.FAILED,),
+    Mark.DEFERRED: (Mark.ACCEPTED,),
+    Mark.UNSUBSCRIBED: (Mark.ACCEPTED,),
     Mark.COMPLETED: (Mark.ANSWERED,),
     Mark.ANSWERED: (Mark.DELIVERED,),
     Mark.BUSY: (Mark.ACCEPTED,),

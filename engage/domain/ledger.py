@@ -48,6 +48,8 @@ def on_outcome(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome)
     mark = Mark(outcome.mark)
     if mark is not Mark.UNKNOWN and mark in delivery.marks:
         return
+    if delivery.marks and outcome.reason == FailReason.UNKNOWN_OUTCOME:
+        return  # it became known while the question was under way
     turn.changes.deliveries[delivery.id] = delivery
     delivery.lease = delivery.lease_until = None
     delivery.address = outcome.address or delivery.address
@@ -95,6 +97,10 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
         delivery.attempts = 0
         delivery.unknown_since = None
         due = outcome.at + RETRY_AFTER_NOT_TAKEN
+    elif outcome.detail == "send_again":
+        # Given up as unknown, and the topic would rather send twice than lose it: as if it were asked for now.
+        delivery.attempts, delivery.unknown_since, delivery.first_call_at = 0, None, None
+        first, due = outcome.at, outcome.at + RETRY_AFTER_NOT_TAKEN
     else:
         backoff = min(timedelta(seconds=2 ** min(delivery.attempts, 20)), MAX_BACKOFF)
         delivery.attempts += 1
@@ -136,7 +142,7 @@ def _tried_enough(delivery: Delivery) -> bool:
 
 def _unknown(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
     """The request left and no answer came: wait for the callback, and ask the provider after a while."""
-    if delivery.marks:
+    if delivery.marks or delivery.waits_for_release():
         return
     delivery.unknown_since = delivery.unknown_since or outcome.at
     delivery.reason, delivery.code = "unknown", outcome.code

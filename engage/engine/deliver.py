@@ -1,5 +1,6 @@
 """Deliver: reserve and commit, call, write the outcome as a fact and commit. Never resends blindly."""
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -7,10 +8,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
+import structlog
 
 from engage.domain.catalog import Catalog
 from engage.domain.consent import Consents, family, ledger_key
-from engage.domain.delivery import Channel, Delivery, FailReason, HoldReason, Mark, Priority, SkipReason
+from engage.domain.delivery import (
+    CALLS,
+    Channel,
+    Delivery,
+    FailReason,
+    HoldReason,
+    Mark,
+    Priority,
+    SkipReason,
+)
 from engage.domain.fact import Json, NewFact, Outcome, encode
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import address_of
@@ -20,8 +31,10 @@ from engage.engine.normal_address import normal_address
 from engage.engine.rendering import Requests
 from engage.ports.channel import Accepted, Answer, Busy, Outbound, Rejected, Sender, Unknown
 from engage.ports.clock import Clock, Hints
-from engage.ports.storage import Store, Transaction
+from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
 from engage.ports.templating import Renderer
+
+log = structlog.get_logger(__name__)
 
 CHUNK = 50
 """Calls under one reservation; design §2.10: the ledger is read again per chunk of at most 50 calls."""
@@ -29,6 +42,10 @@ LEASE = timedelta(seconds=60)
 """How long a worker may be calling; longer than any call's time-out."""
 CALL_MARGIN = timedelta(seconds=20)
 """A call must not start with less of its lease left than its own time-out takes."""
+FRESH = timedelta(seconds=1.5)
+"""How old the ledger may be when a call starts; a call that waited longer for its thread reads it again."""
+WRITE_ATTEMPTS = 10
+"""How often, a second apart, an outcome is offered to a database that does not take it."""
 SOURCE = "deliver"
 
 CatalogOf = Callable[[Transaction], Catalog]
@@ -48,6 +65,8 @@ class Delivered:
 
 @dataclass(slots=True)
 class _Reserved:
+    at: datetime
+    """When the ledger was read, on the machine's clock."""
     calls: list[tuple[Delivery, Outbound, datetime]] = field(default_factory=list)
     """What may leave, and the instant of its slot."""
     facts: list[NewFact] = field(default_factory=list)
@@ -75,21 +94,39 @@ class Deliver:
         self._store, self._catalog_of, self._renderer_of = store, catalog_of, renderer_of
         self._senders, self._requests, self._clock, self._hints = senders, requests, clock, hints
         self._worker, self._pool, self._horizon = worker, pool, slot_horizon
+        self._unwritten: list[NewFact] = []
+        self._guard = threading.Lock()
 
     def turn(self, channel: Channel, priority: Priority) -> Delivered:
         """Release up to `CHUNK` deliveries of one channel and class: two transactions around the calls."""
         reserved = self._reserve(channel, priority)
-        outcomes = list(reserved.facts)
-        outcomes.extend(self._call_all(reserved.calls))
-        if outcomes:
-            with self._store.transaction() as tx:
-                tx.inbox.add(outcomes)
-            self._hints.digest({fact.lane for fact in outcomes})
+        if reserved.facts:
+            self._hints.digest({fact.lane for fact in reserved.facts})
+        outcomes = list(self._call_all(reserved.calls))
+        if outcomes or self._unwritten:
+            self._write(outcomes)
         return reserved.result
 
+    def _write(self, outcomes: Sequence[NewFact]) -> None:
+        """Write outcomes. Nobody else knows them: what the database does not take is kept for the next turn."""
+        with self._guard:
+            facts, self._unwritten = [*self._unwritten, *outcomes], []
+        for attempt in range(1, WRITE_ATTEMPTS + 1):
+            try:
+                with self._store.transaction() as tx:
+                    tx.inbox.add(facts)
+                break
+            except (StorageAwayError, StorageBusyError):
+                if attempt == WRITE_ATTEMPTS:
+                    with self._guard:
+                        self._unwritten = [*facts, *self._unwritten]
+                    raise
+                self._clock.sleep_until(self._clock.now() + timedelta(seconds=1))
+        self._hints.digest({fact.lane for fact in facts})
+
     def _reserve(self, channel: Channel, priority: Priority) -> _Reserved:
-        reserved = _Reserved()
         now = self._clock.now()
+        reserved = _Reserved(at=self._clock.machine())
         with self._store.transaction() as tx:
             candidates = tx.deliveries.candidates(channel, priority, now, CHUNK)
             if not candidates:
@@ -104,6 +141,8 @@ class Deliver:
             ]
             self._judge_all(tx, ready, profiles, now, reserved)
             tx.deliveries.save(ready)
+            if reserved.facts:
+                tx.inbox.add(reserved.facts)
         return reserved
 
     def _judge_all(
@@ -191,7 +230,7 @@ class Deliver:
                 continue
             delivery.stand(Mark.SENDING, None)
             delivery.reason = None
-            delivery.lease, delivery.lease_until = self._worker, self._clock.machine() + LEASE
+            delivery.lease, delivery.lease_until = self._worker, reserved.at + LEASE
             delivery.sending_at = now
             delivery.first_call_at = delivery.first_call_at or now
             delivery.address = outbound.to
@@ -208,16 +247,41 @@ class Deliver:
         """Call the provider once, unless the lease has run out meanwhile, and return the outcome as a fact."""
         self._clock.sleep_until(slot)
         assert delivery.lease_until is not None
-        if self._clock.machine() > delivery.lease_until - CALL_MARGIN:
-            answer: Answer = Busy(detail="lease")
-        else:
-            sender = self._senders.get(delivery.channel)
-            answer = (
-                Rejected(reason=_NO_PROVIDER, code="no_provider") if sender is None else sender.send(outbound)
+        began = self._clock.machine()
+        if began > delivery.lease_until - LEASE + FRESH and (no := self._no_meanwhile(delivery, outbound)):
+            at = self._clock.now()
+            skipped = Outcome(
+                delivery=delivery.id, profile=delivery.profile, mark=Mark.SKIPPED, at=at, reason=no
             )
+            return outcome_fact(delivery, skipped, at)
+        answer = self._answer(delivery, outbound)
         at = self._clock.now()
         provider = getattr(self._senders.get(delivery.channel), "provider", None)
         return outcome_fact(delivery, outcome_of(delivery, outbound, answer, at, provider), at)
+
+    def _answer(self, delivery: Delivery, outbound: Outbound) -> Answer:
+        assert delivery.lease_until is not None
+        if self._clock.machine() > delivery.lease_until - CALL_MARGIN:
+            return Busy(detail="lease")
+        sender = self._senders.get(delivery.channel)
+        if sender is None:
+            return Rejected(reason=_NO_PROVIDER, code="no_provider")
+        try:
+            return sender.send(outbound)
+        except Exception:
+            # A mistake in a sender: what became of this call nobody knows, and its neighbours are none the worse.
+            log.exception("call.failed", channel=delivery.channel)
+            return Unknown(code="exception")
+
+    def _no_meanwhile(self, delivery: Delivery, outbound: Outbound) -> SkipReason | None:
+        """Return whether the ledger says no by now: this call waited for its thread while somebody may have said STOP."""
+        if delivery.channel in CALLS or delivery.automatic:
+            return None
+        key = (family(delivery.channel), ledger_key(outbound.to))
+        with self._store.transaction() as tx:
+            policy = self._catalog_of(tx).settings.policy(delivery.channel, delivery.topic)
+            view = tx.consents.view([delivery.profile], {delivery.profile: [key]})[delivery.profile]
+        return view.refusal(delivery.channel, outbound.to, delivery.topic, policy)
 
 
 def outcome_of(

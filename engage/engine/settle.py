@@ -80,7 +80,9 @@ class Settle:
         )
 
     def _not_in_stream(self, tx: Transaction, delivery: Delivery, now: datetime) -> bool:
-        """Whether the provider told us of later sends, for long enough, and never of this one."""
+        """Whether the provider told us of later sends, for long enough, and never of this one: mail's own proof."""
+        if delivery.channel is not Channel.EMAIL:
+            return False
         called = delivery.sending_at or delivery.asked_at
         return now >= called + self._window and tx.deliveries.heard_of_later(delivery.channel, called)
 
@@ -103,7 +105,7 @@ class Settle:
         if now < (delivery.unknown_since or now) + GIVE_UP_AFTER:
             return _outcome(delivery, Mark.UNKNOWN, now, retry_at=now + ASK_AFTER)
         if catalog.settings.never_lost(delivery.topic):
-            return _outcome(delivery, Mark.HELD, now, detail="not_taken")
+            return _outcome(delivery, Mark.HELD, now, detail="send_again")
         return _outcome(delivery, Mark.FAILED, now, reason=FailReason.UNKNOWN_OUTCOME)
 
 

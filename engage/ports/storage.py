@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-import msgspec
-
 from engage.domain.changes import Changes, Quarantined, Timer
 from engage.domain.consent import ConsentEntry, Consents, SuppressionEntry
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.errors import EngageError
-from engage.domain.fact import Identifier, InboxRow, Json, NewFact
+from engage.domain.fact import Identifier, InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile import Event, Profile
 from engage.domain.run import Run
+from engage.ports.jobs import Job as Job
+from engage.ports.jobs import Jobs as Jobs
 from engage.ports.trail import Trail
 
 
@@ -48,6 +48,10 @@ class Inbox(Protocol):
 
     def quarantine(self, items: Sequence[Quarantined]) -> None:
         """Keep what could not be taken, with its reason."""
+        ...
+
+    def take_out(self, kept: Collection[int]) -> None:
+        """Remove quarantined facts by id: they were replayed."""
         ...
 
     def lanes(self) -> dict[int, datetime]:
@@ -79,11 +83,8 @@ class People(Protocol):
         ...
 
     def erase(self, profiles: Collection[ProfileId]) -> int:
-        """Erase locked people from every table and return how many rows went.
-
-        What forbids to write to their addresses (opt-outs and suppressions) goes on under a keyed hash of each address,
-        and is found again by `consents.view`; a line written for the address later outweighs it.
-        """
+        """Erase locked people from every table; return how many rows went. The "no" of each address goes on under a
+        keyed hash of it, for `consents.view` to find; what is written for the address later outweighs it."""
         ...
 
 
@@ -267,35 +268,6 @@ class Definitions(Protocol):
 
     def stop_sending(self, channel: str, stopped: bool) -> int:
         """Stop or resume a channel (`*`: all) and return the new epoch."""
-        ...
-
-
-class Job(msgspec.Struct, kw_only=True):
-    """A long piece of work that is done in turns and can be taken up again where it stood."""
-
-    name: str
-    kind: str
-    """`backfill`"""
-    data: Json = {}
-    cursor: str | None = None
-    done: int = 0
-    total: int = 0
-    finished_at: datetime | None = None
-
-
-class Jobs(Protocol):
-    """Long work, resumable."""
-
-    def lock(self, name: str) -> Job | None:
-        """Return a job and keep others from it until commit; None if there is none or another has it."""
-        ...
-
-    def save(self, job: Job) -> None:
-        """Write a job (insert or update by name)."""
-        ...
-
-    def unfinished(self) -> list[Job]:
-        """Return the jobs that are not finished, oldest first."""
         ...
 
 

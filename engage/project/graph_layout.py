@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from engage.project.graph import Card, Item, Way
 from engage.project.graph_text import width, wrap
@@ -188,7 +189,7 @@ def _fork(block: Block, item: Item) -> Block:
     top = block.height + DROP
     bottom = top + max(way.height for way in ways)
     open_ways = [(x, way) for x, way in zip(places, ways, strict=True) if way.open]
-    for x, way in zip(places, ways, strict=True):
+    for x in places:
         block.shapes.append(LineAt(((0, block.height), (0, top - DROP / 2), (x, top - DROP / 2), (x, top))))
     for x, way in zip(places, ways, strict=True):
         block.add(way, x, top)
@@ -230,7 +231,7 @@ def _way(way: Way) -> Block:
 def _side_by_side(ways: Sequence[Block]) -> list[float]:
     """Return the spines of ways in a row, the fork above the middle of the first and the last."""
     places = [0.0]
-    for before, way in zip(ways, ways[1:], strict=False):
+    for before, way in pairwise(ways):
         places.append(places[-1] + before.right + BESIDE + way.left)
     middle = (places[0] + places[-1]) / 2
     return [place - middle for place in places]

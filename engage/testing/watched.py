@@ -112,6 +112,10 @@ class WatchedInbox:
         self._inbox.quarantine(items)
         self._quarantined.extend(items)
 
+    def take_out(self, kept: Collection[int]) -> None:
+        """See `Inbox.take_out`."""
+        self._inbox.take_out(kept)
+
     def lanes(self) -> dict[int, datetime]:
         """See `Inbox.lanes`."""
         return self._inbox.lanes()

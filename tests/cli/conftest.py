@@ -3,6 +3,8 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,13 @@ from psycopg import sql
 
 from engage.bootstrap import Runtime, open_runtime
 from engage.cli.main import engage
+from engage.engine.accept import Acceptor
+from engage.engine.accept_intake import Intake
+from engage.engine.canonical import Origin
+from engage.ports.clock import NoHints
 from engage.services import migrate_schema
 from engage.settings import load_settings
+from engage.testing.scripted import ScriptedProviders
 from tests.storage.conftest import create_database
 
 _numbers = count(1)
@@ -61,21 +68,42 @@ class Author:
         else:
             target.unlink()
 
-    def runtime(self) -> Any:
+    def runtime(self) -> AbstractContextManager[Runtime]:
         """Open the engine as a worker would."""
-        return open_runtime(load_settings(), connections=2)
+        return open_runtime(load_settings(), connections=4)
+
+    def happen(self, *calls: dict[str, Any]) -> None:
+        """Let calls of Segment's wire arrive, and all that follows from them now."""
+        with self.runtime() as runtime:
+            acceptor = Acceptor(lambda: runtime.catalog().settings)
+            for call in calls:
+                origin = Origin(source="test", received_at=datetime.now(UTC), rules=acceptor.rules())
+                Intake(runtime.store, NoHints()).store(acceptor.call(b"", call, origin))
+                work(runtime)
+
+    def track(self, person: str, event: str, **properties: Any) -> None:
+        """Let an event happen to somebody, and all that follows from it now."""
+        self.happen({"type": "track", "userId": person, "event": event, "properties": properties})
+
+    def identify(self, person: str, **traits: Any) -> None:
+        """Say who somebody is."""
+        self.happen({"type": "identify", "userId": person, "traits": traits})
 
 
-def digest_everything(runtime: Runtime) -> None:
-    """Do all the work that is due, as workers would; nothing is sent."""
-    now = runtime.clock.now()
+def work(runtime: Runtime) -> None:
+    """Do all the work that is due, as workers would; providers take everything."""
+    runtime.__dict__["senders"] = ScriptedProviders(runtime.clock).senders
+    deliver = runtime.deliver
     while True:
+        now = runtime.clock.now()
         found = runtime.sweep.look(now)
         for job in found.jobs:
             runtime.backfill.turn(job, now)
         for lane in found.lanes:
             runtime.digest.turn(lane, now)
-        if not (found.jobs or found.lanes):
+        for channel, priority in found.deliveries:
+            deliver.turn(channel, priority)
+        if not (found.jobs or found.lanes or found.deliveries):
             return
 
 
@@ -106,6 +134,7 @@ def shop(author: Author, migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> 
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE cli").format(sql.Identifier(name)))
     monkeypatch.setenv("ENGAGE_DATABASE_URL", psycopg.conninfo.make_conninfo(migrated_url, dbname=name))
     monkeypatch.setenv("ENGAGE_BROKER_URL", "memory://")
+    monkeypatch.setenv("ENGAGE_SECRET_KEY", "for-tests")
     yield author
     with psycopg.connect(migrated_url, autocommit=True, dbname="postgres") as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

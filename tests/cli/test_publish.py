@@ -1,29 +1,14 @@
 """What is live changes only by a plan that holds, one transaction at a time, and can be taken back."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engage.domain.fact import Identifier
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake
-from engage.engine.canonical import Origin
-from engage.ports.clock import NoHints
-from tests.cli.conftest import Author, digest_everything
+from tests.cli.conftest import Author
 
 pytestmark = pytest.mark.live
-
-
-def happen(shop: Author, person: str, event: str, **properties: Any) -> None:
-    """Let an event happen to somebody, and all that follows from it."""
-    with shop.runtime() as runtime:
-        acceptor = Acceptor(lambda: runtime.catalog().settings)
-        origin = Origin(source="test", received_at=datetime.now(UTC), rules=acceptor.rules())
-        call = {"type": "track", "userId": person, "event": event, "properties": properties}
-        Intake(runtime.store, NoHints()).store(acceptor.call(b"", call, origin))
-        digest_everything(runtime)
 
 
 def parts(plan: Any, name: str) -> dict[str, str]:
@@ -91,19 +76,19 @@ def test_a_step_that_went_into_a_branch_has_moved(shop: Author) -> None:
 def test_a_plan_counts_those_who_wait_at_what_changes(shop: Author) -> None:
     shop.json("publish")
     for person in ("ada", "bob"):
-        happen(shop, person, "Signed Up")
-    shop.edit("journeys/welcome.yaml", "id: hello", "id: hello\n    expires: 1 day")
+        shop.track(person, "Signed Up")
+    shop.edit("journeys/welcome.yaml", "wait: 3 days", "wait: 2 days")
 
     plan = shop.json("plan")
 
-    assert people(plan, "welcome") == {"inside": {"1": 2}, "waiting": {"step hello": 2}}
+    assert people(plan, "welcome") == {"inside": {"1": 2}, "waiting": {"step 1": 2}}
     assert "2 inside version 1" in shop.run("plan")
 
 
 def test_a_plan_counts_who_would_enter_at_once(shop: Author) -> None:
     shop.json("publish")
     for person in ("ada", "bob", "eve"):
-        happen(shop, person, "Order Completed" if person != "eve" else "Looked", total=10)
+        shop.track(person, "Order Completed" if person != "eve" else "Looked", total=10)
     shop.write(
         "journeys/thanks.yaml",
         "journey: thanks\ntopic: promotions\ntrigger: {audience: {entered: customers}, existing: include}\n"
@@ -121,7 +106,7 @@ def test_a_plan_counts_who_would_enter_at_once(shop: Author) -> None:
 def test_the_size_of_a_new_audience_is_known_before_it_is_published(shop: Author) -> None:
     shop.json("publish")
     for person, total in (("ada", 10), ("bob", 90)):
-        happen(shop, person, "Order Completed", total=total)
+        shop.track(person, "Order Completed", total=total)
     shop.write("journeys/traits/spent.yaml", "trait: spent\nvalue: sum('Order Completed', 'total')\n")
     shop.write("journeys/audiences/big.yaml", "audience: big\nwhere: profile.spent > 50\n")
 
@@ -245,7 +230,7 @@ def test_what_is_not_live_any_more_leaves_an_export_and_strangers_files_stay(sho
 
 def test_a_template_may_not_begin_to_require_what_people_inside_do_not_have(shop: Author) -> None:
     shop.json("publish")
-    happen(shop, "ada", "Signed Up")
+    shop.track("ada", "Signed Up")
     shop.edit("templates/first-order/meta.yaml", "description:", "required: [code]\ndescription:")
     shop.edit("journeys/welcome.yaml", "sms: first-order", "sms: {template: first-order, with: {code: X}}")
 
@@ -254,7 +239,7 @@ def test_a_template_may_not_begin_to_require_what_people_inside_do_not_have(shop
 
 
 def test_people_find_themselves_in_new_audiences_when_publishing_returns(shop: Author) -> None:
-    happen(shop, "ada", "Order Completed", total=10)
+    shop.track("ada", "Order Completed", total=10)
 
     shop.json("publish")
 

@@ -60,6 +60,11 @@ class MemoryInbox:
         for item in items:
             self._work.quarantine.put(next(self._work.sequences.other), item)
 
+    def take_out(self, kept: Collection[int]) -> None:
+        """Remove quarantined facts by id: they were replayed."""
+        for number in kept:
+            self._work.quarantine.delete(number)
+
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
         oldest: dict[int, InboxRow] = {}

@@ -96,6 +96,11 @@ class PostgresInbox:
         if items:
             self._session.run(_QUARANTINE, json(items))
 
+    def take_out(self, kept: Collection[int]) -> None:
+        """Remove quarantined facts by id: they were replayed."""
+        if kept:
+            self._session.run("DELETE FROM quarantine WHERE id = ANY(%s::bigint[])", numbers(kept))
+
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
         return dict(self._session.rows(LANES_WITH_FACTS, LANES - 1))

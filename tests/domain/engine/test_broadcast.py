@@ -105,12 +105,18 @@ def test_a_pace_holds_and_a_delay_is_not_made_up_in_a_hurry() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(crashes=st.lists(st.integers(min_value=1, max_value=12), max_size=6), at_most=st.none() | st.just(7))
-def test_nobody_enters_twice_whatever_dies(crashes: list[int], at_most: int | None) -> None:
+@given(
+    crashes=st.lists(st.integers(min_value=1, max_value=12), max_size=6),
+    at_most=st.none() | st.just(7),
+    pace=st.none() | st.just("2 per second"),
+)
+def test_nobody_enters_twice_whatever_dies(crashes: list[int], at_most: int | None, pace: str | None) -> None:
     house = House()
     trigger: dict[str, Any] = {"signal": "Free", "people": "profile.waits"}
     if at_most is not None:
         trigger["at_most"] = at_most
+    if pace is not None:
+        trigger["pace"] = pace
     house.publish({"journey": "j", "trigger": trigger, "entry": {"reentry": "always"}, "steps": NOTHING})
     for number in range(12):
         house.identify(f"u{number}", waits=number % 4 != 3)
@@ -123,7 +129,7 @@ def test_nobody_enters_twice_whatever_dies(crashes: list[int], at_most: int | No
         house.crash_once(house.rest)
     house.crash_at = lambda _point: False
     house.signal("Free")  # told twice
-    house.rest()
+    house.world.run_until(START + HOUR)
 
     people = [run.profile for run in house.runs("j")]
     assert len(people) == len(set(people)) == (9 if at_most is None else 7)

@@ -1,0 +1,249 @@
+"""Commands about one person: `why`, `profile show`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+from engage.api.shapes import (
+    audience_shape,
+    consent_shape,
+    decision_shape,
+    delivery_shape,
+    event_shape,
+    identifier_shape,
+    run_shape,
+)
+from engage.bootstrap import Runtime
+from engage.cli.session import opened, say_json
+from engage.domain.catalog import Catalog
+from engage.domain.consent import ledger_key
+from engage.domain.fact import Identifier
+from engage.domain.ids import ProfileId
+from engage.domain.journey import Journey
+from engage.domain.profile import Profile
+from engage.domain.timing import parse_instant_text, zone_of
+from engage.engine.accept_requests import UnknownPersonError, person_named
+from engage.engine.canonical_rules import Rules
+from engage.engine.explain import About, History, Told, explain
+from engage.ports.reading import Page
+from engage.settings import load_settings
+
+Item = TypeVar("Item")
+AT_MOST = 2_000
+"""Lines of one list that are read; the newest."""
+_COLOURS = {"entry": "green", "exit": "yellow", "goal": "green", "send": "cyan", "standing": "magenta"}
+
+
+@click.command("why")
+@click.argument("profile")
+@click.argument("journey", required=False)
+@click.option(
+    "--message", metavar="ID", help="Only about one delivery, or about one event by its message id."
+)
+@click.option("--at", "until", metavar="T", help="Only what was decided until then (ISO 8601).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def why_command(
+    profile: str, journey: str | None, message: str | None, until: str | None, as_json: bool
+) -> None:
+    """Tell every decision about a person: entered or not, each branch with what it saw, each send or refusal with its rule.
+
+    PROFILE is `user_id:ada`, `email:ada@shop.example` …, or only the value.
+    """
+    about = About(journey=journey, message=message, until=None if until is None else _instant(until))
+    with opened(load_settings()) as runtime:
+        found = find_person(runtime, profile)
+        catalog = runtime.catalog()
+        told = explain(_history(runtime, found, catalog), about)
+    zone, invalid = zone_of(found.traits.get("timezone"), catalog.settings.zone)
+    if as_json:
+        say_json({"profile": found.id, "zone": zone.key, "decisions": told})
+        return
+    note = f"times in {zone.key}" + (" (the person's own zone is none)" if invalid else "")
+    click.echo(f"{click.style(_name(found), bold=True)}   {note}")
+    for line in _tree(told, zone):
+        click.echo(line)
+    if not told:
+        click.echo("nothing was decided about this person" + (f" in {journey}" if journey else ""))
+
+
+@click.group("profile")
+def profile_command() -> None:
+    """One person: what is known, and what was done."""
+
+
+@profile_command.command("show")
+@click.argument("profile", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_command(profile: str, as_json: bool) -> None:
+    """Show a person: identifiers, traits, consents, audiences, runs, and the last deliveries and events.
+
+    ID is `user_id:ada`, `email:ada@shop.example` …, or only the value.
+    """
+    with opened(load_settings()) as runtime:
+        found = find_person(runtime, profile)
+        page = _page(runtime, found)
+    if as_json:
+        say_json(page)
+        return
+    for line in _page_lines(page):
+        click.echo(line)
+
+
+def find_person(runtime: Runtime, text: str) -> Profile:
+    """Return whom a text names: `kind:value`, a profile's id, or the value of a user id, e-mail, phone or anonymous id.
+
+    Raises:
+        click.ClickException: nobody.
+    """
+    rules = Rules.of(runtime.catalog().settings)
+    reading = runtime.reading
+    for identifier in _readings(text, rules):
+        key = reading.find(identifier)
+        if key is not None and (found := reading.profile(key)) is not None:
+            return found
+    value = text.removeprefix("id:")
+    if len(value) == 36 and value.count("-") == 4:
+        found = reading.profile(reading.survivor(ProfileId(value)))
+        if found is not None:
+            return found
+    raise click.ClickException(
+        f"nobody is known as `{text}`; write for instance `user_id:ada` or `email:ada@shop.example`"
+    )
+
+
+def _readings(text: str, rules: Rules) -> Iterator[Identifier]:
+    for candidate in (text, *(f"{kind}:{text}" for kind in ("user_id", "email", "phone", "anonymous_id"))):
+        try:
+            yield person_named(candidate, rules)
+        except UnknownPersonError:
+            continue
+
+
+def _instant(text: str) -> datetime:
+    found = parse_instant_text(text, ZoneInfo("UTC"))
+    if found is None:
+        raise click.UsageError(f"`{text}` is no instant; write `2026-03-01T10:00:00Z`")
+    return found.astimezone(UTC)
+
+
+def _history(runtime: Runtime, person: Profile, catalog: Catalog) -> History:
+    reading, key = runtime.reading, person.id
+
+    def version_of(journey: str, version: int) -> Journey | None:
+        return catalog.version(journey, version) if catalog.has_version(journey, version) else None
+
+    return History(
+        decisions=_all(lambda after: reading.decisions(key, after))[::-1],
+        runs=_all(lambda after: reading.runs(key, after)),
+        deliveries=_all(lambda after: reading.deliveries(key, after)),
+        events=_all(lambda after: reading.events(key, after)),
+        version_of=version_of,
+        sensitive=catalog.settings.sensitive,
+    )
+
+
+def _all(read: Callable[[str | None], Page[Item]]) -> list[Item]:
+    found: list[Item] = []
+    after: str | None = None
+    while len(found) < AT_MOST:
+        page = read(after)
+        found.extend(page.items)
+        after = page.next
+        if after is None:
+            break
+    return found
+
+
+def _name(person: Profile) -> str:
+    return identifier_shape(person.identifiers[0]) if person.identifiers else f"id:{person.id}"
+
+
+def _tree(told: Sequence[Told], zone: ZoneInfo, indent: str = "") -> Iterator[str]:
+    """Yield the lines of a tree."""
+    for index, line in enumerate(told):
+        last = index == len(told) - 1
+        yield f"{indent}{'└── ' if last else '├── '}{_told_line(line, zone)}"
+        yield from _tree(line.below, zone, indent + ("    " if last else "│   "))
+
+
+def _told_line(told: Told, zone: ZoneInfo) -> str:
+    at = click.style(f"{told.at.astimezone(zone):%Y-%m-%d %H:%M:%S}", dim=True)
+    step = click.style(f"{told.step}  ", bold=True) if told.step is not None else ""
+    words = click.style(_localised(told.text, zone), fg=_COLOURS.get(told.kind), bold=told.kind == "journey")
+    seen = ", ".join(f"{name} = {_shown(value)}" for name, value in told.values.items() if name != "if")
+    if not seen or told.kind in ("send", "audience"):
+        return f"{at}  {step}{words}"
+    return f"{at}  {step}{words}   {click.style(f'[{seen}]', dim=True)}"
+
+
+def _localised(text: str, zone: ZoneInfo) -> str:
+    """Return a text whose instants are told on the person's wall."""
+    words = []
+    for word in text.split(" "):
+        instant = parse_instant_text(word) if word[:1] == "2" and "T" in word else None
+        words.append(word if instant is None else f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}")
+    return " ".join(words)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f"'{value}'"
+        case _:
+            return str(value)
+
+
+def _page(runtime: Runtime, person: Profile) -> Mapping[str, Any]:
+    reading, key = runtime.reading, person.id
+    addresses = [ledger_key(name.value) for name in person.identifiers if name.kind in ("email", "phone")]
+    return {
+        "id": person.id,
+        "ids": [identifier_shape(name) for name in person.identifiers],
+        "traits": person.traits,
+        "consents": [consent_shape(consent) for consent in reading.consents(key, addresses)],
+        "audiences": [audience_shape(membership) for membership in reading.audiences(key)],
+        "runs": [run_shape(run) for run in reading.runs(key).items],
+        "deliveries": [delivery_shape(seen) for seen in reading.deliveries(key).items],
+        "decisions": [decision_shape(decision) for decision in reading.decisions(key).items],
+        "events": [event_shape(event) for event in reading.events(key).items],
+    }
+
+
+def _page_lines(page: Mapping[str, Any]) -> Iterator[str]:
+    yield click.style(f"profile {page['id']}", bold=True)
+    for name in page["ids"]:
+        yield f"  {name}"
+    for title, lines in (
+        ("traits", [f"{name} = {_shown(value)}" for name, value in sorted(page["traits"].items())]),
+        ("audiences", page["audiences"]),
+        (
+            "consents",
+            [f"{c['channel']} {c['topic']}: {c['state']} ({c['source']})" for c in page["consents"]],
+        ),
+        ("runs", [_run_line(run) for run in page["runs"]]),
+        ("deliveries", [_delivery_line(delivery) for delivery in page["deliveries"][:20]]),
+        ("events", [f"{e['timestamp']:%Y-%m-%d %H:%M:%S} {e['event']}" for e in page["events"][:20]]),
+    ):
+        if lines:
+            yield click.style(title, bold=True)
+            yield from (f"  {line}" for line in lines)
+
+
+def _run_line(run: Mapping[str, Any]) -> str:
+    end = f"ended: {run['reason']}" if run["ended_at"] else f"at step {run['step']}"
+    key = f" [{run['key']}]" if run["key"] else ""
+    return f"{run['entered_at']:%Y-%m-%d %H:%M:%S} {run['journey']}{key} version {run['version']}: {end}"
+
+
+def _delivery_line(delivery: Mapping[str, Any]) -> str:
+    why = f", {delivery['reason']}" if delivery["reason"] else ""
+    rule = f" ({delivery['rule']})" if delivery["rule"] else ""
+    what = delivery["template"] or "text"
+    return f"{delivery['at']:%Y-%m-%d %H:%M:%S} {delivery['channel']} {what}: {delivery['status']}{why}{rule}"

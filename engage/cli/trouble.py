@@ -1,0 +1,127 @@
+"""Commands about what did not go by itself: `quarantine list|replay`, `unknown list`."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import click
+
+from engage.bootstrap import Runtime
+from engage.cli.session import opened, say_json
+from engage.engine.accept import Acceptor
+from engage.engine.accept_intake import Intake
+from engage.engine.quarantine import replay
+from engage.ports.clock import NoHints
+from engage.ports.reading import Kept, Page
+from engage.settings import load_settings
+
+Item = TypeVar("Item")
+
+
+def every(read: Callable[[str | None], Page[Item]]) -> Iterator[Item]:
+    """Yield everything of a paged list."""
+    after: str | None = None
+    while True:
+        page = read(after)
+        yield from page.items
+        after = page.next
+        if after is None:
+            return
+
+
+@click.group("quarantine")
+def quarantine_command() -> None:
+    """Facts that could not be taken: kept with their reason, to be replayed."""
+
+
+@quarantine_command.command("list")
+@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def quarantine_list_command(limit: int, as_json: bool) -> None:
+    """List what lies in quarantine; payloads may hold personal data and are not shown."""
+    with opened(load_settings()) as runtime:
+        page = runtime.reading.quarantine(None, limit)
+    if as_json:
+        say_json([_shown(item) for item in page.items])
+        return
+    for item in page.items:
+        fact = item.fact
+        click.echo(
+            f"  {item.id:8}  {fact.received_at:%Y-%m-%d %H:%M:%S}  {fact.source:10}  {fact.reason}: {fact.detail}"
+        )
+    click.echo("there are more; --limit shows them" if page.next else f"{len(page.items)} in quarantine")
+
+
+def _shown(item: Kept) -> dict[str, object]:
+    fact = item.fact
+    return {
+        "id": item.id,
+        "received_at": fact.received_at,
+        "source": fact.source,
+        "reason": fact.reason,
+        "detail": fact.detail,
+        "bytes": len(fact.payload),
+    }
+
+
+@quarantine_command.command("replay")
+@click.argument("ids", nargs=-1, type=int)
+@click.option("--reason", help="Only those with this reason.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def quarantine_replay_command(ids: tuple[int, ...], reason: str | None, as_json: bool) -> None:
+    """Take quarantined facts once more: those named by IDS, else all. What is still unfit stays, and exits 1."""
+    with opened(load_settings()) as runtime:
+        kept = [item for item in _in_quarantine(runtime) if not ids or item.id in ids]
+        kept = [item for item in kept if reason is None or item.fact.reason == reason]
+        missing = sorted(set(ids) - {item.id for item in kept})
+        if missing:
+            raise click.UsageError(f"not in quarantine: {', '.join(map(str, missing))}")
+        catalog = runtime.catalog
+        acceptor = Acceptor(lambda: catalog().settings)
+        # Oldest first: their order among each other is the order in which they came.
+        done = replay(runtime.store, acceptor, Intake(runtime.store, NoHints()), kept[::-1])
+    if as_json:
+        say_json(done)
+    else:
+        click.echo(f"{done.taken} taken, {done.known} were known already, {done.still} are still unfit")
+    if done.still:
+        raise SystemExit(1)
+
+
+def _in_quarantine(runtime: Runtime) -> list[Kept]:
+    return list(every(lambda after: runtime.reading.quarantine(after)))
+
+
+@click.group("unknown")
+def unknown_command() -> None:
+    """Deliveries of which the provider gave no answer."""
+
+
+@unknown_command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def unknown_list_command(as_json: bool) -> None:
+    """List deliveries whose outcome is unknown, with when the provider is asked next; they settle by themselves."""
+    with opened(load_settings()) as runtime:
+        found = list(every(lambda after: runtime.reading.unknown_deliveries(after)))
+    if as_json:
+        say_json(
+            [
+                {
+                    "delivery_id": delivery.id,
+                    "channel": delivery.channel,
+                    "topic": delivery.topic,
+                    "journey": delivery.journey,
+                    "step": delivery.step,
+                    "unknown_since": delivery.unknown_since,
+                    "asked_next": delivery.due_at,
+                    "code": delivery.code,
+                }
+                for delivery in found
+            ]
+        )
+        return
+    for delivery in found:
+        since = "" if delivery.unknown_since is None else f"since {delivery.unknown_since:%Y-%m-%d %H:%M:%S}"
+        asked = "" if delivery.due_at is None else f", asked next {delivery.due_at:%H:%M:%S}"
+        where = f"{delivery.journey or 'API'} {delivery.step or ''}".strip()
+        click.echo(f"  {delivery.id}  {delivery.channel:8}  {where}  {since}{asked}")
+    click.echo(f"{len(found)} of unknown outcome")

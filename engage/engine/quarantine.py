@@ -1,0 +1,42 @@
+"""Quarantine: facts that could not be taken, taken once more after whatever was wrong has been put right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engage.engine.accept import Acceptor
+from engage.engine.accept_intake import Intake, Taken
+from engage.ports.reading import Kept
+from engage.ports.storage import Store
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What came of taking facts again."""
+
+    taken: int = 0
+    known: int = 0
+    """Had arrived by another way meanwhile."""
+    still: int = 0
+    """Are as unfit as before and stay."""
+
+
+def replay(store: Store, acceptor: Acceptor, intake: Intake, kept: Sequence[Kept]) -> Replayed:
+    """Take quarantined facts again, as if they came when they came.
+
+    Safe to run twice, and to be killed: a fact is durable before it leaves the quarantine, and keeps its identity.
+
+    Raises:
+        StorageAwayError: the database is away; sending again is safe.
+    """
+    done = Replayed()
+    for item in kept:
+        taken = acceptor.replay([item.fact])
+        if not taken.pieces:
+            done.still += 1
+            continue
+        new = intake.store(Taken(taken.pieces))
+        with store.transaction() as tx:
+            tx.inbox.take_out([item.id])
+        done.taken += sum(new)
+        done.known += len(new) - sum(new)
+    return done
