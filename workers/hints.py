@@ -13,8 +13,8 @@ log = structlog.get_logger(__name__)
 
 INTERVAL = 0.02
 """Seconds between two hints to one queue; the first of a burst leaves at once. Design §4, sweep."""
-LANES_A_TASK = 16
-"""Lanes in one task: a burst over all 64 lanes can be shared by four workers."""
+LANES_A_TASK = 32
+"""Lanes in one task, digested together: what is spread thin over the lanes still makes one batch."""
 BROKER_PAUSE = 1.0
 """Seconds to leave a broker alone that did not take a hint; the sweep does the work meanwhile."""
 

@@ -37,21 +37,13 @@ def runtime() -> Runtime:
 def digest(lanes: list[int]) -> None:
     """Digest these lanes; what is left over is hinted again."""
     engine = runtime()
-    left: set[int] = set()
-    deliveries: set[tuple[Channel, Priority]] = set()
-    for lane in lanes:
-        for _ in range(TURNS):
-            done = engine.digest.turn(lane, engine.clock.now())
-            if done.deliveries:
-                deliveries |= done.deliveries
-            if not done.more:
-                break
-        else:
-            left.add(lane)
-    if deliveries:
-        engine.hints.deliver(deliveries)
-    if left:
-        engine.hints.digest(left)
+    for _ in range(TURNS):
+        done = engine.digest.turn(lanes, engine.clock.now())
+        if done.deliveries:
+            engine.hints.deliver(done.deliveries)
+        if not done.more:
+            return
+    engine.hints.digest(lanes)
 
 
 @app.task(name="workers.tasks.deliver")

@@ -1,4 +1,4 @@
-"""Commands of operations: `migrate`, `status`, `pause`, `resume`, `archive`, `stop-sending`, `resume-sending`."""
+"""Commands of operations: `status`, `pause`, `resume`, `archive`, `stop-sending`, `resume-sending`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,26 +13,7 @@ from engage.domain.delivery import Channel
 from engage.domain.steps.send import Send
 from engage.domain.steps.wait_for import WaitFor
 from engage.engine.operate import ALL, Wanted
-from engage.services import migrate_schema, schema_is_current, services
 from engage.settings import load_settings
-
-
-@click.command("migrate")
-@click.option(
-    "--check", "only_check", is_flag=True, help="Only say whether the schema is current (exit 1 if not)."
-)
-def migrate_command(only_check: bool) -> None:
-    """Bring the database to this version's schema."""
-    settings = load_settings()
-    if only_check:
-        current = schema_is_current(settings)
-        click.echo(
-            "the schema is current" if current else "the schema is not this version's; run `engage migrate`"
-        )
-        raise SystemExit(0 if current else 1)
-    with services(settings) as running:
-        migrate_schema(running.database_url)
-    click.echo("the schema is current")
 
 
 @click.command("status")

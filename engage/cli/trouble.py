@@ -88,7 +88,7 @@ def quarantine_replay_command(ids: tuple[int, ...], reason: str | None, as_json:
 
 
 def _in_quarantine(runtime: Runtime) -> list[Kept]:
-    return list(every(lambda after: runtime.reading.quarantine(after)))
+    return list(every(runtime.reading.quarantine))
 
 
 @click.group("unknown")
@@ -101,7 +101,7 @@ def unknown_command() -> None:
 def unknown_list_command(as_json: bool) -> None:
     """List deliveries whose outcome is unknown, with when the provider is asked next; they settle by themselves."""
     with opened(load_settings()) as runtime:
-        found = list(every(lambda after: runtime.reading.unknown_deliveries(after)))
+        found = list(every(runtime.reading.unknown_deliveries))
     if as_json:
         say_json(
             [

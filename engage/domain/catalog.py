@@ -80,6 +80,12 @@ class Catalog:
         """Return whether `version` would find it."""
         return (journey, version) in self._versions
 
+    def outlives_its_run(self, journey: str, version: int, step: str) -> bool:
+        """Return whether a step is one of `on_exit`: what it asks for is wanted although the run has ended."""
+        known = self._versions.get((journey, version))
+        node = None if known is None else known.program.by_id.get(step)
+        return node is not None and node.path.startswith("on_exit.")
+
     def is_paused(self, journey: str) -> bool:
         """Return whether the journey stands still."""
         live = self.journeys.get(journey)
@@ -228,7 +234,10 @@ class Catalog:
 
     @cached_property
     def reads_consent(self) -> bool:
-        """Whether any expression asks `subscribed(…)`, or a step subscribes (which is pending until confirmed)."""
+        """Whether any expression asks `subscribed(…)`, or a yes may have to be confirmed: then the last answer counts."""
+        topics = self.settings.topics.values()
+        if any(self.settings.asks_twice(topic) for topic in topics):
+            return True
         return any(expression.reads.subscriptions for expression in self._expressions()) or any(
             isinstance(node.step, Subscribe)
             for journey in self._versions.values()

@@ -39,7 +39,7 @@ def proceed(turn: Turn, person: Person, run: Run, walk: RunWalk, move: Move) -> 
     for _ in range(MAX_MOVES):
         match move:
             case Park(due=due, look=look):
-                run.due_at, run.look_at = due, look
+                run.due_at, run.look_at = due, _first(look, _next_exit(walk))
                 run.chain = turn.chain
                 turn.keep_run(person, run)
                 return
@@ -56,6 +56,19 @@ def proceed(turn: Turn, person: Person, run: Run, walk: RunWalk, move: Move) -> 
                 walk.node = node
                 move = node.step.enter(walk, node)
     finish(turn, person, run, EndReason.LOOP_LIMIT)
+
+
+def _next_exit(walk: RunWalk) -> datetime | None:
+    """Return when the clock alone may next change a condition of `exit_when`, wherever the run stands."""
+    watched = [rule.when for rule in walk.journey.exit_when if rule.when is not None and rule.when.reads.now]
+    if not watched:
+        return None
+    scope = walk.scope()
+    return _first(*(condition.next_change(scope) for condition in watched))
+
+
+def _first(*instants: datetime | None) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)
 
 
 def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps: bool = False) -> None:

@@ -179,6 +179,7 @@ def on_send(turn: Turn, person: Person, wanted: Send) -> None:
         expires_at=wanted.expires_at,
     )
     turn.changes.deliveries[delivery.id] = delivery
+    react(turn, person, touched=Touched())
 
 
 def on_wake(turn: Turn, person: Person, wake: Wake) -> None:

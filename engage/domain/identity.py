@@ -167,10 +167,8 @@ def merge(turn: Turn, kept: Person, lost: Person) -> None:
         kept.history.add(event)
     for name, past in lost.entries.items():
         _merge_entries(kept.entries.setdefault(name, Entries()), past)
-    for name in lost.audiences:
-        audience = turn.catalog.audiences.get(name)
-        if audience is None or audience.manual:
-            kept.audiences.add(name)
+    # Those of rules too: they are judged anew at once, and what no longer holds is left for all to see.
+    kept.audiences |= lost.audiences
     for (kind, ref), due in lost.timers.items():
         if kind in _MOVED_TIMERS:
             kept.timers[kind, ref] = due

@@ -50,6 +50,8 @@ def on_outcome(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome)
         return
     if delivery.marks and outcome.reason == FailReason.UNKNOWN_OUTCOME:
         return  # it became known while the question was under way
+    if mark in (Mark.UNKNOWN, Mark.HELD) and 0 < outcome.attempt < delivery.calls:
+        return  # another attempt is under way: this one is no longer what matters
     turn.changes.deliveries[delivery.id] = delivery
     delivery.lease = delivery.lease_until = None
     delivery.address = outcome.address or delivery.address
@@ -129,10 +131,7 @@ def _left_behind(turn: Turn, person: Person, delivery: Delivery) -> bool:
     run = person.run(delivery.run)
     if run is not None and run.active:
         return False
-    if not turn.catalog.has_version(delivery.journey, delivery.version):
-        return True
-    node = turn.catalog.version(delivery.journey, delivery.version).program.by_id.get(delivery.step or "")
-    return node is None or not node.path.startswith("on_exit.")
+    return not turn.catalog.outlives_its_run(delivery.journey, delivery.version, delivery.step or "")
 
 
 def _tried_enough(delivery: Delivery) -> bool:

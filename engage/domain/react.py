@@ -20,7 +20,7 @@ from engage.domain.run import Run
 from engage.domain.steps.base import Due, Go, Happened, Looked, Moved
 from engage.domain.triggering import triggered
 from engage.domain.turn import Turn
-from engage.domain.walk import RunWalk, has_key
+from engage.domain.walk import RunWalk, delivery_run, has_key
 
 
 def react(
@@ -116,13 +116,15 @@ def fire(turn: Turn, person: Person, kind: TimerKind, ref: str) -> None:
         return
     turn.chain = run.chain
     turn.set_timer(person, kind, ref, None)
-    if run.due_at is not None and run.due_at <= turn.now:
-        ring(turn, person, run)
-    else:
+    rings = run.due_at is not None and run.due_at <= turn.now
+    if not rings:
         run.look_at = None
-        journey = turn.catalog.version(run.journey, run.version)
-        if not _judge_conditions(turn, person, run, journey) and not stimulate(turn, person, run, Looked()):
-            turn.keep_run(person, run)
+    if judge_conditions(turn, person, run, turn.catalog.version(run.journey, run.version)):
+        pass  # an exit goes before what the run waited for
+    elif rings:
+        ring(turn, person, run)
+    elif not stimulate(turn, person, run, Looked()):
+        turn.keep_run(person, run)
     react(turn, person, touched=Touched())
 
 
@@ -218,7 +220,8 @@ def judge_kept(turn: Turn, person: Person, run: Run, event: Event) -> None:
     if _exit_by(turn, person, run, event, None) or _goal_by(turn, person, run, event, None):
         return
     journey = turn.catalog.version(run.journey, run.version)
-    belongs = has_key(turn, person, run, journey, event) is True
+    own = delivery_run(event) == run.id
+    belongs = own or has_key(turn, person, run, journey, event) is True
     stimulate(turn, person, run, Happened(event, event.id, belongs))
 
 
@@ -226,10 +229,10 @@ def _exits_by_condition(turn: Turn, person: Person) -> None:
     for run in person.active_runs():
         journey = turn.catalog.version(run.journey, run.version)
         if journey.exit_when and not _frozen(turn, run, None):
-            _judge_conditions(turn, person, run, journey)
+            judge_conditions(turn, person, run, journey)
 
 
-def _judge_conditions(turn: Turn, person: Person, run: Run, journey: Journey) -> bool:
+def judge_conditions(turn: Turn, person: Person, run: Run, journey: Journey) -> bool:
     """End the run if a condition of `exit_when` has become true; else plan when to look again."""
     scope = RunWalk(turn, person, run, journey).scope()
     looks: list[datetime] = []
@@ -345,7 +348,7 @@ def begin(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -
         return True
     proceed(turn, person, run, RunWalk(turn, person, run, journey), Go(journey.program.first))
     if run.active:
-        _judge_conditions(turn, person, run, journey)
+        judge_conditions(turn, person, run, journey)
     return True
 
 
@@ -358,6 +361,7 @@ def _already_over(turn: Turn, person: Person, run: Run, journey: Journey) -> boo
         for name in names
         for event in person.history.matching(name)
         if isinstance(event, Event) and event.timestamp > run.since and event.id != run.started_by
+        if delivery_run(event) is None
     }
     for event in sorted(later.values(), key=lambda event: (event.timestamp, event.arrival)):
         if _exit_by(turn, person, run, event, None) or _goal_by(turn, person, run, event, None):

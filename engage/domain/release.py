@@ -13,6 +13,8 @@ from engage.domain.timing import QuietHours, next_allowed, zone_of
 
 PAUSE_CHECK = timedelta(days=3650)
 """A delivery of a paused journey is due again when resuming says so."""
+LAST_STEP_CHECK = timedelta(minutes=1)
+"""One that outlived its run is not found by resuming: it is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def judge(
     settings = catalog.settings
     transactional = settings.is_transactional(delivery.topic)
     if delivery.journey is not None and catalog.is_paused(delivery.journey):
-        return Hold(now + PAUSE_CHECK, HoldReason.PAUSED)
+        again = LAST_STEP_CHECK if _outlives_its_run(delivery, catalog) else PAUSE_CHECK
+        return Hold(now + again, HoldReason.PAUSED)
     if "*" in catalog.stopped or delivery.channel in catalog.stopped:
         return Skip(SkipReason.SENDING_STOPPED)
     if delivery.channel in CALLS:
@@ -82,6 +85,13 @@ def judge(
         or _by_cap(delivery, catalog, sent, now)
         or Release(address)
     )
+
+
+def _outlives_its_run(delivery: Delivery, catalog: Catalog) -> bool:
+    journey, version, step = delivery.journey, delivery.version, delivery.step
+    if journey is None or version is None or step is None:
+        return False
+    return catalog.outlives_its_run(journey, version, step)
 
 
 def _by_the_clock(delivery: Delivery, profile: Profile, catalog: Catalog, now: datetime) -> Verdict | None:

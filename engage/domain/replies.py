@@ -87,6 +87,11 @@ def _help(turn: Turn, person: Person, channel: Channel, inbound: Inbound) -> Non
     turn.changes.deliveries[delivery.id] = delivery
 
 
+def answering(channel: Channel) -> tuple[Channel, ...]:
+    """Return the channels of the deliveries that a text on `channel` may answer: phones answer an MMS by SMS."""
+    return (Channel.SMS, Channel.MMS) if channel in (Channel.SMS, Channel.MMS) else (channel,)
+
+
 def answered_by(
     turn: Turn,
     person_of: Callable[[ProfileId], Person | None],
@@ -95,7 +100,7 @@ def answered_by(
 ) -> Delivery | None:
     """Return the delivery a reply answers: the newest whose run waits for a reply to it, else the newest.
 
-    `candidates` are our deliveries to that address, newest first; those from another sender, or older than 72 hours,
+    `candidates` are our deliveries to that address; those from another sender, or older than 72 hours,
     do not count.
     """
     near = [
@@ -105,6 +110,7 @@ def answered_by(
         and turn.now - delivery.accepted_at <= REPLY_WINDOW
         and delivery.sender in (None, inbound.to)
     ]
+    near.sort(key=lambda delivery: (delivery.accepted_at, delivery.id), reverse=True)
     for delivery in near:
         person = person_of(delivery.profile)
         run = None if person is None or delivery.run is None else person.run(delivery.run)

@@ -5,7 +5,7 @@ from engage.domain.decision import EndReason
 from engage.domain.delivery import HoldReason, Mark
 from engage.domain.membership import Touched
 from engage.domain.person import Person
-from engage.domain.react import judge_kept, react, ring
+from engage.domain.react import judge_conditions, judge_kept, react, ring
 from engage.domain.run import Run
 from engage.domain.steps.base import Looked
 from engage.domain.turn import Turn
@@ -21,6 +21,8 @@ def resume(turn: Turn, person: Person, journey: str) -> None:
         for event in kept:
             if run.active:
                 judge_kept(turn, person, run, event)
+        if run.active:
+            judge_conditions(turn, person, run, turn.catalog.version(run.journey, run.version))
         _release(turn, run)
         if run.active and not stimulate(turn, person, run, Looked()):
             if run.due_at is not None and run.due_at <= turn.now:
@@ -28,6 +30,14 @@ def resume(turn: Turn, person: Person, journey: str) -> None:
             else:
                 turn.keep_run(person, run)
     react(turn, person, touched=Touched())
+
+
+def catch_up(turn: Turn, person: Person) -> None:
+    """Judge what came during a pause that is over, before anything newer: resuming may not have come this far yet."""
+    waiting = {run.journey for run in person.active_runs() if run.kept}
+    for journey in sorted(waiting):
+        if not turn.catalog.is_paused(journey):
+            resume(turn, person, journey)
 
 
 def archive(turn: Turn, person: Person, journey: str) -> None:

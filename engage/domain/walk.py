@@ -134,10 +134,13 @@ class RunWalk:
             event
             for event in self.person.history.matching(name)
             if isinstance(event, Event) and event.timestamp >= since and event.id not in hidden
+            if delivery_run(event) in (None, self.run.id)
         ]
 
     def belongs(self, event: Event) -> bool:
         """See `Walk.belongs`."""
+        if delivery_run(event) == self.run.id:
+            return True
         return has_key(self.turn, self.person, self.run, self.journey, event) is True
 
     def write_traits(self, values: Mapping[str, Any]) -> None:
@@ -272,6 +275,14 @@ def _context(run: Run) -> dict[str, Any]:
     if run.event is not None:
         context["event"] = run.event
     return context
+
+
+def delivery_run(event: Event) -> str | None:
+    """Return the run whose delivery an event of ours is about: it matches that run alone; none: any run's."""
+    if event.type != "engine" or "delivery_id" not in event.properties:
+        return None
+    run: str | None = event.properties.get("run")
+    return run
 
 
 def has_key(turn: Turn, person: Person, run: Run, journey: Journey, event: Event) -> bool | None:

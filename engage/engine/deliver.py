@@ -246,18 +246,29 @@ class Deliver:
     def _call(self, delivery: Delivery, outbound: Outbound, slot: datetime) -> NewFact:
         """Call the provider once, unless the lease has run out meanwhile, and return the outcome as a fact."""
         self._clock.sleep_until(slot)
+        outcome = self._outcome(delivery, outbound)
+        return outcome_fact(delivery, outcome, outcome.at)
+
+    def _outcome(self, delivery: Delivery, outbound: Outbound) -> Outcome:
         assert delivery.lease_until is not None
-        began = self._clock.machine()
-        if began > delivery.lease_until - LEASE + FRESH and (no := self._no_meanwhile(delivery, outbound)):
-            at = self._clock.now()
-            skipped = Outcome(
-                delivery=delivery.id, profile=delivery.profile, mark=Mark.SKIPPED, at=at, reason=no
+        no: SkipReason | None = None
+        answer: Answer | None = None
+        if self._clock.machine() > delivery.lease_until - LEASE + FRESH:
+            try:
+                no = self._no_meanwhile(delivery, outbound)
+            except (StorageAwayError, StorageBusyError):
+                answer = Busy(detail="ledger")
+        if no is not None:
+            return Outcome(
+                delivery=delivery.id,
+                profile=delivery.profile,
+                mark=Mark.SKIPPED,
+                at=self._clock.now(),
+                reason=no,
             )
-            return outcome_fact(delivery, skipped, at)
-        answer = self._answer(delivery, outbound)
-        at = self._clock.now()
+        answer = answer or self._answer(delivery, outbound)
         provider = getattr(self._senders.get(delivery.channel), "provider", None)
-        return outcome_fact(delivery, outcome_of(delivery, outbound, answer, at, provider), at)
+        return outcome_of(delivery, outbound, answer, self._clock.now(), provider)
 
     def _answer(self, delivery: Delivery, outbound: Outbound) -> Answer:
         assert delivery.lease_until is not None

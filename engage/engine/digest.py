@@ -1,15 +1,16 @@
 """Digest: a lane's facts and due timers, in order, become everything that follows — in one transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import takewhile
 
 import msgspec
 import structlog
 
 from engage.domain.catalog import Catalog
-from engage.domain.changes import Quarantined
+from engage.domain.changes import Changes, Quarantined
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import (
@@ -31,7 +32,7 @@ from engage.domain.fact import (
 )
 from engage.domain.identity import Mint
 from engage.domain.ids import ProfileId, uuid7
-from engage.domain.replies import REPLY_WINDOW
+from engage.domain.replies import REPLY_WINDOW, answering
 from engage.domain.turn import ByHash, Choices, Turn
 from engage.engine.agenda import leave_signal
 from engage.engine.play import Batch, address_identifier, play
@@ -45,6 +46,8 @@ BATCH = 500
 """Facts (and timers) a turn takes: the knee of the set-based curve, feasibility study §4b."""
 MAX_ATTEMPTS = 5
 """A fact that fails this often is quarantined; its neighbours go on."""
+POSTPONED = timedelta(minutes=5)
+"""After this a timer that failed is tried again."""
 MAX_RACES = 20
 
 CatalogOf = Callable[[Transaction], Catalog]
@@ -74,61 +77,69 @@ class Digest:
         self._store, self._catalog_of, self._mint = store, catalog_of, mint or mint_profile
         self._choices = choices or ByHash()
 
-    def turn(self, lane: int, now: datetime, limit: int = BATCH) -> Digested:
-        """Digest up to `limit` facts and timers of a lane, once, atomically.
+    def turn(self, lanes: int | Collection[int], now: datetime, limit: int = BATCH) -> Digested:
+        """Digest up to `limit` facts and timers of these lanes together, once, atomically; lanes others have are theirs.
 
         A fact that cannot be digested does not stop its neighbours: the turn is taken again fact by fact, and the
         one that fails `MAX_ATTEMPTS` times is quarantined.
         """
+        wanted = [lanes] if isinstance(lanes, int) else sorted(set(lanes))
         try:
-            return self._raced(lane, now, limit)
+            return self._raced(wanted, now, limit)
         except (IdentityRaceError, StorageAwayError):
             raise
         except Exception:
             if limit > 1:
-                log.exception("digest.careful", lane=lane)
-                return self._carefully(lane, now)
-            log.exception("digest.failed", lane=lane)
-            self._set_aside(lane, now)
+                log.exception("digest.careful", lanes=wanted)
+                return _sum(self._carefully(lane, now) for lane in wanted)
+            log.exception("digest.failed", lanes=wanted)
+            self._set_aside(wanted[0], now)
             return Digested(more=True)
 
-    def _raced(self, lane: int, now: datetime, limit: int) -> Digested:
+    def _raced(self, lanes: list[int], now: datetime, limit: int) -> Digested:
         for _ in range(MAX_RACES):
             try:
-                return self._once(lane, now, limit)
+                return self._once(lanes, now, limit)
             except (IdentityRaceError, StorageBusyError):
                 continue
-        raise IdentityRaceError(f"lane {lane} lost {MAX_RACES} races in a row")
+        raise IdentityRaceError(f"lanes {lanes} lost {MAX_RACES} races in a row")
 
     def _carefully(self, lane: int, now: datetime) -> Digested:
         total = Digested(more=True)
         for _ in range(BATCH):
             done = self.turn(lane, now, limit=1)
-            total.facts += done.facts
-            total.timers += done.timers
-            total.deliveries |= done.deliveries
+            total = _sum((total, done))
             if done.busy or not done.more:
                 total.more = done.more
                 break
         return total
 
     def _set_aside(self, lane: int, now: datetime) -> None:
-        """Count a failure of the lane's oldest fact; quarantine it when it has failed too often."""
+        """Count a failure of the lane's oldest fact, and quarantine it when it has failed too often.
+
+        Was it a timer that failed, the facts behind it are innocent: it is tried again later, and they go first.
+        """
         with self._store.transaction() as tx:
             if not tx.inbox.lock_lane(lane):
                 return
-            for row in tx.inbox.read(lane, 1):
+            batch = self._read(tx, [lane], now, 1)
+            for row, _ in batch.rows:
                 if row.attempts + 1 >= MAX_ATTEMPTS:
                     tx.inbox.quarantine([_quarantined(row, "poison", f"failed {MAX_ATTEMPTS} times")])
                     tx.inbox.remove([row.seq])
                 else:
                     tx.inbox.failed([row.seq])
+            for timer in batch.timers if not batch.rows else ():
+                log.error("timer.postponed", kind=timer.kind, lane=lane)
+                later = msgspec.structs.replace(timer, due_at=now + POSTPONED)
+                tx.write(Changes(timers={(timer.profile, timer.kind, timer.ref): later}))
 
-    def _once(self, lane: int, now: datetime, limit: int) -> Digested:
+    def _once(self, lanes: list[int], now: datetime, limit: int) -> Digested:
         with self._store.transaction() as tx:
-            if not tx.inbox.lock_lane(lane):
+            ours = tx.inbox.lock_lanes(lanes)
+            if not ours:
                 return Digested(busy=True)
-            batch = self._read(tx, lane, now, limit)
+            batch = self._read(tx, ours, now, limit)
             if not batch.rows and not batch.timers:
                 return Digested(more=batch.more)
             if batch.rows and isinstance(batch.rows[0][1], Forget):
@@ -155,16 +166,16 @@ class Digest:
                 },
             )
 
-    def _read(self, tx: Transaction, lane: int, now: datetime, limit: int) -> Batch:
-        rows = tx.inbox.read(lane, limit)
+    def _read(self, tx: Transaction, lanes: list[int], now: datetime, limit: int) -> Batch:
+        rows = tx.inbox.read_lanes(lanes, limit)
         full = len(rows) == limit
         horizon = min(now, rows[-1].received_at) if full else now
-        timers = tx.runs.due(lane, horizon, limit)
+        timers = tx.runs.due_in(lanes, horizon, limit)
         batch = Batch(timers=timers, horizon=horizon, more=full or len(timers) == limit)
         if len(timers) == limit and timers[-1].due_at is not None:
             # Not all due timers were read: facts younger than the last one must not overtake the rest.
             horizon = timers[-1].due_at
-            rows = [row for row in rows if row.received_at < horizon]
+            rows = _before(rows, horizon)
             batch.horizon = horizon
         if limit == 1 and rows and timers and timers[0].due_at is not None:
             if timers[0].due_at <= rows[0].received_at:
@@ -209,15 +220,38 @@ class Digest:
         wanted.update(delivery.profile for found in batch.answered.values() for delivery in found)
         wanted.update(fact.profile for fact in facts if isinstance(fact, Wake))
         calls = [fact.timestamp for fact in facts if isinstance(fact, Call)]
-        batch.people = load_people(tx, turn.catalog, wanted, now=now, oldest=min(calls, default=None))
-        if turn.deliveries:
-            # Read again under the lock: a receipt digested meanwhile must not be written over.
-            turn.deliveries = tx.deliveries.get(list(turn.deliveries))
+        # Facts and timers may be late; what they may count, and the runs they may concern, are those of their instant.
+        instants = [row.received_at for row, _ in batch.rows]
+        instants += [timer.due_at for timer in batch.timers if timer.due_at is not None]
+        batch.people = load_people(
+            tx, turn.catalog, wanted, now=min(instants, default=now), oldest=min(calls, default=None)
+        )
+        # Read again under the lock: a receipt digested meanwhile must not be written over.
+        known = {*turn.deliveries, *(delivery.id for found in batch.answered.values() for delivery in found)}
+        if known:
+            turn.deliveries = tx.deliveries.get(known)
         for delivery_id, delivery in waiting_deliveries(tx, batch.people).items():
             turn.deliveries.setdefault(delivery_id, delivery)
         for found in batch.answered.values():
             for index, delivery in enumerate(found):
                 found[index] = turn.deliveries.setdefault(delivery.id, delivery)
+
+
+def _before(rows: Sequence[InboxRow], horizon: datetime) -> list[InboxRow]:
+    """Return the facts up to the first one that is not older than `horizon`: a lane's order has no holes."""
+    return list(takewhile(lambda row: row.received_at < horizon, rows))
+
+
+def _sum(parts: Iterable[Digested]) -> Digested:
+    """Return what several turns did together."""
+    total = Digested()
+    for part in parts:
+        total.facts += part.facts
+        total.timers += part.timers
+        total.more = total.more or part.more
+        total.busy = total.busy or part.busy
+        total.deliveries |= part.deliveries
+    return total
 
 
 def _up_to_an_erasure(batch: Batch) -> None:
@@ -274,5 +308,10 @@ def _identifiers(facts: Iterable[Fact]) -> set[Identifier]:
 def _answered(
     tx: Transaction, facts: Sequence[Fact], now: datetime
 ) -> dict[tuple[Channel, str], list[Delivery]]:
-    addresses = {(Channel(fact.channel), fact.sender) for fact in facts if isinstance(fact, Inbound)}
+    addresses = {
+        (channel, fact.sender)
+        for fact in facts
+        if isinstance(fact, Inbound)
+        for channel in answering(Channel(fact.channel))
+    }
     return tx.deliveries.recent_to(addresses, now - REPLY_WINDOW) if addresses else {}

@@ -30,7 +30,8 @@ from engage.domain.ids import ProfileId
 from engage.domain.ledger import on_outcome, on_receipt
 from engage.domain.person import Person
 from engage.domain.react import fire
-from engage.domain.replies import answered_by, on_inbound
+from engage.domain.replies import answered_by, answering, on_inbound
+from engage.domain.resume import catch_up
 from engage.domain.turn import Turn
 
 
@@ -74,6 +75,7 @@ def play(turn: Turn, batch: Batch, mint: Mint) -> None:
             _fire(turn, batch, timer, due)
             _push_all(turn, push)
 
+    _catch_up(turn, batch)
     for timer in batch.timers:
         push(timer)
     latest: datetime | None = None
@@ -83,6 +85,16 @@ def play(turn: Turn, batch: Batch, mint: Mint) -> None:
         turn.begin(fact_id=_identity(row, fact), now=latest, arrival=row.seq)
         _apply(turn, batch, fact, mint)
     ring(batch.horizon)
+
+
+def _catch_up(turn: Turn, batch: Batch) -> None:
+    """What people's runs kept during a pause that is over comes before what is at hand."""
+    instants = [row.received_at for row, _ in batch.rows[:1]]
+    instants += [timer.due_at for timer in batch.timers[:1] if timer.due_at is not None]
+    for person in batch.people.values():
+        if any(run.kept for run in person.runs):
+            turn.begin(fact_id=f"resume:{person.id}", now=min(instants, default=turn.now), arrival=0)
+            catch_up(turn, person)
 
 
 def _push_all(turn: Turn, push: Callable[[Timer], None]) -> None:
@@ -147,14 +159,21 @@ def _about_delivery(turn: Turn, batch: Batch, fact: Outcome | Receipt) -> None:
     person = batch.person(delivery.profile)
     if person is None:
         return
+    run = None if delivery.run is None else person.run(delivery.run)
     if isinstance(fact, Outcome):
+        # What becomes of our own call is no outside fact: it goes on with the chain that asked for it.
+        turn.chain = 0 if run is None else run.chain
         on_outcome(turn, person, delivery, fact)
     else:
         on_receipt(turn, person, delivery, fact)
 
 
 def _inbound(turn: Turn, batch: Batch, inbound: Inbound, mint: Mint) -> None:
-    candidates = batch.answered.get((Channel(inbound.channel), inbound.sender), [])
+    candidates = [
+        delivery
+        for channel in answering(Channel(inbound.channel))
+        for delivery in batch.answered.get((channel, inbound.sender), ())
+    ]
     answered = answered_by(turn, batch.person, candidates, inbound)
     person = None if answered is None else batch.person(answered.profile)
     if person is None:
@@ -180,7 +199,11 @@ def _sure(turn: Turn, batch: Batch, identifier: Identifier, mint: Mint) -> Perso
             return known
     found = person_of(turn, batch, [identifier], mint)
     if found is not None:
-        return found[0]
+        person, new = found
+        if new and identifier.kind in ("email", "phone"):
+            # Who wrote to us, or is written to, from an address nobody had can be answered there.
+            person.profile.write_traits({identifier.kind: identifier.value}, turn.now)
+        return person
     profile = create([identifier], turn.now, mint)
     person = batch.people[profile.id] = Person(profile, unjudged=True)
     turn.touch(person)

@@ -117,9 +117,8 @@ class World:
                 progress = self.backfill.turn(job, self.now)
         for job in found.broadcasts:
             self.broadcast.turn(job, self.now)
-        for lane in sorted(found.lanes):
-            while self.digest.turn(lane, self.now).more:
-                pass
+        while found.lanes and self.digest.turn(found.lanes, self.now).more:
+            pass
         for channel, priority in sorted(found.deliveries):
             while self.deliver.turn(channel, priority).more:
                 pass

@@ -34,6 +34,14 @@ class Inbox(Protocol):
         """Take the lane for this transaction; False at once if another transaction has it."""
         ...
 
+    def lock_lanes(self, lanes: Collection[int]) -> list[int]:
+        """Take those of these lanes that nobody else has, for this transaction; return them in order."""
+        ...
+
+    def read_lanes(self, lanes: Collection[int], limit: int) -> list[InboxRow]:
+        """Return the oldest facts of these lanes together, in order of arrival."""
+        ...
+
     def read(self, lane: int, limit: int) -> list[InboxRow]:
         """Return the lane's oldest facts in order of arrival."""
         ...
@@ -127,6 +135,10 @@ class Runs(Protocol):
 
     def due(self, lane: int, until: datetime, limit: int) -> list[Timer]:
         """Return the lane's timers due at or before `until`, earliest first."""
+        ...
+
+    def due_in(self, lanes: Collection[int], until: datetime, limit: int) -> list[Timer]:
+        """Return these lanes' timers due at or before `until`, earliest first."""
         ...
 
     def next_due(self) -> datetime | None:

@@ -95,6 +95,14 @@ class WatchedInbox:
         """See `Inbox.lock_lane`."""
         return self._inbox.lock_lane(lane)
 
+    def lock_lanes(self, lanes: Collection[int]) -> list[int]:
+        """See `Inbox.lock_lanes`."""
+        return self._inbox.lock_lanes(lanes)
+
+    def read_lanes(self, lanes: Collection[int], limit: int) -> list[InboxRow]:
+        """See `Inbox.read_lanes`."""
+        return self._inbox.read_lanes(lanes, limit)
+
     def read(self, lane: int, limit: int) -> list[InboxRow]:
         """See `Inbox.read`."""
         return self._inbox.read(lane, limit)

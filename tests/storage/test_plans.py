@@ -92,6 +92,7 @@ def written() -> Changes:
 QUESTIONS: dict[str, Question] = {
     "add": lambda tx: tx.inbox.add([fact("a"), fact("b")]),
     "read": lambda tx: tx.inbox.read(LANE, 500),
+    "read lanes": lambda tx: tx.inbox.read_lanes([LANE, LANE + 1], 500),
     "remove": lambda tx: tx.inbox.remove([1, 2, 3]),
     "failed": lambda tx: tx.inbox.failed([4, 5]),
     "lanes": lambda tx: tx.inbox.lanes(),
@@ -104,6 +105,7 @@ QUESTIONS: dict[str, Question] = {
     "entries": lambda tx: tx.runs.entries([ADA], ["welcome"]),
     "timers": lambda tx: tx.runs.timers([ADA]),
     "due": lambda tx: tx.runs.due(LANE, NOON, 500),
+    "due in lanes": lambda tx: tx.runs.due_in([LANE, LANE + 1], NOON, 500),
     "next timer": lambda tx: tx.runs.next_due(),
     "due lanes": lambda tx: tx.runs.due_lanes(NOON),
     "get": lambda tx: tx.deliveries.get([delivery_id("d")]),

@@ -1,7 +1,7 @@
 """`wait_for`: the first of several things to happen, or a time-out."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
@@ -179,6 +179,8 @@ class WaitFor(Step):
         if branch.where is not None and (event is None or not branch.takes(walk, event)):
             return None
         delivery.used = [*delivery.used, mark]
+        if event is not None:
+            walk.run.consumed = [*walk.run.consumed, str(event.id)][-MAX_RESTARTS:]
         return self._go(walk, node, index, event)
 
     def _go(self, walk: Walk, node: Node, index: int, event: Event | None) -> Move | None:
@@ -205,10 +207,10 @@ class WaitFor(Step):
         instant = parse_instant(until.at.value(walk.scope()), walk.zone)
         if instant is None:
             return None, True
-        if until.before is not None:
-            instant -= until.before
-        if until.after is not None:
-            instant += until.after
+        try:
+            instant += (until.after or timedelta()) - (until.before or timedelta())
+        except OverflowError:
+            return None, True
         return instant, instant <= walk.now
 
     def _next_look(self, walk: Walk) -> datetime | None:
@@ -258,5 +260,9 @@ class WaitFor(Step):
         for index, branch in enumerate(self.wait_for.branches):
             if branch.when is not None and branch.when.truth(walk.scope()):
                 return self._go(walk, node, index, None)
+            if branch.step is not None:  # a status that was reached while the journey was paused
+                move = self._if_reached(walk, node, index, branch, None)
+                if move is not None:
+                    return move
         look = self._next_look(walk)
         return Park(walk.run.due_at, look) if look != walk.run.look_at else None

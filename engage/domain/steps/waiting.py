@@ -116,7 +116,13 @@ class WaitUntilForm(Form):
             raise mistake("`days_before` and `time` go together", '`{at: …, days_before: 1, time: "18:00"}`')
 
     def target(self, walk: Walk) -> datetime | None:
-        """Return the instant that `at` names, or None if it names none."""
+        """Return the instant that `at` names, or None if it names none, or one beyond the calendar."""
+        try:
+            return self._target(walk)
+        except OverflowError:
+            return None
+
+    def _target(self, walk: Walk) -> datetime | None:
         assert self.at is not None
         value = self.at.value(walk.scope())
         if self.days_before is not None and self.time is not None:

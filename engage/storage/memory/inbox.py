@@ -38,6 +38,14 @@ class MemoryInbox:
         """Take the lane for this transaction; False at once if another transaction has it."""
         return self._work.try_lock(("lane", lane))
 
+    def lock_lanes(self, lanes: Collection[int]) -> list[int]:
+        """Take those of these lanes that nobody else has, for this transaction; return them in order."""
+        return [lane for lane in sorted(set(lanes)) if self.lock_lane(lane)]
+
+    def read_lanes(self, lanes: Collection[int], limit: int) -> list[InboxRow]:
+        """Return the oldest facts of these lanes together, in order of arrival."""
+        return sorted(self._work.inbox.among("lane", lanes), key=lambda fact: fact.seq)[:limit]
+
     def read(self, lane: int, limit: int) -> list[InboxRow]:
         """Return the lane's oldest facts in order of arrival."""
         rows = sorted(self._work.inbox.where("lane", lane), key=lambda fact: fact.seq)

@@ -60,6 +60,11 @@ class MemoryRuns:
         """Return when the earliest timer of all is due."""
         return min((row.due_at for row in self._work.timers.all() if row.due_at), default=None)
 
+    def due_in(self, lanes: Collection[int], until: datetime, limit: int) -> list[Timer]:
+        """Return these lanes' timers due at or before `until`, earliest first."""
+        rows = [row for row in self._work.timers.among("lane", lanes) if row.due_at and row.due_at <= until]
+        return sorted(rows, key=_order)[:limit]
+
     def due_lanes(self, until: datetime) -> set[int]:
         """Return the lanes that have timers due at or before `until`."""
         return {row.lane for row in self._work.timers.all() if row.due_at and row.due_at <= until}

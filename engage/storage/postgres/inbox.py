@@ -43,6 +43,19 @@ LATERAL (SELECT received_at FROM inbox WHERE inbox.lane = lane.lane ORDER BY seq
 """
 
 
+_LOCK_LANES = """
+SELECT lane FROM unnest(%s::integer[]) WITH ORDINALITY AS lanes (lane, place)
+WHERE pg_try_advisory_xact_lock(%s, lane) ORDER BY place
+"""
+_READ_LANES = """
+SELECT oldest.seq, lanes.lane, oldest.received_at, oldest.payload, oldest.attempts
+FROM unnest(%s::smallint[]) AS lanes (lane), LATERAL (
+    SELECT seq, received_at, payload, attempts FROM inbox WHERE inbox.lane = lanes.lane ORDER BY seq LIMIT %s
+) AS oldest
+ORDER BY oldest.seq LIMIT %s
+"""
+
+
 class PostgresInbox:
     """Facts that nobody has digested yet, in lanes."""
 
@@ -66,6 +79,18 @@ class PostgresInbox:
     def lock_lane(self, lane: int) -> bool:
         """Take the lane for this transaction; False at once if another transaction has it."""
         return bool(self._session.one("SELECT pg_try_advisory_xact_lock(%s, %s)", _LANE_LOCKS, lane))
+
+    def lock_lanes(self, lanes: Collection[int]) -> list[int]:
+        """Take those of these lanes that nobody else has, for this transaction; return them in order."""
+        return [lane for (lane,) in self._session.rows(_LOCK_LANES, sorted(set(lanes)), _LANE_LOCKS)]
+
+    def read_lanes(self, lanes: Collection[int], limit: int) -> list[InboxRow]:
+        """Return the oldest facts of these lanes together, in order of arrival."""
+        rows = self._session.rows(_READ_LANES, sorted(set(lanes)), limit, limit)
+        return [
+            InboxRow(seq=seq, lane=lane, received_at=at, payload=payload, attempts=attempts)
+            for seq, lane, at, payload, attempts in rows
+        ]
 
     def read(self, lane: int, limit: int) -> list[InboxRow]:
         """Return the lane's oldest facts in order of arrival."""

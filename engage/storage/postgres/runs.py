@@ -27,6 +27,12 @@ GROUP BY profile_id, journey, key
 _TIMER = "SELECT profile_id, kind, ref, due_at, lane FROM timer"
 _ORDER = "ORDER BY due_at, profile_id, kind, ref"
 _DUE = f"{_TIMER} WHERE lane = %s AND due_at <= %s {_ORDER} LIMIT %s"
+_DUE_IN = f"""
+SELECT profile_id, kind, ref, due_at, first.lane FROM unnest(%s::smallint[]) AS lanes (lane), LATERAL (
+    {_TIMER} WHERE timer.lane = lanes.lane AND due_at <= %s ORDER BY due_at LIMIT %s
+) AS first
+{_ORDER} LIMIT %s
+"""  # noqa: S608 - our own fragments
 _OF = f"{_TIMER} WHERE profile_id = ANY(%s::uuid[]) {_ORDER}"
 FIRST_TIMERS = """
 SELECT min(first.due_at)
@@ -83,6 +89,10 @@ class PostgresRuns:
         """Return when the earliest timer of all is due."""
         first: datetime | None = self._session.one(FIRST_TIMERS, LANES - 1)
         return first
+
+    def due_in(self, lanes: Collection[int], until: datetime, limit: int) -> list[Timer]:
+        """Return these lanes' timers due at or before `until`, earliest first."""
+        return self._timers(_DUE_IN, sorted(set(lanes)), until, limit, limit)
 
     def due_lanes(self, until: datetime) -> set[int]:
         """Return the lanes that have timers due at or before `until`."""

@@ -68,6 +68,22 @@ class InboxContract:
         assert [row.payload for row in rows] == [b"c", b"a"]
         assert rows[0].seq < rows[1].seq
 
+    def test_several_lanes_are_read_together_in_order_of_arrival(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.inbox.add([fact("a", lane=3), fact("x", lane=9), fact("b", lane=5), fact("c", lane=3)])
+
+        with store.transaction() as tx:
+            rows = tx.inbox.read_lanes([3, 5], 10)
+            few = tx.inbox.read_lanes([5, 3], 2)
+
+        assert [(row.lane, row.payload) for row in rows] == [(3, b"a"), (5, b"b"), (3, b"c")]
+        assert few == rows[:2]
+
+    def test_of_several_lanes_those_are_taken_that_nobody_has(self, store: Store) -> None:
+        with store.transaction() as one, store.transaction() as two:
+            assert one.inbox.lock_lanes([4, 2]) == [2, 4]
+            assert two.inbox.lock_lanes([2, 3, 4, 5]) == [3, 5]
+
     def test_failed_attempts_are_counted(self, store: Store) -> None:
         with store.transaction() as tx:
             tx.inbox.add([fact("a"), fact("b")])

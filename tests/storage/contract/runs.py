@@ -214,6 +214,18 @@ class TimersContract:
             assert [one.ref for one in tx.runs.due(LANE, at(3), 2)] == ["early", "middle"]
             assert tx.runs.due(LANE, at(0), 10) == []
 
+    def test_due_timers_of_several_lanes_come_earliest_first(self, store: Store) -> None:
+        write(
+            store,
+            timers(
+                timer("ada", "b", 2), timer("bob", "a", 1, lane=LANE + 1), timer("bob", "x", 1, lane=LANE + 2)
+            ),
+        )
+
+        with store.transaction() as tx:
+            assert [one.ref for one in tx.runs.due_in([LANE, LANE + 1], at(3), 10)] == ["a", "b"]
+            assert [one.ref for one in tx.runs.due_in([LANE, LANE + 1], at(3), 1)] == ["a"]
+
     def test_the_earliest_timer_of_all_is_known(self, store: Store) -> None:
         with store.transaction() as tx:
             assert tx.runs.next_due() is None

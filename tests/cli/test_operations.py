@@ -1,0 +1,244 @@
+"""Operations: stopping, starting, looking, and taking again what was put aside."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from engage.cli.operations import stuck_runs
+from engage.domain.catalog import Catalog
+from engage.domain.changes import Quarantined
+from engage.engine.accept import Acceptor
+from engage.engine.canonical import Origin
+from tests.cli.conftest import Author
+
+pytestmark = pytest.mark.live
+
+
+def test_a_paused_journey_takes_nobody_in_and_goes_on_when_resumed(shop: Author) -> None:
+    shop.json("publish")
+    shop.run("pause", "welcome")
+    shop.track("ada", "Signed Up")
+
+    assert shop.json("status")["paused"] == ["welcome"]
+    assert [told["reason"] for told in shop.json("why", "ada")["decisions"]] == ["paused"]
+
+    shop.run("resume", "welcome")
+    shop.track("bob", "Signed Up")
+
+    with shop.runtime() as runtime:
+        assert runtime.reading.journey("welcome").active == {1: 1}
+
+
+def test_archiving_asks_and_ends_every_run(shop: Author) -> None:
+    shop.json("publish")
+    shop.track("ada", "Signed Up")
+
+    shop.run("archive", "welcome", answer="n\n", code=1)
+    shop.run("archive", "welcome", "--yes")
+
+    with shop.runtime() as runtime:
+        numbers = runtime.reading.journey("welcome")
+        assert (numbers.active, numbers.ended) == ({}, {"archived": 1})
+
+
+def test_what_cannot_be_done_to_a_journey_is_said(shop: Author) -> None:
+    shop.json("publish")
+
+    assert "`welcome` is active; it cannot resume" in shop.run("resume", "welcome", code=1)
+    assert "no journey `other` is live" in shop.run("pause", "other", code=1)
+
+
+def test_nothing_leaves_while_sending_is_stopped(shop: Author) -> None:
+    shop.json("publish")
+    shop.identify("ada", email="ada@home.example")
+
+    assert shop.json("stop-sending", "--channel", "email") == {"changed": True, "stopped": ["email"]}
+    assert shop.json("stop-sending", "--channel", "email")["changed"] is False
+    shop.track("ada", "Signed Up")
+    assert shop.json("profile", "show", "ada")["deliveries"][0]["reason"] == "sending_stopped"
+    assert shop.json("stop-sending")["stopped"] == ["*", "email"]
+    assert "still stopped: email" in shop.run("resume-sending")
+    assert shop.json("resume-sending", "--channel", "email")["stopped"] == []
+
+
+def test_every_operation_is_on_the_audit_trail(shop: Author) -> None:
+    shop.json("publish")
+    for command in (
+        ["pause", "welcome"],
+        ["resume", "welcome"],
+        ["stop-sending"],
+        ["resume-sending"],
+        ["archive", "welcome", "--yes"],
+    ):
+        shop.run(*command)
+
+    with shop.runtime() as runtime:
+        trail = [(entry.action, entry.subject) for entry in runtime.operate.trail()]
+    assert trail == [
+        ("archive", "welcome"),
+        ("resume_sending", "*"),
+        ("stop_sending", "*"),
+        ("resume", "welcome"),
+        ("pause", "welcome"),
+        ("publish", "project"),
+    ]
+
+
+def test_the_status_tells_queues_and_who_is_stuck(shop: Author) -> None:
+    shop.json("publish")
+    shop.track("ada", "Signed Up")
+
+    found = shop.json("status")
+
+    assert found["active_runs"] == 1
+    assert found["inbox"] == 0
+    assert found["stuck"] == []
+    assert "active runs" in shop.run("status")
+
+
+def test_a_run_without_a_timer_at_a_step_that_needs_one_is_stuck() -> None:
+    untimed: dict[tuple[str, int, str | None], int] = {("gone", 1, "0"): 3}
+
+    assert list(stuck_runs(untimed, Catalog())) == []
+
+
+def test_what_was_put_aside_can_be_taken_again(shop: Author) -> None:
+    shop.json("publish")
+    with shop.runtime() as runtime:
+        acceptor = Acceptor(lambda: runtime.catalog().settings)
+        origin = Origin(source="shop", received_at=datetime.now(UTC), rules=acceptor.rules())
+        good = acceptor.call(
+            b'{"type": "track", "event": "Order Completed"}',
+            {"type": "track", "event": "Order Completed"},
+            origin,
+        )
+        (refused,) = good.quarantined
+        mended = refused.payload.replace(b'"event"', b'"userId": "ada", "event"')
+        with runtime.store.transaction() as tx:
+            tx.inbox.quarantine(
+                [
+                    refused,
+                    Quarantined(
+                        source="shop",
+                        reason=refused.reason,
+                        detail="mended by hand",
+                        payload=mended,
+                        received_at=refused.received_at,
+                    ),
+                ]
+            )
+
+    listed = shop.json("quarantine", "list")
+    assert listed[0]["detail"] == "mended by hand"
+
+    assert shop.json("quarantine", "replay", code=1) == {"taken": 1, "known": 0, "still": 1}
+    shop.happen()
+    assert len(shop.json("quarantine", "list")) == 1
+    assert "not in quarantine: 99" in shop.run("quarantine", "replay", "99", code=2)
+    assert shop.json("status")["inbox"] == 1
+
+
+def test_nothing_of_unknown_outcome_is_told_as_such(shop: Author) -> None:
+    assert shop.json("unknown", "list") == []
+    assert "0 of unknown outcome" in shop.run("unknown", "list")
+
+
+@pytest.fixture
+def api() -> Iterator[str]:
+    """Somebody who answers as our API does."""
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"status": "ok"}' if self.path == "/healthz" else b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def healths(found: dict[str, list[dict[str, str]]]) -> dict[str, set[str]]:
+    told: dict[str, set[str]] = {}
+    for one in found["findings"]:
+        told.setdefault(one["what"], set()).add(one["health"])
+    return told
+
+
+def test_the_doctor_says_what_is_not_set_and_never_a_secret(
+    shop: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENGAGE_BROKER_URL")
+    monkeypatch.setenv("ENGAGE_SECRET_KEY", "do-not-show-me-do-not-show-me")
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", "SK123")
+
+    found = shop.json("doctor", code=1)
+    text = shop.run("doctor", code=1)
+
+    assert healths(found)["database"] == {"ok"}
+    assert healths(found)["clock"] == {"ok"}
+    assert "TWILIO_ACCOUNT_SID does not begin with AC" in text
+    assert "ENGAGE_WRITE_KEYS is not set" in text
+    assert found["settings"]["ENGAGE_SECRET_KEY"] is True
+    assert "do-not-show-me" not in text + str(found)
+
+
+def test_the_doctor_finds_everything_well(shop: Author, monkeypatch: pytest.MonkeyPatch, api: str) -> None:
+    monkeypatch.delenv("ENGAGE_BROKER_URL")
+    for name, value in {
+        "ENGAGE_PUBLIC_URL": api,
+        "ENGAGE_SECRET_KEY": "x" * 32,
+        "ENGAGE_WRITE_KEYS": "k:server",
+        "ENGAGE_API_TOKENS": "t",
+        "TWILIO_ACCOUNT_SID": "AC1",
+        "TWILIO_AUTH_TOKEN": "t",
+        "TWILIO_FROM": "+15005550006",
+        "TWILIO_API_BASE_URL": api,
+        "SENDGRID_API_KEY": "SG.x",
+        "SENDGRID_FROM": "a@b.example",
+        "SENDGRID_WEBHOOK_PUBLIC_KEY": "key",
+    }.items():
+        monkeypatch.setenv(name, value)
+    shop.json("publish")
+
+    found = healths(shop.json("doctor"))
+
+    assert found["callbacks"] == {"ok"}
+    assert found["definitions"] == {"ok"}
+    assert "wrong" not in set().union(*found.values())
+
+
+def test_the_doctor_finds_what_cannot_be_reached(shop: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ENGAGE_BROKER_URL")
+    monkeypatch.setenv("ENGAGE_PUBLIC_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("TWILIO_API_BASE_URL", "http://127.0.0.1:9")
+
+    assert "http://127.0.0.1:9 does not answer" in shop.run("doctor", code=1)
+
+
+def test_the_doctor_misses_secrets_that_definitions_ask_for(
+    shop: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENGAGE_BROKER_URL")
+    shop.write("templates/first-order/voice.yaml", "say: [{dial: \"{{ secret('FRONT_DESK') }}\"}]\n")
+    shop.json("publish")
+
+    assert "ENGAGE_USERSECRET_FRONT_DESK" in shop.run("doctor", code=1)
+
+
+def test_a_database_of_another_schema_is_refused_in_one_line(
+    shop: Author, monkeypatch: pytest.MonkeyPatch, postgres_url: str
+) -> None:
+    monkeypatch.setenv("ENGAGE_DATABASE_URL", postgres_url)
+
+    assert "run `engage migrate` first" in shop.run("status", code=1)
