@@ -235,8 +235,7 @@ class Catalog:
     @cached_property
     def reads_consent(self) -> bool:
         """Whether any expression asks `subscribed(…)`, or a yes may have to be confirmed: then the last answer counts."""
-        topics = self.settings.topics.values()
-        if any(self.settings.asks_twice(topic) for topic in topics):
+        if any(topic.asks_twice for topic in self.settings.topics.values()):
             return True
         return any(expression.reads.subscriptions for expression in self._expressions()) or any(
             isinstance(node.step, Subscribe)

@@ -47,6 +47,9 @@ def enter(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -
     inside = None if key is None else _inside(person, live.name, key)
     if refused(turn, person, live, candidate) or key is None:
         return None
+    if not turn.may_enter():
+        turn.decide(person, Decided.ENTRY, "refused", journey=live.name, reason=str(EndReason.LOOP_LIMIT))
+        return None
     if inside is not None:
         finish(turn, person, inside, EndReason.REPLACED)
     entries = person.entries.setdefault(live.name, Entries())

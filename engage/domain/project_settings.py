@@ -87,6 +87,11 @@ class Topic(Form):
     voice: TopicPolicy | None = None
     chat: TopicPolicy | None = None
 
+    @property
+    def asks_twice(self) -> bool:
+        """Whether a yes to it waits for a second step on some channel."""
+        return "double_opt_in" in (self.email, self.sms, self.whatsapp, self.voice, self.chat)
+
     def policy(self, channel: str) -> Policy:
         """Return what this topic asks for on `channel`."""
         named = {name: getattr(self, name) for name in ("email", "sms", "whatsapp", "voice", "chat")}

@@ -62,6 +62,10 @@ CHAIN_LIMIT = 100
 """`emit` and `start` after one outside fact; language.md §3."""
 
 
+ENTRIES_LIMIT = 500
+"""Entries of one person during one fact: more are journeys that start each other, or themselves, in a circle."""
+
+
 @dataclass(slots=True)
 class Turn:
     """One digest turn. `now` is the instant of the fact or timer at hand."""
@@ -76,6 +80,8 @@ class Turn:
     arrival: int = 0
     chain: int = 0
     counter: int = 0
+    entries: int = 0
+    """Entries into journeys during the fact at hand."""
     follows: list[Follow] = field(default_factory=list)
     alarms: list[Timer] = field(default_factory=list)
     """Timers set in this turn, in order: those already due fire before later facts of the batch."""
@@ -95,7 +101,7 @@ class Turn:
     def begin(self, *, fact_id: str, now: datetime, arrival: int, chain: int = 0) -> None:
         """Begin with the next fact or timer."""
         self.fact_id, self.now, self.arrival, self.chain, self.counter = fact_id, now, arrival, chain, 0
-        self.planned = None
+        self.planned, self.entries = None, 0
 
     def next_id(self, *parts: str) -> str:
         """Return an id that is new in this fact and the same whenever the fact is decided again."""
@@ -106,6 +112,11 @@ class Turn:
         """Count one more `emit` or `start` of this chain; False once the limit is passed."""
         self.chain += 1
         return self.chain <= CHAIN_LIMIT
+
+    def may_enter(self) -> bool:
+        """Count one more entry during the fact at hand; False once there are so many that they are a circle."""
+        self.entries += 1
+        return self.entries <= ENTRIES_LIMIT
 
     def decide(self, person: Person, kind: Decided, outcome: str, **fields: Any) -> None:
         """Record a decision about a person, at the instant at hand."""

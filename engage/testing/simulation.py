@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -23,6 +24,7 @@ from engage.engine.canonical import Origin
 from engage.engine.rendering import Requests
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.clock import NoHints
+from engage.ports.reading import Page
 from engage.project.load import Project
 from engage.storage.memory import MemoryStore
 from engage.storage.memory.reading import MemoryReading
@@ -30,6 +32,7 @@ from engage.testing.links import links_of
 from engage.testing.people import mint
 from engage.testing.scripted import ScriptedProviders
 
+Item = TypeVar("Item")
 SOURCE = "simulation"
 AFTERWARDS = timedelta(days=30)
 """How long to go on after the last event when nobody says."""
@@ -214,14 +217,12 @@ class _Play:
         calls = [recorded for recorded in self._script.calls if recorded.at <= self._ends]
         for known in self._script.people:
             self._know(known)
-        done = 0
-        for recorded in calls:
+        for done, recorded in enumerate(calls, start=1):
             if recorded.at >= self._begins and not self._is_live():
                 self._go_live()
             self._world.run_until(recorded.at)
             self._take(recorded.call, f"line {recorded.line}")
             self._world.rest()
-            done += 1
             self._script.progress(done, len(calls))
         if not self._is_live():
             self._go_live()
@@ -240,11 +241,11 @@ class _Play:
         self._world.rest()
 
     def _know(self, known: Known) -> None:
-        identifiers = self._take(known.call, "a profile")
+        self._take(known.call, "a profile")
         self._world.rest()
         wishes = [
             Wish(
-                person=identifiers[0],
+                person=_identifier(known.call),
                 channel=channel,
                 topic=topic,
                 state=ConsentState.SUBSCRIBED if yes else ConsentState.UNSUBSCRIBED,
@@ -256,17 +257,12 @@ class _Play:
             self._desk.change(wishes, self._clock.now())
             self._world.rest()
 
-    def _take(self, call: Mapping[str, Any], where: str) -> list[Identifier]:
+    def _take(self, call: Mapping[str, Any], where: str) -> None:
         origin = Origin(source=SOURCE, received_at=self._clock.now(), rules=self._acceptor.rules())
         taken = self._acceptor.call(b"", dict(call), origin)
         for refused in taken.quarantined:
             raise UnplayableError(f"{where} would be refused: {refused.reason} {refused.detail}")
         self._intake.store(taken)
-        return (
-            [Identifier("user_id", str(call["userId"]))]
-            if call.get("userId")
-            else [Identifier("anonymous_id", str(call.get("anonymousId", "")))]
-        )
 
     # --- what came of it
 
@@ -278,11 +274,8 @@ class _Play:
         refused: Counter[str] = Counter()
         for profile in self._everybody():
             name = _name(profile)
-            got += [
-                _got(seen.delivery, name)
-                for seen in _pages(lambda after, p=profile: reading.deliveries(p.id, after))
-            ]  # type: ignore[misc]
-            for decision in _pages(lambda after, p=profile: reading.decisions(p.id, after)):  # type: ignore[misc]
+            got += [_got(seen.delivery, name) for seen in _pages(partial(reading.deliveries, profile.id))]
+            for decision in _pages(partial(reading.decisions, profile.id)):
                 if (
                     decision.kind == "entry"
                     and decision.outcome == "refused"
@@ -343,7 +336,7 @@ def journeys_started_by(journeys: Mapping[str, Journey], name: str) -> set[str]:
     return found
 
 
-def _pages(read: Callable[[str | None], Any]) -> Iterator[Any]:
+def _pages(read: Callable[[str | None], Page[Item]]) -> Iterator[Item]:
     after: str | None = None
     while True:
         page = read(after)
@@ -351,6 +344,11 @@ def _pages(read: Callable[[str | None], Any]) -> Iterator[Any]:
         after = page.next
         if after is None:
             return
+
+
+def _identifier(call: Mapping[str, Any]) -> Identifier:
+    user, anonymous = call.get("userId"), call.get("anonymousId")
+    return Identifier("user_id", str(user)) if user else Identifier("anonymous_id", str(anonymous))
 
 
 def _name(profile: Profile) -> str:

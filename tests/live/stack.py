@@ -21,6 +21,7 @@ from engage.services import KeptServices, migrate_schema
 from engage.settings import load_settings
 
 PATIENCE = 90.0
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
@@ -144,6 +145,8 @@ def running_stack(
         if not name.startswith(("ENGAGE_", "TWILIO_", "SENDGRID_"))
     }
     base |= {"ENGAGE_DATA_DIR": str(folder / "data"), "ENGAGE_LISTEN": f"127.0.0.1:{port}"}
+    if base.pop("PYTHONDONTWRITEBYTECODE", None):
+        base["PYTHONPYCACHEPREFIX"] = str(REPOSITORY / ".engage" / "pycache")
     settings = load_settings(base, None)
     kept = KeptServices(settings)
     try:
