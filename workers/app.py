@@ -12,6 +12,7 @@ from kombu.entity import Queue
 from engage.services import broker_url
 from engage.settings import load_settings
 from engage.telemetry import configure_logging
+from workers.broker import keep_clients
 
 QUEUES = ("engine", "email", "sms", "voice", "sync", "urgent")
 SWEEP_SECONDS = float(os.environ.get("ENGAGE_SWEEP_SECONDS", "1.0"))
@@ -19,6 +20,7 @@ SWEEP_SECONDS = float(os.environ.get("ENGAGE_SWEEP_SECONDS", "1.0"))
 UPKEEP_SECONDS = 3600.0
 
 configure_logging()
+keep_clients()
 
 app = Celery("engage", broker=broker_url(load_settings()), include=["workers.tasks"])
 app.conf.update(

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+from collections.abc import Collection
 from contextlib import ExitStack
 from functools import lru_cache
 
@@ -11,6 +12,7 @@ from engage.bootstrap import Runtime, open_runtime
 from engage.domain.delivery import Channel, Priority
 from engage.settings import load_settings
 from workers.app import app
+from workers.gather import Gather
 from workers.hints import CeleryHints
 
 log = structlog.get_logger(__name__)
@@ -33,28 +35,33 @@ def runtime() -> Runtime:
     return _runtime_of(os.getpid())
 
 
+def _digest(lanes: Collection[int]) -> Collection[int]:
+    engine = runtime()
+    done = engine.digest.turn(lanes, engine.clock.now())
+    if done.deliveries:
+        engine.hints.deliver(done.deliveries)
+    return lanes if done.more else ()
+
+
+def _deliver(work: Collection[tuple[Channel, Priority]]) -> list[tuple[Channel, Priority]]:
+    engine = runtime()
+    return [one for one in sorted(work) if engine.deliver.turn(*one).more]
+
+
+_digesting = Gather(_digest)
+_delivering = Gather(_deliver)
+
+
 @app.task(name="workers.tasks.digest")
 def digest(lanes: list[int]) -> None:
-    """Digest these lanes; what is left over is hinted again."""
-    engine = runtime()
-    for _ in range(TURNS):
-        done = engine.digest.turn(lanes, engine.clock.now())
-        if done.deliveries:
-            engine.hints.deliver(done.deliveries)
-        if not done.more:
-            return
-    engine.hints.digest(lanes)
+    """Digest these lanes, with whatever else was hinted at meanwhile."""
+    _digesting.add(lanes)
 
 
 @app.task(name="workers.tasks.deliver")
 def deliver(channel: str, priority: str) -> None:
-    """Release what is due on a channel; what is left over is hinted again."""
-    engine = runtime()
-    work = (Channel(channel), Priority(priority))
-    for _ in range(TURNS):
-        if not engine.deliver.turn(*work).more:
-            return
-    engine.hints.deliver({work})
+    """Release what is due on a channel, with whatever else was hinted at meanwhile."""
+    _delivering.add([(Channel(channel), Priority(priority))])
 
 
 @app.task(name="workers.tasks.settle")

@@ -1,6 +1,5 @@
 """Serve: the API process, put together and run."""
 
-import asyncio
 import os
 
 import structlog
@@ -104,9 +103,10 @@ def serve(settings: Settings) -> None:
             app,
             host=host,
             port=port,
-            loop="auto",
+            loop="auto",  # uvloop where it is; `run` below is what heeds this
             http="httptools",
             lifespan="on",
+            proxy_headers=False,  # nobody asks for a caller's address; signed URLs begin with the public one
             log_config=None,
             access_log=False,
             server_header=False,
@@ -114,4 +114,4 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             backlog=2048,
         )
-        asyncio.run(uvicorn.Server(config).serve())
+        uvicorn.Server(config).run()

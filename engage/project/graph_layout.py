@@ -164,7 +164,7 @@ def card_at(card: Card) -> CardAt:
     """Return a card with its text broken into lines, its top in the middle of the spine."""
     room = CARD_WIDTH - 2 * PAD_X - ICON - 9
     title = tuple(wrap(card.title, TITLE, room, lines=2, bold=True))
-    details = tuple(tuple(wrap(detail, DETAIL, room, lines=2)) for detail in card.details[:3])
+    details = tuple(tuple(wrap(detail, DETAIL, room, lines=2)) for detail in card.details[:4])
     lines = sum(map(len, details))
     head = 13.0 if card.verb in CAPITAL_VERBS or card.id else 0.0
     height = 2 * PAD_Y + head + len(title) * TITLE_LINE + lines * DETAIL_LINE + (3 if lines else 0)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
+from engage.domain.delivery import Channel
 from engage.domain.journey import Journey
-from engage.domain.steps.base import Node
+from engage.domain.steps.base import Node, Step
 from engage.domain.steps.flow import Repeat
-from engage.domain.steps.send import Send
+from engage.domain.steps.reach import Reach
+from engage.domain.steps.send import Send, SendForm
 from engage.project.template_files import TemplateSource
 
 
@@ -16,17 +18,22 @@ def unsupplied(
     found: list[str] = []
     for name, version, journey in versions:
         for node in journey.program.walk():
-            template = (
-                None if not isinstance(node.step, Send) else templates.get(node.step.form.template or "")
-            )
-            if template is None or not isinstance(node.step, Send):
-                continue
-            found.extend(
-                f"template `{template.name}` requires `with.{variable}`, which step `{node.id}` of `{name}` version "
-                f"{version} does not give, and people are inside it"
-                for variable in sorted(required(template) - set(node.step.form.with_))
-            )
+            for _, form in sends_of(node.step):
+                template = templates.get(form.template or "")
+                missing = set() if template is None else required(template) - set(form.with_)
+                found.extend(
+                    f"template `{form.template}` requires `with.{variable}`, which step `{node.id}` of `{name}` version "
+                    f"{version} does not give, and people are inside it"
+                    for variable in sorted(missing)
+                )
     return found
+
+
+def sends_of(step: Step) -> list[tuple[Channel, SendForm]]:
+    """Return the messages a step may ask for."""
+    if isinstance(step, Send):
+        return [(step.channel, step.form)]
+    return step.reach.sends() if isinstance(step, Reach) else []
 
 
 def required(template: TemplateSource) -> set[str]:
@@ -61,8 +68,8 @@ def _most(node: Node | None, known: dict[str, dict[str, int]]) -> dict[str, int]
     else:
         goes_on = step.verb != "exit"
         total = _larger([*ways, *([_most(node.after, known)] if goes_on else [])])
-        if isinstance(step, Send):
-            total = _sum(total, {str(step.channel): 1})
+        for channel, _ in sends_of(step):
+            total = _sum(total, {str(channel): 1})
     known[node.path] = total
     return total
 

@@ -8,10 +8,12 @@ from engage.domain.expression import Expression, Text
 from engage.domain.journey import ExitRule, Journey
 from engage.domain.project_settings import WallTime
 from engage.domain.steps.base import Step
+from engage.domain.steps.calls import Handoff, Sync, Webhook
 from engage.domain.steps.choice import Branch, Split
 from engage.domain.steps.flow import Emit, Exit, Repeat, Start
 from engage.domain.steps.people import AddTo, Remember, RemoveFrom, Set, Subscribe, Suppress, Unsubscribe
-from engage.domain.steps.send import Send
+from engage.domain.steps.reach import Reach
+from engage.domain.steps.send import Send, SendForm
 from engage.domain.steps.wait_for import WaitBranch, WaitFor
 from engage.domain.steps.waiting import Wait, WaitUntil, WaitUntilForm
 from engage.domain.timing import format_duration
@@ -61,9 +63,7 @@ def step_words(step: Step) -> Words:
 
 def _send(step: Send) -> Words:
     form = step.form
-    name = (
-        form.template if form.template is not None else f"“{_brief(form.text.source if form.text else '')}”"
-    )
+    name = _content(form)
     details = [f"topic {form.topic}"] if form.topic else []
     if form.to is not None:
         details.append(f"to {form.to.source}")
@@ -72,8 +72,29 @@ def _send(step: Send) -> Words:
     return Words(name, tuple(details))
 
 
+def _content(form: SendForm) -> str:
+    return (
+        form.template if form.template is not None else f"“{_brief(form.text.source if form.text else '')}”"
+    )
+
+
+def _reach(step: Reach) -> Words:
+    form = step.reach
+    tried = [f"{channel} {_content(sent)}" for channel, sent in form.sends()]
+    return Words(f"Reach until {str(form.until).replace('_', ' ')}", (*tried, f"{span(form.within)} each"))
+
+
 def _doing(step: Step) -> Words:
     match step:
+        case Reach():
+            return _reach(step)
+        case Webhook(webhook=request):
+            saved = (f"answer as run.{request.save_as}",) if request.save_as else ()
+            return Words(f"{request.method} {_brief(request.url.source)}", saved)
+        case Sync(sync=target):
+            return Words(f"Sync to {target.to}")
+        case Handoff(handoff=queue):
+            return Words(f"Hand off to {queue.to}", (queue.workflow,) if queue.workflow else ())
         case Set(set=values):
             return Words(_counted("Set", values, "traits"), tuple(_values(values.items())))
         case Remember(remember=values):

@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,8 +21,8 @@ from tests.cli.conftest import Author
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHOP = load_project(REPOSITORY, scenarios=False).journeys
 
-STEPS = st.deferred(lambda: st.lists(STEP, min_size=1, max_size=4))
-STEP = st.one_of(
+STEPS: st.SearchStrategy[Any] = st.deferred(lambda: st.lists(STEP, min_size=1, max_size=4))
+STEP: st.SearchStrategy[Any] = st.one_of(
     st.just({"wait": "1 hour"}),
     st.just({"sms": {"text": "Hello, this is a text that is long enough to be cut somewhere"}}),
     st.just({"exit": "done"}),
@@ -67,7 +68,7 @@ def test_every_line_leads_down_or_aside_and_only_loops_lead_up(journey: Journey)
 
 
 @given(journeys())
-def test_every_step_that_can_be_reached_is_drawn_once(journey: Journey) -> None:
+def test_no_step_is_drawn_twice_and_nothing_else_is_drawn(journey: Journey) -> None:
     drawn = re.findall(r'data-path="([^"]*)"', journey_svg(journey))
 
     assert len(drawn) == len(set(drawn))

@@ -30,7 +30,7 @@ SELECT channel, address, doc FROM delivery
 WHERE address = ANY(%s::text[]) AND channel = ANY(%s::text[]) AND accepted_at >= %s
 ORDER BY accepted_at DESC, id DESC
 """
-_HEARD = "SELECT EXISTS (SELECT FROM heard WHERE channel = %s AND called_at > %s)"
+_HEARD = "SELECT coalesce((SELECT max(called_at) FROM heard WHERE channel = %s) > %s, false)"
 _CHANNELS = texts(Channel)
 _PRIORITIES = texts(Priority)
 _NEXT_DUE = """

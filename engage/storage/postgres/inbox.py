@@ -47,12 +47,14 @@ _LOCK_LANES = """
 SELECT lane FROM unnest(%s::integer[]) WITH ORDINALITY AS lanes (lane, place)
 WHERE pg_try_advisory_xact_lock(%s, lane) ORDER BY place
 """
+# Which rows they are is settled on the index alone: however long the lanes are, only the chosen payloads are read.
 _READ_LANES = """
-SELECT oldest.seq, lanes.lane, oldest.received_at, oldest.payload, oldest.attempts
-FROM unnest(%s::smallint[]) AS lanes (lane), LATERAL (
-    SELECT seq, received_at, payload, attempts FROM inbox WHERE inbox.lane = lanes.lane ORDER BY seq LIMIT %s
-) AS oldest
-ORDER BY oldest.seq LIMIT %s
+SELECT seq, lane, received_at, payload, attempts FROM inbox WHERE seq = ANY(ARRAY(
+    SELECT oldest.seq FROM unnest(%s::smallint[]) AS lanes (lane), LATERAL (
+        SELECT seq FROM inbox WHERE inbox.lane = lanes.lane ORDER BY seq LIMIT %s
+    ) AS oldest
+    ORDER BY oldest.seq LIMIT %s
+)) ORDER BY seq
 """
 
 

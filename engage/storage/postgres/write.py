@@ -92,7 +92,7 @@ ON CONFLICT DO NOTHING
 _HEARD = """
 INSERT INTO heard (channel, called_at)
 SELECT channel, called_at FROM json_to_recordset(%s) AS h (channel text, called_at timestamptz)
-WHERE NOT EXISTS (SELECT FROM heard WHERE heard.channel = h.channel AND heard.called_at >= h.called_at)
+WHERE coalesce((SELECT max(called_at) FROM heard WHERE heard.channel = h.channel), '-infinity') < h.called_at
 """
 _DECISIONS = """
 INSERT INTO decision (profile_id, at, run_id, delivery_id, kind, outcome, journey, step, reason, rule, "values")

@@ -1,0 +1,23 @@
+"""Broker: kombu's Redis transport without the client it builds anew for every message."""
+
+from typing import Any
+
+from kombu.transport import redis as transport
+
+
+class KeptChannel(transport.Channel):
+    """A channel that keeps its client: one is 170 callbacks in a table, and a task needs three of them."""
+
+    _kept: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[no-untyped-call]  # kombu is not typed
+        if self._kept is None or self._kept.connection_pool is not self.pool:
+            self._kept = super()._create_client()  # type: ignore[no-untyped-call]  # kombu is not typed
+        return self._kept
+
+
+def keep_clients() -> None:
+    """Have every connection to Redis or Valkey from now on use such channels. Other brokers are not touched."""
+    transport.Transport.Channel = KeptChannel
