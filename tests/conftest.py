@@ -21,7 +21,8 @@ MAC_BROWSERS = (
 NEEDS = {"postgres_url": "live", "valkey_url": "live", "services_dir": "live", "chromium": "browser"}
 ORDER = ("live", "browser", "slow")
 
-settings.register_profile("default", deadline=None)
+# Where a change is judged, the same examples are tried every time; new ones are found at home and every night.
+settings.register_profile("default", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.register_profile("nightly", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
