@@ -1,10 +1,13 @@
 """Gather: hints that come while a turn is under way wait for the next one, so that load makes batches, not turns."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
+
+ROUNDS = 20
+"""Turns without a pause, so that a worker that shall stop soon can: five seconds at most."""
 
 
 class Gather(Generic[T]):
@@ -14,11 +17,18 @@ class Gather(Generic[T]):
     digesting the few facts of its own hint, a message cost half as much again.
     """
 
-    def __init__(self, work: Callable[[Collection[T]], Iterable[T]]) -> None:
-        """`work` gets what was added and returns what is left to do."""
-        self._work = work
+    def __init__(
+        self,
+        work: Callable[[Collection[T]], Iterable[T]],
+        later: Callable[[Collection[T]], None],
+        *,
+        most: int,
+    ) -> None:
+        """`work` gets at most `most` of what was added, the oldest first, and returns what is left to do; `later` has
+        others told of what is still waiting after `ROUNDS` runs in a row."""
+        self._work, self._later, self._most = work, later, most
         self._lock = threading.Lock()
-        self._waiting: set[T] = set()
+        self._waiting: dict[T, None] = {}
         self._running = False
 
     def add(self, items: Iterable[T]) -> None:
@@ -28,21 +38,37 @@ class Gather(Generic[T]):
             Exception: whatever `work` raised; what waits then is left to the next caller, or to the sweep.
         """
         with self._lock:
-            self._waiting.update(items)
+            self._waiting.update(dict.fromkeys(items))
             if self._running:
                 return
             self._running = True
         try:
-            while True:
-                with self._lock:
-                    taken, self._waiting = self._waiting, set()
-                    if not taken:
-                        self._running = False
-                        return
-                left = set(self._work(taken))
-                with self._lock:
-                    self._waiting |= left
+            for _ in range(ROUNDS):
+                taken = self._take()
+                if not taken:
+                    return
+                self._keep(self._work(taken))
         except BaseException:
             with self._lock:
                 self._running = False
             raise
+        self._later(self._give_up())
+
+    def _take(self) -> set[T]:
+        """Take the next share; with none the run ends here, under the lock, so that whoever adds next runs anew."""
+        with self._lock:
+            taken = set(list(self._waiting)[: self._most])
+            for item in taken:
+                del self._waiting[item]
+            self._running = bool(taken)
+        return taken
+
+    def _keep(self, left: Iterable[T]) -> None:
+        with self._lock:
+            self._waiting.update(dict.fromkeys(left))
+
+    def _give_up(self) -> set[T]:
+        with self._lock:
+            left, self._waiting = set(self._waiting), {}
+            self._running = False
+        return left

@@ -1,4 +1,4 @@
-"""Hints over Celery: at most one message per queue every 20 ms, from a thread; never blocks, may be lost."""
+"""Hints over Celery: few messages per queue, from a thread; never blocks, may be lost."""
 
 import threading
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ log = structlog.get_logger(__name__)
 
 INTERVAL = 0.02
 """Seconds between two hints to one queue; the first of a burst leaves at once. Design §4, sweep."""
-LANES_A_TASK = 32
-"""Lanes in one task, digested together: what is spread thin over the lanes still makes one batch."""
+LONGEST_INTERVAL = 0.08
+"""Where a burst goes on: a task costs a millisecond on either side, and a worker with much to do looks by itself."""
 BROKER_PAUSE = 1.0
 """Seconds to leave a broker alone that did not take a hint; the sweep does the work meanwhile."""
 
@@ -61,14 +61,16 @@ class CeleryHints:
         self._wake.set()
 
     def _run(self) -> None:
+        interval = INTERVAL
         while True:
+            interval = min(2 * interval, LONGEST_INTERVAL) if self._wake.is_set() else INTERVAL
             self._wake.wait()
             self._wake.clear()
             began = monotonic()
             with self._lock:
                 lanes, self._lanes = sorted(self._lanes), set()
                 work, self._work = sorted(self._work), set()
-            pause = INTERVAL
+            pause = interval
             try:
                 self._publish(lanes, work)
             except Exception as exc:
@@ -82,8 +84,8 @@ class CeleryHints:
             threading.Event().wait(seconds)
 
     def _publish(self, lanes: list[int], work: list[tuple[Channel, Priority]]) -> None:
-        for begin in range(0, len(lanes), LANES_A_TASK):
-            self._send("workers.tasks.digest", (lanes[begin : begin + LANES_A_TASK],), "engine")
+        if lanes:
+            self._send("workers.tasks.digest", (lanes,), "engine")
         for channel, priority in work:
             self._send("workers.tasks.deliver", (str(channel), str(priority)), queue_of(channel, priority))
 

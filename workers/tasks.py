@@ -18,7 +18,9 @@ from workers.hints import CeleryHints
 log = structlog.get_logger(__name__)
 
 TURNS = 4
-"""Turns of one lane or channel within a task, before others get theirs: a second at most."""
+"""Turns of one job within a task, before others get theirs: a second at most."""
+LANES_A_TURN = 32
+"""Lanes digested together: half of all, so that two processes need not stand in each other's way."""
 
 
 @lru_cache(maxsize=2)
@@ -40,16 +42,32 @@ def _digest(lanes: Collection[int]) -> Collection[int]:
     done = engine.digest.turn(lanes, engine.clock.now())
     if done.deliveries:
         engine.hints.deliver(done.deliveries)
+    if done.busy:
+        # Whoever has them may have read before the facts of this hint were there: somebody must come back.
+        engine.hints.digest(done.busy)
     return lanes if done.more else ()
 
 
-def _deliver(work: Collection[tuple[Channel, Priority]]) -> list[tuple[Channel, Priority]]:
-    engine = runtime()
-    return [one for one in sorted(work) if engine.deliver.turn(*one).more]
+def _hint(lanes: Collection[int]) -> None:
+    if lanes:
+        runtime().hints.digest(lanes)
 
 
-_digesting = Gather(_digest)
-_delivering = Gather(_deliver)
+_digesting: Gather[int] = Gather(_digest, _hint, most=LANES_A_TURN)
+
+
+@lru_cache(maxsize=len(Channel) * len(Priority))
+def _delivering(channel: Channel, priority: Priority) -> Gather[str]:
+    """Each channel and class by itself: a provider that is slow or away must not hold up the others."""
+
+    def turn(_: Collection[str]) -> tuple[str, ...]:
+        return ("more",) if runtime().deliver.turn(channel, priority).more else ()
+
+    def hint(left: Collection[str]) -> None:
+        if left:
+            runtime().hints.deliver({(channel, priority)})
+
+    return Gather(turn, hint, most=1)
 
 
 @app.task(name="workers.tasks.digest")
@@ -60,8 +78,8 @@ def digest(lanes: list[int]) -> None:
 
 @app.task(name="workers.tasks.deliver")
 def deliver(channel: str, priority: str) -> None:
-    """Release what is due on a channel, with whatever else was hinted at meanwhile."""
-    _delivering.add([(Channel(channel), Priority(priority))])
+    """Release what is due on a channel, as long as there is some."""
+    _delivering(Channel(channel), Priority(priority)).add(["hinted"])
 
 
 @app.task(name="workers.tasks.settle")

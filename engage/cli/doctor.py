@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import ssl
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import msgspec
 
 from engage.bootstrap import Runtime
 from engage.cli.session import opened, say_json
+from engage.clocks import VARIABLE as CLOCK
 from engage.settings import Settings, SettingsError, load_settings
 
 PATIENCE = 5.0
@@ -112,6 +114,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _clock(runtime: Runtime) -> Finding:
+    if os.environ.get(CLOCK):
+        return _wrong("clock", f"{CLOCK} is set: this process lives on the demo's clock", "unset it")
     before = datetime.now(UTC)
     with runtime.store.session() as session:
         there: datetime = session.one("SELECT clock_timestamp()")

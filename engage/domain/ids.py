@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime
 from typing import NewType
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import NAMESPACE_OID, uuid5
 
 ProfileId = NewType("ProfileId", str)
 RunId = NewType("RunId", str)
@@ -23,7 +23,9 @@ def uuid7(at: datetime, *parts: str) -> str:
     digest = int.from_bytes(hashlib.sha256("\x1f".join(parts).encode()).digest()[:10], "big")
     rand_a = (digest >> 62) & 0xFFF
     rand_b = digest & 0x3FFFFFFFFFFFFFFF
-    return str(UUID(int=(millis << 80) | (0x7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b))
+    # `str(UUID(int=…))` says the same, three times as slowly; a message has four of these.
+    text = f"{(millis << 80) | (0x7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def bucket_key(identifier_value: str) -> str:

@@ -1,8 +1,9 @@
 """Turn: what one batch of facts is decided with — the definitions, the clock of the fact at hand, what is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
@@ -93,6 +94,9 @@ class Turn:
     """Journeys that were just published: what their clocks missed before may be made up for."""
     backfill: bool = False
     """Whether rules are only being brought in line with history: no journey starts but with `existing: include`."""
+    _by_run: dict[str | None, list[Delivery]] = field(default_factory=dict)
+    _indexed: int = 0
+    """How many of `deliveries` stand in `_by_run`; they only ever grow once anything is decided."""
 
     def __post_init__(self) -> None:
         """Begin in the present."""
@@ -170,15 +174,21 @@ class Turn:
 
     def cancel_sends(self, run: Run, *, reason: str | None, step: str | None = None) -> None:
         """Cancel what a run, or one of its steps, asked for and has not left yet."""
-        for delivery in list(self.deliveries.values()):
-            if delivery.run != run.id or not delivery.waits_for_release():
-                continue
-            if step is None or delivery.step == step:
+        for delivery in self._deliveries_of(run.id):
+            if delivery.waits_for_release() and (step is None or delivery.step == step):
                 delivery.add(Mark.CANCELED)
                 delivery.due_at = None
                 delivery.reason = reason
                 self.conceal(delivery)
                 self.changes.deliveries[delivery.id] = delivery
+
+    def _deliveries_of(self, run: str) -> Sequence[Delivery]:
+        """Return what is loaded of a run, by an index that follows as more is loaded: a turn ends hundreds of runs."""
+        if self._indexed != len(self.deliveries):
+            for delivery in islice(self.deliveries.values(), self._indexed, None):
+                self._by_run.setdefault(delivery.run, []).append(delivery)
+            self._indexed = len(self.deliveries)
+        return self._by_run.get(run, ())
 
     def happen(
         self,

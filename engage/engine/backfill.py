@@ -75,6 +75,7 @@ class Backfill:
             return Progress(name, job.done, max(job.total, job.done), job.finished_at is not None)
 
     def _look(self, tx: Transaction, job: Job, page: list[ProfileId], now: datetime) -> None:
+        tx.definitions.hold()
         catalog = self._catalog_of(tx)
         people = load_people(tx, catalog, page, now=now)
         turn = Turn(catalog=catalog, now=now, choices=self._choices)

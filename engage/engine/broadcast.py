@@ -69,6 +69,7 @@ class Broadcast:
         return None
 
     def _once(self, tx: Transaction, job: Job, now: datetime) -> Broadcasting | None:
+        tx.definitions.hold()
         catalog = self._catalog_of(tx)
         if job.kind == BROADCAST:
             if self._waits_for_facts(tx, job, now):
@@ -243,6 +244,8 @@ class _Work:
     def _paced(self, entered: int, *, finished: bool) -> None:
         if finished:
             self.job.finished_at = self.now
+            # Whom it was about is nobody's business any more.
+            self.job.data = {key: value for key, value in self.job.data.items() if key != "chosen"}
         elif self.pace is not None and entered:
             due = max(due_of(self.job) or self.now, self.now - CATCH_UP)
             due += timedelta(seconds=float(Decimal(entered) / self.pace))

@@ -61,8 +61,8 @@ class Digested:
     timers: int = 0
     more: bool = False
     """Whether the lane had more than fits into a turn."""
-    busy: bool = False
-    """Whether another worker has the lane: it will see our facts too, or the sweep will."""
+    busy: set[int] = field(default_factory=set)
+    """Lanes that another worker has: it may have read before our facts came, so come back."""
     deliveries: set[tuple[Channel, Priority]] = field(default_factory=set)
     """What deliver should be told about."""
 
@@ -137,15 +137,17 @@ class Digest:
     def _once(self, lanes: list[int], now: datetime, limit: int) -> Digested:
         with self._store.transaction() as tx:
             ours = tx.inbox.lock_lanes(lanes)
+            busy = set(lanes).difference(ours)
             if not ours:
-                return Digested(busy=True)
+                return Digested(busy=busy)
             batch = self._read(tx, ours, now, limit)
             if not batch.rows and not batch.timers:
-                return Digested(more=batch.more)
+                return Digested(more=batch.more, busy=busy)
             if batch.rows and isinstance(batch.rows[0][1], Forget):
                 self._forget(tx, batch.rows[0][1], now)
                 tx.inbox.remove([batch.rows[0][0].seq])
-                return Digested(facts=1, more=True)
+                return Digested(facts=1, more=True, busy=busy)
+            tx.definitions.hold()
             catalog = self._catalog_of(tx)
             turn = Turn(catalog=catalog, now=now, choices=self._choices)
             self._load(tx, turn, batch, now)
@@ -159,6 +161,7 @@ class Digest:
                 facts=len(batch.rows),
                 timers=len(batch.timers),
                 more=batch.more,
+                busy=busy,
                 deliveries={
                     (delivery.channel, delivery.priority)
                     for delivery in turn.changes.deliveries.values()
@@ -200,7 +203,7 @@ class Digest:
         else:
             wanted = set(tx.people.find([fact.person]).values())
         locked = tx.people.lock(wanted)
-        if len(locked) < len(wanted):
+        if len(locked) < len(wanted) and fact.person.kind != "id":
             raise IdentityRaceError("a profile was merged or erased meanwhile")
         rows = tx.people.erase(list(locked))
         for profile in locked:
@@ -249,7 +252,7 @@ def _sum(parts: Iterable[Digested]) -> Digested:
         total.facts += part.facts
         total.timers += part.timers
         total.more = total.more or part.more
-        total.busy = total.busy or part.busy
+        total.busy |= part.busy
         total.deliveries |= part.deliveries
     return total
 

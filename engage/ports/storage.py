@@ -248,6 +248,14 @@ class Definitions(Protocol):
         """Return the epoch: it grows with every change of what is live. One cheap read."""
         ...
 
+    def hold(self) -> None:
+        """Keep what is live from changing until this transaction ends; any number may hold it at once.
+
+        Whoever decides by the definitions holds them before looking at the epoch. A change of them waits for that, so
+        that it finds every run and every person that was made by the ones before.
+        """
+        ...
+
     def live(self) -> list[StoredDefinition]:
         """Return the newest version of everything that is not removed."""
         ...

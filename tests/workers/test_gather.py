@@ -1,11 +1,19 @@
 """Hints that come while a turn is under way make one batch; none is forgotten."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 import pytest
 
-from workers.gather import Gather
+from workers.gather import ROUNDS, Gather
+
+
+def _nobody(left: Collection[int]) -> None:
+    assert not left
+
+
+def _gather(work: Callable[[Collection[int]], Iterable[int]]) -> Gather[int]:
+    return Gather(work, _nobody, most=100)
 
 
 def test_what_is_added_meanwhile_is_worked_on_together() -> None:
@@ -19,7 +27,7 @@ def test_what_is_added_meanwhile_is_worked_on_together() -> None:
                 gather.add([number])
         return []
 
-    gather = Gather(work)
+    gather = _gather(work)
     gather.add([1])
 
     assert turns == [{1}, {2, 3, 4}]
@@ -32,7 +40,7 @@ def test_what_is_left_is_taken_up_again() -> None:
         turns.append(set(items))
         return [7] if len(turns) < 3 else []
 
-    Gather(work).add([7])
+    _gather(work).add([7])
 
     assert turns == [{7}, {7}, {7}]
 
@@ -46,7 +54,7 @@ def test_an_accident_does_not_stop_the_next_one() -> None:
             raise RuntimeError("poison")
         return []
 
-    gather = Gather(work)
+    gather = _gather(work)
     with pytest.raises(RuntimeError):
         gather.add([1])
     gather.add([2])
@@ -61,7 +69,7 @@ def test_many_threads_lose_nothing() -> None:
         done.extend(items)
         return []
 
-    gather = Gather(work)
+    gather = _gather(work)
     threads = [threading.Thread(target=gather.add, args=([number],)) for number in range(200)]
 
     for thread in threads:
@@ -70,3 +78,32 @@ def test_many_threads_lose_nothing() -> None:
         thread.join()
 
     assert sorted(done) == list(range(200))
+
+
+def test_a_turn_takes_no_more_than_its_share_and_the_oldest_first() -> None:
+    turns: list[set[int]] = []
+
+    def work(items: Collection[int]) -> list[int]:
+        turns.append(set(items))
+        return []
+
+    Gather(work, _nobody, most=2).add([5, 4, 3, 2, 1])
+
+    assert turns == [{5, 4}, {3, 2}, {1}]
+
+
+def test_what_has_no_end_is_left_to_others_after_some_rounds() -> None:
+    turns = 0
+    left: list[int] = []
+
+    def work(items: Collection[int]) -> Collection[int]:
+        nonlocal turns
+        turns += 1
+        return items
+
+    gather = Gather(work, left.extend, most=100)
+    gather.add([7])
+
+    assert (turns, left) == (ROUNDS, [7])
+    gather.add([8])
+    assert turns == 2 * ROUNDS

@@ -21,6 +21,9 @@ class MemoryDefinitions:
         """Return the epoch."""
         return self._project().epoch
 
+    def hold(self) -> None:
+        """Keep what is live from changing: nothing to wait for where one hand publishes and decides."""
+
     def live(self) -> list[StoredDefinition]:
         """Return the newest version of everything that is not removed, by kind and name."""
         rows = [row.definition for row in self._work.definitions.all() if row.live]

@@ -28,6 +28,9 @@ WITH RECURSIVE pair AS (
 )
 SELECT journey, version FROM pair
 """
+_DEFINITIONS = 2  # the first key of the advisory lock on what is live; lanes have 1
+_HOLD = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
+_CHANGE = "SELECT pg_advisory_xact_lock(%s, 0)"
 _ADVANCE = "UPDATE project SET epoch = epoch + 1 RETURNING epoch"
 _RETIRE = """
 UPDATE definition SET live = false
@@ -57,6 +60,10 @@ class PostgresDefinitions:
         """Return the epoch."""
         return int(self._session.one("SELECT epoch FROM project"))
 
+    def hold(self) -> None:
+        """Keep what is live from changing until this transaction ends; any number may hold it at once."""
+        self._session.rows(_HOLD, _DEFINITIONS)
+
     def live(self) -> list[StoredDefinition]:
         """Return the newest version of everything that is not removed, by kind and name."""
         return [_definition(row) for row in self._session.rows(_LIVE)]
@@ -82,6 +89,7 @@ class PostgresDefinitions:
         self, definitions: Sequence[StoredDefinition], removed: Sequence[tuple[str, str]] = ()
     ) -> int:
         """Store new versions, take removed ones (kind, name) out of `live`, and return the new epoch."""
+        self._session.rows(_CHANGE, _DEFINITIONS)
         epoch = int(self._session.one(_ADVANCE))
         gone = [*removed, *((new.kind, new.name) for new in definitions)]
         if gone:
@@ -94,6 +102,7 @@ class PostgresDefinitions:
 
     def set_state(self, kind: str, name: str, state: str) -> int:
         """Change the state of a live definition and return the new epoch."""
+        self._session.rows(_CHANGE, _DEFINITIONS)
         epoch = int(self._session.one(_ADVANCE))
         self._session.run(_STATE, state, epoch, kind, name)
         return epoch
