@@ -8,15 +8,8 @@ EPOCH_PHONE = 2_000_000
 """Local numbers begin here; the sink answers for them, no network is ever asked."""
 SMS_EVENT, EMAIL_EVENT, UNHEARD_EVENT = "Order Placed", "Parcel Sent", "Page Scrolled"
 _ITEMS = [
-    {
-        "name": f"The {size} cm chef's knife",
-        "description": "Carbon steel, a handle of plum wood, ground by hand in a town of twelve smiths. It takes a keen"
-        " edge and wants to be dried.",
-        "sku": f"KN-{size}",
-        "quantity": 1 + size % 3,
-        "price": f"{size * 4}.50",
-    }
-    for size in (14, 16, 18, 20, 22, 24, 26, 28, 30)
+    {"name": f"The {size} cm chef's knife", "sku": f"KN-{size}", "quantity": 1, "price": f"{size * 4}.50"}
+    for size in (14, 18, 22)
 ]
 _LIBRARY = {"library": {"name": "analytics-python", "version": "2.3.4"}, "ip": "192.0.2.44"}
 
@@ -50,7 +43,7 @@ def identify(number: int, source: str) -> dict[str, Any]:
 
 
 def track(number: int, source: str, event: str) -> dict[str, Any]:
-    """Return the event of a customer; a mail's has nine things in the parcel."""
+    """Return the event of a customer; a mail's has three things in the parcel."""
     properties: dict[str, Any] = {"order_id": f"O-{source}-{number}", "total": 129.5, "currency": "USD"}
     if event == EMAIL_EVENT:
         properties["items"] = _ITEMS

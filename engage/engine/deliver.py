@@ -27,6 +27,7 @@ from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import address_of
 from engage.domain.profile import Profile
 from engage.domain.release import Hold, Release, Skip, judge
+from engage.engine.hands import Hands
 from engage.engine.normal_address import normal_address
 from engage.engine.rendering import Requests
 from engage.ports.channel import Accepted, Answer, Busy, Outbound, Rejected, Sender, Unknown
@@ -93,7 +94,8 @@ class Deliver:
         """`worker` names the session lock this process holds; `pool` none calls one by one (tests)."""
         self._store, self._catalog_of, self._renderer_of = store, catalog_of, renderer_of
         self._senders, self._requests, self._clock, self._hints = senders, requests, clock, hints
-        self._worker, self._pool, self._horizon = worker, pool, slot_horizon
+        self._worker, self._horizon = worker, slot_horizon
+        self._hands = None if pool is None else Hands(pool, CHUNK)
         self._unwritten: list[NewFact] = []
         self._guard = threading.Lock()
 
@@ -239,9 +241,9 @@ class Deliver:
             reserved.result.released += 1
 
     def _call_all(self, calls: Sequence[tuple[Delivery, Outbound, datetime]]) -> Iterable[NewFact]:
-        if self._pool is None:
+        if self._hands is None:
             return [self._call(*call) for call in calls]
-        return list(self._pool.map(lambda call: self._call(*call), calls))
+        return self._hands.do(lambda call: self._call(*call), calls)
 
     def _call(self, delivery: Delivery, outbound: Outbound, slot: datetime) -> NewFact:
         """Call the provider once, unless the lease has run out meanwhile, and return the outcome as a fact."""
