@@ -35,7 +35,8 @@ def _change(planned: PlannedChange) -> Iterator[tuple[str, str | None]]:
     elif planned.version is not None:
         version = f"  version {planned.version}"
     state = f"  ({planned.state})" if planned.state in ("paused", "archived") else ""
-    yield f"{_SIGNS[change.edit]} {change.kind} {change.name}{version}{state}", _COLOURS[change.edit]
+    name = change.kind if change.kind == change.name else f"{change.kind} {change.name}"
+    yield f"{_SIGNS[change.edit]} {name}{version}{state}", _COLOURS[change.edit]
     for part in change.parts:
         yield f"    {_part(part, planned.people.waiting.get(part.part, 0))}", _COLOURS[part.edit]
     for line in _people(planned.people, removed=change.edit is Edit.REMOVED):

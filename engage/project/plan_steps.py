@@ -53,14 +53,9 @@ def step_parts(before: Journey, after: Journey) -> list[Part]:
         if there is None:
             found.append(Part(part=_name(node), edit=Edit.REMOVED, before=_told(node.step), step=node.path))
         elif own(node.step) != own(there.step):
+            was, will_be = _difference(node.step, there.step)
             found.append(
-                Part(
-                    part=_name(there),
-                    edit=Edit.CHANGED,
-                    before=_told(node.step),
-                    after=_told(there.step),
-                    step=node.path,
-                )
+                Part(part=_name(there), edit=Edit.CHANGED, before=was, after=will_be, step=node.path)
             )
         elif where_old[node.path] != where_new[there.path]:
             words = (where_old[node.path] or "the journey", where_new[there.path] or "the journey")
@@ -74,6 +69,34 @@ def step_parts(before: Journey, after: Journey) -> list[Part]:
                 )
             )
     return found
+
+
+def _difference(old: Step, new: Step) -> tuple[str, str]:
+    """Return both steps in words; where these are the same, the first key that differs."""
+    words = _told(old), _told(new)
+    if words[0] != words[1]:
+        return words
+    before, after = _flat(own(old)), _flat(own(new))
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            return f"{key} {_brief(before.get(key))}", f"{key} {_brief(after.get(key))}"
+    return words
+
+
+def _flat(data: Any, key: str = "") -> dict[str, Any]:
+    """Return the values of a tree by the last key above them that has a name."""
+    if not isinstance(data, dict):
+        return {key: data}
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        found.update(_flat(value, str(name).rstrip("_")))
+    return found
+
+
+def _brief(value: Any) -> str:
+    return (
+        "none" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    )
 
 
 def own(step: Step) -> Any:

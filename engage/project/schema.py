@@ -27,9 +27,9 @@ def schema(kind: str) -> dict[str, Any]:
     if kind == SCENARIO:
         found = _scenario()
     elif kind in FILES:
-        found = _of(FILES[kind])
+        found = form_schema(FILES[kind])
     else:
-        found = _of(FORMS[Kind(kind)]) if kind in FORMS else _unknown(kind)
+        found = form_schema(FORMS[Kind(kind)]) if kind in FORMS else _unknown(kind)
     if kind == Kind.JOURNEY:
         _add_steps(found)
         found = _with_references(found)
@@ -62,7 +62,8 @@ class _Generator(GenerateJsonSchema):
         return dict(_STEP_HERE) if found == _STEP_REF else found
 
 
-def _of(form: type[BaseModel]) -> dict[str, Any]:
+def form_schema(form: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of one form by itself."""
     return form.model_json_schema(by_alias=True, schema_generator=_Generator)
 
 
@@ -79,7 +80,7 @@ def _add_steps(found: dict[str, Any]) -> None:
     """Put every verb where the forms only say "a step"."""
     definitions: dict[str, Any] = found.setdefault("$defs", {})
     for verb, form in sorted(VERBS.items()):
-        step = _of(form)
+        step = form_schema(form)
         definitions.update(step.pop("$defs", {}))
         step["required"] = sorted({*step.get("required", ()), verb})
         definitions[f"step_{verb}"] = step
@@ -87,10 +88,10 @@ def _add_steps(found: dict[str, Any]) -> None:
 
 
 def _scenario() -> dict[str, Any]:
-    found = _of(ScenarioForm)
+    found = form_schema(ScenarioForm)
     definitions: dict[str, Any] = found.setdefault("$defs", {})
     for verb, form in ITEMS.items():
-        item = _of(form)
+        item = form_schema(form)
         definitions.update(item.pop("$defs", {}))
         definitions[f"item_{verb}"] = item
     found["properties"]["timeline"]["items"] = {"anyOf": [{"$ref": f"#/$defs/item_{verb}"} for verb in ITEMS]}

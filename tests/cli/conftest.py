@@ -121,6 +121,10 @@ def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Author:
 @pytest.fixture(scope="session")
 def migrated_url(postgres_url: str) -> str:
     """A migrated, empty database that others are copied from."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        known = connection.execute("SELECT FROM pg_database WHERE datname = 'cli'").fetchone()
+    if known is not None:  # another folder's tests share these fixtures
+        return psycopg.conninfo.make_conninfo(postgres_url, dbname="cli")
     url = create_database(postgres_url, "cli")
     migrate_schema(url)
     return url

@@ -58,6 +58,17 @@ def test_a_plan_names_what_changes_step_by_step(shop: Author) -> None:
     }
 
 
+def test_a_plan_says_what_differs_in_a_step_that_reads_the_same(shop: Author) -> None:
+    shop.json("publish")
+    shop.edit("journeys/welcome.yaml", "id: nudge", "id: reminder")
+    shop.edit("journeys/welcome.yaml", "topic: account}", "topic: account, with: {code: X}}")
+
+    text = shop.run("plan")
+
+    assert "step reminder: id nudge → id reminder" in text
+    assert 'step hello: with [] → with [["code","X"]]' in text
+
+
 def test_a_step_that_only_shifted_is_not_a_change(shop: Author) -> None:
     shop.json("publish")
     shop.edit("journeys/welcome.yaml", "steps:\n", "steps:\n  - emit: {event: Begun}\n")
