@@ -44,7 +44,7 @@ def test_its_files_have_no_mistakes() -> None:
     project = load_project(PROJECT)
 
     assert project.problems == []
-    assert sorted(project.journeys) == ["bench-email", "bench-sms"]
+    assert sorted(project.journeys) == ["bench-broadcast", "bench-email", "bench-sms"]
 
 
 def test_the_mail_of_workload_b_has_17_kilobytes_of_html() -> None:

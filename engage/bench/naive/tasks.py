@@ -6,7 +6,8 @@ from celery import Celery
 from jinja2 import Template
 from sendgrid import SendGridAPIClient
 from sendgrid.helpers.mail import CustomArg, Mail
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from twilio.rest import Client
 
 from engage.bench.customers import EMAIL_EVENT, SMS_EVENT
@@ -49,8 +50,8 @@ def send_sms(delivery_id: int) -> None:
         sent = client.messages.create(
             to=customer.traits["phone"], from_=os.environ["TWILIO_FROM"], body=text, status_callback=callback
         )
-        delivery.provider_id, delivery.status = sent.sid, "accepted"
-        db.commit()
+        delivery.provider_id = sent.sid
+        _accepted(db, delivery)
 
 
 @app.task
@@ -63,15 +64,21 @@ def send_email(delivery_id: int) -> None:
         mail = Mail("hello@shop.example", customer.traits["email"], "Your parcel", html_content=html)
         mail.add_custom_arg(CustomArg("engage_ref", str(delivery.id)))
         SendGridAPIClient(os.environ["SENDGRID_API_KEY"], host=os.environ["NAIVE_SINK"]).send(mail)
-        delivery.status = "accepted"
-        db.commit()
+        _accepted(db, delivery)
+
+
+def _accepted(db: Session, delivery: Delivery) -> None:
+    """Mark it accepted, unless a callback was faster."""
+    waiting = update(Delivery).where(Delivery.id == delivery.id, Delivery.status == "queued")
+    db.execute(waiting.values(status="accepted"), execution_options={"synchronize_session": False})
+    db.commit()
 
 
 @app.task
 def on_status(delivery_id: int, status: str) -> None:
     """Record one callback."""
     with session() as db:
-        delivery = db.get(Delivery, delivery_id)
+        delivery = db.get(Delivery, delivery_id, with_for_update=True)
         if delivery is None:
             return
         db.add(Receipt(delivery_id=delivery.id, status=status))

@@ -1,1 +1,17 @@
-"""The workloads of the budget page, one file per kind."""
+"""The workloads of the budget page, one file per kind; a new one is a file and a row here."""
+
+from engage.bench.workload import Workload
+from engage.bench.workloads import latency, memory, messages, ready, scenarios, urgent
+
+WORKLOADS: dict[str, Workload] = {
+    workload.name: workload
+    for workload in (
+        messages.SMS.workload,
+        messages.EMAIL.workload,
+        latency.WORKLOAD,
+        urgent.WORKLOAD,
+        scenarios.WORKLOAD,
+        memory.WORKLOAD,
+        ready.WORKLOAD,
+    )
+}

@@ -7,11 +7,13 @@ from engage.bench.customers import SMS_EVENT, phone_of
 from engage.bench.figures import Budget, Figures, latencies
 from engage.bench.load import Plan, Play
 from engage.bench.stack import Stack, until
+from engage.bench.workload import Place, Wish, Workload
 
 RATE = 5.0
 """Events a second."""
 BUDGET = Budget(at_most={"p50_ms": 30, "p95_ms": 80})
 DIGESTED_SECONDS = 30.0
+SECONDS = 20.0
 
 
 def run_latency(stack: Stack, first: int, seconds: float) -> Figures:
@@ -66,3 +68,12 @@ def run_latency(stack: Stack, first: int, seconds: float) -> Figures:
         p99_ms=found["p99_ms"],
         more={"events": float(len(times))},
     )
+
+
+def _run(place: Place, wish: Wish) -> Figures:
+    return run_latency(place.stack, 900_000, wish.seconds or SECONDS)
+
+
+WORKLOAD = Workload(
+    name="L", about="low load: from the POST of an event to the SMS at the provider", budget=BUDGET, run=_run
+)

@@ -9,9 +9,12 @@ from engage.bench.customers import EMAIL_EVENT, SMS_EVENT
 from engage.bench.figures import Budget, Figures
 from engage.bench.load import Plan, Play
 from engage.bench.stack import BenchError, Stack, until
+from engage.bench.workload import Place, Wish, Workload
 
 WARM_UP = 300
 """Customers before the measured ones: templates, plans and connections are made for them."""
+NAIVE_SHARE = 10
+"""The naive twin gets a tenth of the customers: it is that much slower, and its cost does not depend on the number."""
 PATIENCE = 120.0
 """Seconds without any progress until a run is given up."""
 
@@ -24,16 +27,35 @@ class MessageWorkload:
     channel: str
     event: str
     budget: Budget
-    journey: str
+    about: str
+    first: int
+    """The number of its first customer; those of the warm-up come half a million later."""
     customers: int
     """By default."""
+
+    @property
+    def workload(self) -> Workload:
+        """Its row in the table of workloads."""
+        return Workload(
+            name=self.name, about=self.about, budget=self.budget, run=self._run, naive=self._run_naive
+        )
+
+    def _run(self, place: Place, wish: Wish) -> Figures:
+        warm_up(place.stack, self, self.first + 500_000)
+        return run_messages(place.stack, self, self.first, wish.messages or self.customers)
+
+    def _run_naive(self, twin: Stack, wish: Wish) -> Figures:
+        run_messages(twin, self, self.first + 500_000, 100)
+        count = max(200, (wish.messages or self.customers) // NAIVE_SHARE)
+        return run_messages(twin, self, self.first, count)
 
 
 SMS = MessageWorkload(
     name="A",
     channel="sms",
     event=SMS_EVENT,
-    journey="bench-sms",
+    about="identify and event, a condition, an SMS, its two callbacks",
+    first=0,
     budget=Budget(at_most={"cpu_s_per_1000": 1.2}, at_least={"per_s": 700}),
     customers=6_000,
 )
@@ -41,7 +63,8 @@ EMAIL = MessageWorkload(
     name="B",
     channel="email",
     event=EMAIL_EVENT,
-    journey="bench-email",
+    about="the same by e-mail, 17 KB of HTML",
+    first=200_000,
     budget=Budget(at_most={"cpu_s_per_1000": 1.5}, at_least={"per_s": 600}),
     customers=5_000,
 )
