@@ -140,6 +140,8 @@ def _canonical(item: Any, origin: Origin, mint: Callable[[], str]) -> Call:
         context = {**context, "integrations": integrations}
     traits, properties = _part(item, "traits"), _part(item, "properties")
     if kind is Kind.IDENTIFY:
+        if item.get("traits") is None:  # RudderStack's clients send an identify's traits there alone.
+            traits = _part(context, "traits")
         traits = user_traits(traits)
     elif kind is Kind.GROUP:
         traits = group_traits(traits)

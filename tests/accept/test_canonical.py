@@ -160,6 +160,16 @@ def test_a_null_trait_is_kept_because_it_deletes() -> None:
     assert call(identify({"firstName": None})).traits == {"first_name": None}
 
 
+def test_an_identify_with_traits_in_its_context_alone_has_those() -> None:
+    about = {"traits": {"firstName": "Ada", "phone": "(415) 555-0101"}}
+    rudderstack = {"type": "identify", "userId": "ada", "context": about}
+
+    assert call(rudderstack).traits == {"first_name": "Ada", "phone": "+14155550101"}
+    assert call({**rudderstack, "traits": {"plan": "pro"}}).traits == {"plan": "pro"}
+    assert call({**rudderstack, "traits": {}}).traits == {}
+    assert reason({**rudderstack, "context": {"traits": [1]}}) == "invalid_field"
+
+
 def test_traits_outside_identify_are_not_the_persons() -> None:
     assert call(track(traits={"plan": "pro"})).traits == {}
     assert call({"type": "group", "userId": "ada", "groupId": "g", "traits": {"plan": "x"}}).traits == {
