@@ -24,6 +24,7 @@ from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId
 from engage.domain.token import Confirm, Preferences, Viewed, make_token
 from engage.embedded import embedded
+from engage.engine.admit import Admit, FixedTokens
 from engage.engine.backfill import Backfill
 from engage.engine.broadcast import Broadcast
 from engage.engine.deliver import Deliver
@@ -270,6 +271,11 @@ class Runtime:
     def operate(self) -> Operate:
         """What operators change, on the audit trail."""
         return Operate(self.store)
+
+    @cached_property
+    def admit(self) -> Admit:
+        """Who may do what."""
+        return Admit(self.store, FixedTokens.admins(self.settings.api_tokens))
 
     @cached_property
     def catalog(self) -> LiveCatalog:

@@ -1,29 +1,13 @@
 """Who calls: write keys of Segment's wire, and API tokens with scopes."""
 
-import hmac
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import sha256
 from typing import Protocol, Self
 
 from engage.api.answers import ApiError
-
-
-class Scope(StrEnum):
-    """What a token may do."""
-
-    PROFILES_READ = "profiles:read"
-    PROFILES_WRITE = "profiles:write"
-    CONSENT_WRITE = "consent:write"
-    JOURNEYS_READ = "journeys:read"
-    JOURNEYS_START = "journeys:start"
-    DELIVERIES_READ = "deliveries:read"
-    DELIVERIES_WRITE = "deliveries:write"
-    AUDIENCES_READ = "audiences:read"
-    AUDIENCES_WRITE = "audiences:write"
-    ADMIN = "admin"
+from engage.domain.access import Caller, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,47 +42,12 @@ def source_of(key: str) -> str:
     return f"key:{sha256(key.encode()).hexdigest()[:16]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who holds a token, and what it allows."""
-
-    name: str
-    """Stands in audit lines; not the token."""
-    scopes: frozenset[Scope]
-
-    def may(self, scope: Scope) -> bool:
-        """Return whether this caller may do what asks for `scope`; an admin may do everything."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
-
-
 class TokenBook(Protocol):
     """Knows API tokens; they are stored hashed."""
 
     def find(self, token: str) -> Caller | None:
         """Return who holds this token, None for nobody (unknown, revoked). May ask the database."""
         ...
-
-
-class FixedTokens:
-    """The bootstrap tokens of the settings: admins all."""
-
-    def __init__(self, tokens: Mapping[str, frozenset[Scope]] | None = None) -> None:
-        """Keep digests of `{token: scopes}`."""
-        self._held = [
-            (
-                sha256(token.encode()).digest(),
-                Caller(name=f"token:{sha256(token.encode()).hexdigest()[:8]}", scopes=scopes),
-            )
-            for token, scopes in (tokens or {}).items()
-        ]
-
-    def find(self, token: str) -> Caller | None:
-        """Return who holds this token; compares in constant time."""
-        digest, found = sha256(token.encode()).digest(), None
-        for held, caller in self._held:
-            if hmac.compare_digest(digest, held):
-                found = caller
-        return found
 
 
 def credential(authorization: bytes | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from engage.api.answers import ApiError, to_json
-from engage.api.auth import Caller, Scope, credential
+from engage.api.auth import credential
 from engage.api.deps import ApiDeps
 from engage.api.inputs import (
     Body,
@@ -22,6 +22,7 @@ from engage.api.inputs import (
     person_of,
     read_request,
 )
+from engage.domain.access import Caller, Scope
 from engage.domain.consent import ConsentState, family
 from engage.domain.fact import Identifier, Send, Signal, Start
 from engage.domain.ids import DeliveryId, RunId

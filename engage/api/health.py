@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 
-from engage.api.auth import Scope
 from engage.api.commands import json_response
 from engage.api.deps import ApiDeps
 from engage.api.inputs import needs
+from engage.domain.access import Scope
 
 
 def health_routes(deps: ApiDeps, app: FastAPI) -> APIRouter:

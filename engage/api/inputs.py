@@ -9,9 +9,10 @@ import msgspec
 from fastapi import Depends, Request
 
 from engage.api.answers import ApiError
-from engage.api.auth import Caller, Scope, authorized
+from engage.api.auth import authorized
 from engage.api.bodies import headers_of, read_body
 from engage.api.deps import ApiDeps, IdempotencyKeys
+from engage.domain.access import Caller, Scope
 from engage.domain.fact import Identifier, Json
 from engage.domain.forms import ChannelField
 from engage.engine.accept_requests import UnknownPersonError, person_named

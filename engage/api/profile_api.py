@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from engage.api.answers import ApiError, to_json
-from engage.api.auth import Caller, Scope
 from engage.api.commands import json_response
 from engage.api.deps import ApiDeps
 from engage.api.inputs import invalid, needs
 from engage.api.reading import MAX_PAGE, People
+from engage.domain.access import Caller, Scope
 from engage.domain.fact import Identifier
 from engage.domain.profile import Event, Profile
 from engage.engine.canonical_times import instant

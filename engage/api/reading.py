@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 from engage.api.answers import ApiError
-from engage.api.auth import Caller, Scope
 from engage.api.commands import json_response
 from engage.api.deps import ApiDeps
 from engage.api.inputs import Body, SubscriptionQuery, invalid, needs, person_of, read_request
@@ -24,6 +23,7 @@ from engage.api.shapes import (
     run_shape,
     traits_shape,
 )
+from engage.domain.access import Caller, Scope
 from engage.domain.consent import ledger_key
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId

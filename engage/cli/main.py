@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume-sending": ("engage.cli.operations", "let sends leave again"),
     "unknown": ("engage.cli.trouble", "deliveries whose outcome is unknown"),
     "quarantine": ("engage.cli.trouble", "facts that could not be taken"),
+    "user": ("engage.cli.access", "who may use the console"),
+    "token": ("engage.cli.access", "tokens of the API"),
     "status": ("engage.cli.operations", "queues, lags, who is stuck, quarantine"),
     "doctor": ("engage.cli.doctor", "what is misconfigured"),
     "migrate": ("engage.cli.migrate", "bring the database to this version's schema"),

@@ -6,7 +6,7 @@ import structlog
 import uvicorn
 
 from engage.api.app import create_app
-from engage.api.auth import FixedTokens, Scope, WriteKeys
+from engage.api.auth import WriteKeys
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import MicroBatcher
 from engage.bootstrap import Runtime, open_runtime
@@ -15,6 +15,7 @@ from engage.console.deps import ConsoleDeps
 from engage.engine.accept import Acceptor
 from engage.engine.accept_consent import ConsentDesk
 from engage.engine.accept_intake import Intake
+from engage.engine.admit import Admit
 from engage.engine.receive import Receiver
 from engage.settings import Settings, SettingsError
 from engage.telemetry import configure_logging
@@ -55,7 +56,7 @@ def api_deps(runtime: Runtime) -> ApiDeps:
         receiver=Receiver(runtime.webhooks, catalog().settings.region),
         batcher=MicroBatcher(intake),
         keys=write_keys(settings),
-        tokens=FixedTokens({token: frozenset({Scope.ADMIN}) for token in settings.api_tokens}),
+        tokens=runtime.admit,
         secrets=settings.secret_key,
         clock=runtime.clock,
         catalog=catalog,
@@ -68,18 +69,13 @@ def api_deps(runtime: Runtime) -> ApiDeps:
     )
 
 
-def console_deps(deps: ApiDeps) -> ConsoleDeps:
-    """Return what the console needs: it lets in whoever holds a token that may read profiles."""
-
-    def holder(token: str) -> str | None:
-        caller = deps.tokens.find(token)
-        return caller.name if caller is not None and caller.may(Scope.PROFILES_READ) else None
-
+def console_deps(deps: ApiDeps, admit: Admit) -> ConsoleDeps:
+    """Return what the console needs."""
     return ConsoleDeps(
         reading=deps.reading,
         catalog=deps.catalog,
         clock=deps.clock,
-        holder=holder,
+        doors=admit,
         secrets=deps.secrets,
         public=deps.open_docs,
         secure=deps.public_url.startswith("https:"),
@@ -98,7 +94,7 @@ def serve(settings: Settings) -> None:
     with open_runtime(settings, hints=CeleryHints(celery), connections=CONNECTIONS) as runtime:
         deps = api_deps(runtime)
         app = create_app(deps)
-        app.mount("/console", create_console(console_deps(deps)))
+        app.mount("/console", create_console(console_deps(deps, runtime.admit)))
         config = uvicorn.Config(
             app,
             host=host,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from engage.domain.access import Viewer
 from engage.domain.catalog import Catalog
 from engage.ports.reading import Reading
 
@@ -17,6 +18,22 @@ class Now(Protocol):
         ...
 
 
+class Doors(Protocol):
+    """Who may come in. May ask the database."""
+
+    def by_token(self, token: str) -> Viewer | None:
+        """Return who holds this token, if it lets them look."""
+        ...
+
+    def by_password(self, email: str, password: str) -> Viewer | None:
+        """Return who has this password."""
+        ...
+
+    def still(self, holder: str, mark: str) -> Viewer | None:
+        """Return the holder of an open session as they are now, None for nobody any more."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConsoleDeps:
     """Everything `create_console` is given."""
@@ -25,8 +42,7 @@ class ConsoleDeps:
     catalog: Callable[[], Catalog]
     """The live definitions: the same object until they change, and cheap to ask for."""
     clock: Now
-    holder: Callable[[str], str | None]
-    """The name of whoever holds an API token that may read, None for nobody. May ask the database."""
+    doors: Doors
     secrets: Sequence[str] = field(repr=False)
     """For sessions: the first signs, all verify."""
     public: bool = False

@@ -20,9 +20,11 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     holder: str
     until: int
     """Seconds since 1970, UTC."""
+    mark: str = ""
+    """What the holder had to show; a session ends when that changes."""
 
 
-def open_session(holder: str, now: datetime, secrets: Sequence[str]) -> str:
+def open_session(holder: str, now: datetime, secrets: Sequence[str], mark: str = "") -> str:
     """Return the cookie of a session that begins now and ends by itself, signed with the first secret.
 
     Raises:
@@ -30,7 +32,7 @@ def open_session(holder: str, now: datetime, secrets: Sequence[str]) -> str:
     """
     if not secrets:
         raise ValueError("a session cannot be signed without a secret key")
-    payload = msgspec.json.encode(Session(holder, int((now + LIFETIME).timestamp())))
+    payload = msgspec.json.encode(Session(holder, int((now + LIFETIME).timestamp()), mark))
     return f"{_text(payload)}.{_text(_mac(secrets[0], payload))}"
 
 

@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Protocol
 
 from engage.domain.changes import Changes, Quarantined, Timer
-from engage.domain.consent import ConsentEntry, Consents, SuppressionEntry
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.errors import EngageError
 from engage.domain.fact import Identifier, InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile import Event, Profile
 from engage.domain.run import Run
+from engage.ports.access import Access
+from engage.ports.consenting import ConsentLedger as ConsentLedger
 from engage.ports.jobs import Job as Job
 from engage.ports.jobs import Jobs as Jobs
 from engage.ports.trail import Trail
@@ -212,20 +213,6 @@ class Deliveries(Protocol):
         ...
 
 
-class ConsentLedger(Protocol):
-    """Consent and suppression."""
-
-    def view(
-        self, profiles: Collection[ProfileId], addresses: Mapping[ProfileId, Collection[tuple[str, str]]]
-    ) -> dict[ProfileId, Consents]:
-        """Return the present view for people and their (channel, address) pairs, each profile its own."""
-        ...
-
-    def append(self, entries: Sequence[ConsentEntry], suppressions: Sequence[SuppressionEntry] = ()) -> None:
-        """Append to the ledger and move the present view along; visible to everybody at commit."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredDefinition:
     """One published version of one definition."""
@@ -347,6 +334,11 @@ class Transaction(Protocol):
     @property
     def jobs(self) -> Jobs:
         """Long work."""
+        ...
+
+    @property
+    def access(self) -> Access:
+        """Users and tokens."""
         ...
 
     @property

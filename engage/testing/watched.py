@@ -135,6 +135,7 @@ class WatchedTransaction:
     __slots__ = (
         "_transaction",
         "_written",
+        "access",
         "consents",
         "definitions",
         "deliveries",
@@ -161,6 +162,7 @@ class WatchedTransaction:
         self.senders = transaction.senders
         self.jobs = transaction.jobs
         self.trail = transaction.trail
+        self.access = transaction.access
 
     def write(self, changes: Changes) -> None:
         """See `Transaction.write`."""

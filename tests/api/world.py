@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 
 from engage.api.app import create_app
-from engage.api.auth import FixedTokens, Scope, WriteKeys
+from engage.api.auth import WriteKeys
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import MicroBatcher
+from engage.domain.access import Scope
 from engage.domain.audience import Audience
 from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.changes import Quarantined
@@ -25,6 +26,8 @@ from engage.domain.project_settings import ProjectSettings
 from engage.engine.accept import Acceptor
 from engage.engine.accept_consent import ConsentDesk
 from engage.engine.accept_intake import NOBODY, Intake
+from engage.engine.admit import Admit, FixedTokens
+from engage.engine.passwords import Cost
 from engage.engine.receive import Receiver
 from engage.ports.channel import Heard, SignedRequest, Webhook
 from engage.ports.reading import Reading
@@ -124,6 +127,7 @@ class World:
         *,
         store: Store | None = None,
         batcher: type[MicroBatcher] = MicroBatcher,
+        open_docs: bool = False,
     ) -> None:
         self.store: Store = store or MemoryStore()
         self.clock = StillClock()
@@ -141,6 +145,8 @@ class World:
         self.intake = Intake(self.store, self.hints)
         webhooks: list[Webhook] = [self.status, self.inbound]
         self.batcher = batcher(self.intake)
+        fixed = {ADMIN: frozenset({Scope.ADMIN}), "reader": frozenset({Scope.PROFILES_READ})}
+        self.admit = Admit(self.store, FixedTokens(fixed), Cost(log_n=4, r=1, p=1))
         self.deps = ApiDeps(
             store=self.store,
             reading=reading_of(self.store),
@@ -149,7 +155,7 @@ class World:
             receiver=Receiver(webhooks),
             batcher=self.batcher,
             keys=WriteKeys.of({SERVER: False, BROWSER: True}),
-            tokens=FixedTokens({ADMIN: frozenset({Scope.ADMIN}), "reader": frozenset({Scope.PROFILES_READ})}),
+            tokens=self.admit,
             secrets=SECRETS,
             clock=self.clock,
             catalog=lambda: self.catalog,
@@ -157,6 +163,7 @@ class World:
             desk=ConsentDesk(self.store, self.hints, lambda: project),
             members=lambda _audience: self.members,
             public_url="https://shop.example",
+            open_docs=open_docs,
         )
         self.app = create_app(self.deps)
 

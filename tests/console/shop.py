@@ -21,6 +21,8 @@ from engage.domain.journey import Journey
 from engage.domain.profile import Event, Profile
 from engage.domain.project_settings import ProjectSettings
 from engage.domain.run import Run
+from engage.engine.admit import Admit, FixedTokens
+from engage.engine.passwords import Cost
 from engage.ports.reading import Reading
 from engage.storage.memory.reading import MemoryReading
 from engage.storage.memory.store import MemoryStore
@@ -31,6 +33,8 @@ RUN = RunId(uuid7(NOON, "run"))
 NUDGE = DeliveryId(uuid7(NOON, "nudge"))
 TEXT = DeliveryId(uuid7(NOON, "text"))
 TOKEN = "a good token"
+CHEAP = Cost(log_n=4, r=1, p=1)
+"""Tests guess often."""
 JOURNEY = {
     "journey": "abandoned-cart",
     "title": "Abandoned cart",
@@ -67,6 +71,7 @@ class Shop:
     def __init__(self, *, public: bool = True, reading: Reading | None = None) -> None:
         self.store = MemoryStore()
         self.clock = StillClock()
+        self.doors = Admit(self.store, FixedTokens.admins([TOKEN]), CHEAP)
         settings = ProjectSettings.model_validate(
             {"sensitive": ["Passcode Requested.passcode", "profile.pin"]}
         )
@@ -78,7 +83,7 @@ class Shop:
             reading=self.reading,
             catalog=lambda: self.catalog,
             clock=self.clock,
-            holder=lambda token: "token:1" if token == TOKEN else None,
+            doors=self.doors,
             secrets=("new secret", "old secret"),
             public=public,
         )

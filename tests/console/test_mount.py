@@ -10,7 +10,7 @@ from tests.api.world import ADMIN, World, calling
 @pytest.mark.parametrize(("token", "status"), [(ADMIN, 303), ("reader", 303), ("nobody's", 403)])
 def test_api_tokens_open_the_console(token: str, status: int) -> None:
     world = World()
-    world.app.mount("/console", create_console(console_deps(world.deps)))
+    world.app.mount("/console", create_console(console_deps(world.deps, world.admit)))
 
     with calling(world) as client:
         assert client.get("/console/").headers["location"] == "/console/login"

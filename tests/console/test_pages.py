@@ -2,18 +2,21 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
 import httpx
 import pytest
 
+from engage.domain.access import Role, Scope
 from engage.domain.changes import Changes
+from engage.engine.operate import Operator
 from engage.ports.reading import Totals
 from engage.ports.storage import StorageAwayError
 from engage.storage.memory.reading import MemoryReading
 from engage.storage.memory.store import MemoryStore
-from tests.console.shop import ADA, NUDGE, RUN, TEXT, TOKEN, Shop, after, event
+from tests.console.shop import ADA, NOON, NUDGE, RUN, TEXT, TOKEN, Shop, after, event
 
 EVERY_PAGE = (
     "/",
@@ -248,6 +251,72 @@ class TestDoor:
         answer = ask(Shop(public=False), "/login", "POST", data={"token": TOKEN, "next": back})
 
         assert answer.headers["location"] == "/console/"
+
+
+class TestUsers:
+    PASSWORD = "correct horse battery"
+
+    @pytest.fixture
+    def shop(self) -> Shop:
+        shop = Shop(public=False).fill()
+        shop.doors.add_user("bea@shop.example", Role.EDITOR, self.PASSWORD, Operator("test", NOON))
+        return shop
+
+    def enter(self, shop: Shop, password: str = PASSWORD, email: str = "Bea@shop.example ") -> httpx.Response:
+        return ask(shop, "/login", "POST", data={"email": email, "password": password})
+
+    def test_a_password_opens_the_console(self, shop: Shop) -> None:
+        assert ask(shop, "/people", headers=carrying(self.enter(shop))).status_code == 200
+
+    @pytest.mark.parametrize("password", ["", "wrong horse battery", "x" * 3_000])
+    def test_another_password_does_not(self, shop: Shop, password: str) -> None:
+        answer = self.enter(shop, password)
+
+        assert answer.status_code == 403
+        assert "set-cookie" not in answer.headers
+
+    def test_a_removed_user_is_out_at_once(self, shop: Shop) -> None:
+        carried = carrying(self.enter(shop))
+        shop.doors.remove_user("bea@shop.example", Operator("test", NOON))
+
+        assert ask(shop, "/", headers=carried).status_code == 303
+
+    def test_another_password_ends_open_sessions(self, shop: Shop) -> None:
+        carried = carrying(self.enter(shop))
+        shop.doors.set_password("bea@shop.example", "another battery horse", Operator("test", NOON))
+
+        assert ask(shop, "/", headers=carried).status_code == 303
+        assert self.enter(shop, "another battery horse").status_code == 303
+
+    def test_a_revoked_token_is_out_at_once(self, shop: Shop) -> None:
+        by = Operator("test", NOON)
+        made = shop.doors.create_token("bi", [Scope.PROFILES_READ], by)
+        carried = carrying(ask(shop, "/login", "POST", data={"token": made.text}))
+        before = ask(shop, "/", headers=carried).status_code
+        shop.doors.revoke(made.token.id, by)
+
+        assert (before, ask(shop, "/", headers=carried).status_code) == (200, 303)
+
+    def test_a_token_that_may_not_read_profiles_opens_nothing(self, shop: Shop) -> None:
+        made = shop.doors.create_token("hook", [Scope.JOURNEYS_START], Operator("test", NOON))
+
+        assert ask(shop, "/login", "POST", data={"token": made.text}).status_code == 403
+
+    def test_ten_wrong_guesses_are_heard_and_then_none_for_ten_minutes(self, shop: Shop) -> None:
+        for _ in range(10):
+            assert self.enter(shop, "a wrong one").status_code == 403
+        assert self.enter(shop).status_code == 403
+
+        shop.clock.at += timedelta(minutes=10)
+
+        assert self.enter(shop).status_code == 303
+
+    def test_a_form_of_another_site_is_not_heard(self, shop: Shop) -> None:
+        form = {"email": "bea@shop.example", "password": self.PASSWORD}
+        for header in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
+            assert ask(shop, "/login", "POST", data=form, headers=header).status_code == 403
+        for header in ({"sec-fetch-site": "same-origin"}, {"origin": "http://shop.example"}):
+            assert ask(shop, "/login", "POST", data=form, headers=header).status_code == 303
 
 
 class TestSafety:

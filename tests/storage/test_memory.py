@@ -4,6 +4,7 @@ import pytest
 
 from engage.storage.memory import MemoryStore, wait_for_threads
 from engage.storage.memory.reading import MemoryReading
+from tests.storage.contract.access import AccessContract
 from tests.storage.contract.consents import ConsentContract, DefinitionsContract
 from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
 from tests.storage.contract.inbox import InboxContract
@@ -24,6 +25,10 @@ def store() -> MemoryStore:
 def reading(store: MemoryStore) -> MemoryReading:
     """What faces read of it."""
     return MemoryReading(store)
+
+
+class TestMemoryAccess(AccessContract):
+    """Users and tokens."""
 
 
 class TestMemoryConsent(ConsentContract):

@@ -4,6 +4,7 @@ import pytest
 
 from engage.storage.postgres import PostgresStore
 from engage.storage.postgres.reading import PostgresReading
+from tests.storage.contract.access import AccessContract
 from tests.storage.contract.consents import ConsentContract, DefinitionsContract
 from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
 from tests.storage.contract.inbox import InboxContract
@@ -26,6 +27,10 @@ def store(postgres_store: PostgresStore) -> PostgresStore:
 def reading(store: PostgresStore) -> PostgresReading:
     """What faces read of it."""
     return PostgresReading(store)
+
+
+class TestPostgresAccess(AccessContract):
+    """Users and tokens."""
 
 
 class TestPostgresConsent(ConsentContract):

@@ -13,6 +13,7 @@ from engage.domain.fact import Identifier, InboxRow
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId
 from engage.domain.profile import Event
 from engage.domain.run import Run
+from engage.ports.access import Token, User
 from engage.ports.storage import StoredDefinition
 from engage.storage.coding import encode
 from engage.storage.memory.table import Table
@@ -235,6 +236,8 @@ class Tables:
         )
         self.jobs: Table[str, JobRow] = Table()
         self.audit: Table[int, bytes] = Table()
+        self.users: Table[str, User] = Table()
+        self.tokens: Table[bytes, Token] = Table()
 
 
 def logged(seq: int, entry: Decision | ConsentEntry) -> Logged:

@@ -6,6 +6,7 @@ from threading import Lock
 
 from engage.domain.changes import Changes
 from engage.ports.storage import StorageBusyError
+from engage.storage.memory.access import MemoryAccess
 from engage.storage.memory.consents import MemoryConsents
 from engage.storage.memory.definitions import MemoryDefinitions
 from engage.storage.memory.deliveries import MemoryDeliveries
@@ -37,6 +38,7 @@ class MemoryTransaction:
 
     __slots__ = (
         "_work",
+        "access",
         "consents",
         "definitions",
         "deliveries",
@@ -62,6 +64,7 @@ class MemoryTransaction:
         self.senders = MemorySenders(work)
         self.jobs = MemoryJobs(work)
         self.trail = MemoryTrail(work)
+        self.access = MemoryAccess(work)
 
     def write(self, changes: Changes) -> None:
         """Write everything a turn decided.

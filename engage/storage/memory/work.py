@@ -49,6 +49,8 @@ class Work:
         self.heard = View(tables.heard)
         self.jobs = View(tables.jobs)
         self.audit = View(tables.audit)
+        self.users = View(tables.users)
+        self.tokens = View(tables.tokens)
         self.new_identifiers: set[Identifier] = set()
         self.new_facts: dict[tuple[str, str], int] = {}
 

@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from engage.domain.changes import Changes
 from engage.ports.storage import StorageAwayError, StorageBusyError
+from engage.storage.postgres.access import PostgresAccess
 from engage.storage.postgres.consents import PostgresConsents
 from engage.storage.postgres.definitions import PostgresDefinitions
 from engage.storage.postgres.deliveries import PostgresDeliveries
@@ -39,6 +40,7 @@ class PostgresTransaction:
 
     __slots__ = (
         "_session",
+        "access",
         "consents",
         "definitions",
         "deliveries",
@@ -65,6 +67,7 @@ class PostgresTransaction:
         self.senders = PostgresSenders(session)
         self.jobs = PostgresJobs(session)
         self.trail = PostgresTrail(session)
+        self.access = PostgresAccess(session)
 
     def write(self, changes: Changes) -> None:
         """Write everything a turn decided.

@@ -1,0 +1,21 @@
+"""Consenting: the ledger of consent, and the list of addresses that must not be used."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from engage.domain.consent import ConsentEntry, Consents, SuppressionEntry
+from engage.domain.ids import ProfileId
+
+
+class ConsentLedger(Protocol):
+    """Consent and suppression."""
+
+    def view(
+        self, profiles: Collection[ProfileId], addresses: Mapping[ProfileId, Collection[tuple[str, str]]]
+    ) -> dict[ProfileId, Consents]:
+        """Return the present view for people and their (channel, address) pairs, each profile its own."""
+        ...
+
+    def append(self, entries: Sequence[ConsentEntry], suppressions: Sequence[SuppressionEntry] = ()) -> None:
+        """Append to the ledger and move the present view along; visible to everybody at commit."""
+        ...
