@@ -246,7 +246,8 @@ class _Project:
             node = catalog.version(journey, step.version).program.nodes.get(step.step)
             return step.step if node is None else node.id
 
-        return json_response({"journey": journey, **journey_shape(numbers, versions, step_id)})
+        steps = [node.id for node in live.journey.program.walk()]
+        return json_response({"journey": journey, **journey_shape(numbers, versions, steps, step_id)})
 
 
 def cursor_checked(read: Callable[[], Any]) -> Any:

@@ -141,23 +141,29 @@ def audience_shape(membership: Membership) -> str:
 def journey_shape(
     numbers: JourneyNumbers,
     versions: Sequence[Shape],
+    steps: Iterable[str],
     name_of_step: Callable[[StepNumbers], str],
 ) -> Shape:
-    """Return the numbers of a journey; `name_of_step` gives a step's id where storage knows its position."""
+    """Return the numbers of a journey; `name_of_step` gives a step's id where storage knows its position.
+
+    Every one of `steps`, those of the live version, is in the funnel; so are those of older versions people were at.
+    """
     ended = sum(numbers.ended.values())
     active = sum(numbers.active.values())
     return {
         "versions": versions,
-        "funnel": funnel_shape(numbers.funnel, name_of_step),
+        "funnel": funnel_shape(numbers.funnel, steps, name_of_step),
         "runs": {"entered": ended + active, "active": active, "ended": ended, "reasons": numbers.ended},
         "goal": {"reached": numbers.goals},
         "deliveries": _statuses(numbers),
     }
 
 
-def funnel_shape(funnel: Iterable[StepNumbers], name_of_step: Callable[[StepNumbers], str]) -> Shape:
-    """Return `{step: {entered, waiting, left}}` of all versions together."""
-    found: dict[str, dict[str, int]] = {}
+def funnel_shape(
+    funnel: Iterable[StepNumbers], steps: Iterable[str], name_of_step: Callable[[StepNumbers], str]
+) -> Shape:
+    """Return `{step: {entered, waiting, left}}` of all versions together, in the order of the file."""
+    found: dict[str, dict[str, int]] = {step: {"entered": 0, "waiting": 0} for step in steps}
     for step in funnel:
         counts = found.setdefault(name_of_step(step), {"entered": 0, "waiting": 0})
         counts["entered"] += step.entered

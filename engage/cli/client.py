@@ -47,6 +47,16 @@ class Client:
             raise ClientError(f"{method} {path}: {status} {raw[:300].decode(errors='replace')}")
         return json.loads(raw) if raw else None
 
+    def press(self, path: str) -> None:
+        """Press the one button of a page: an empty form is posted; the answer is for eyes.
+
+        Raises:
+            ClientError: no answer, or one that is an error.
+        """
+        status, _ = self._once("POST", path, b"", TIMEOUT_SECONDS)
+        if status >= 400:
+            raise ClientError(f"POST {path}: {status}")
+
     def _once(self, method: str, path: str, data: bytes | None, timeout: float) -> tuple[int, bytes]:
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)

@@ -10,11 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import click
 from rich.console import Console
@@ -22,7 +21,8 @@ from rich.live import Live
 
 from engage.bootstrap import Runtime, open_runtime
 from engage.cli.client import Client, ClientError
-from engage.cli.demo_story import Act, story
+from engage.cli.demo_actors import Actors
+from engage.cli.demo_story import story
 from engage.cli.demo_table import Verdict, audit, progress, report
 from engage.cli.project import load_checked
 from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
@@ -36,7 +36,8 @@ SPEED = 5400.0
 LIVE_SECONDS = 8.0
 """Before that, so many seconds at real speed, and until all is done that was due: sign-ups, codes, orders."""
 LIVE_SECONDS_MOST = 45.0
-SHOP_HOURS = 84.0
+SHOP_HOURS = 100.0
+"""From a Wednesday's opening until the Sunday letter was read."""
 READY_SECONDS = 90.0
 PATIENCE_SECONDS = 60.0
 
@@ -51,8 +52,6 @@ class Stage:
     sandbox: str
     began: float
     ready: float = 0.0
-    sent_facts: int = 0
-    errors: list[str] = field(default_factory=list)
 
 
 @click.command("demo")
@@ -116,7 +115,7 @@ def compile_once() -> None:
 def stage_for(settings: Settings, began: float) -> Iterator[Stage]:
     """Start the processes on a clock of their own, and stop them."""
     real = datetime.now(UTC)
-    opening = (real - timedelta(days=(real.weekday() - 1) % 7 or 7)).replace(
+    opening = (real - timedelta(days=(real.weekday() - 2) % 7 or 7)).replace(
         hour=14, minute=30, second=0, microsecond=0
     )
     clock = TimeLapse.set_up(settings.data_dir / "clock", opening, SPEED)
@@ -160,8 +159,8 @@ def play(stage: Stage, runtime: Runtime, people: int, console: Console) -> Verdi
     """Wait until everything answers, play the story on the clock, and audit what came of it."""
     wait_until_ready(stage)
     warm_up(stage, runtime)
-    acts = story(people)
-    player = threading.Thread(target=perform, args=(stage, acts), daemon=True)
+    actors = Actors(stage.settings, stage.clock, stage.sandbox)
+    player = threading.Thread(target=actors.perform, args=(story(people),), daemon=True)
     player.start()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         look = partial(look_at, stage, runtime, live)
@@ -172,7 +171,7 @@ def play(stage: Stage, runtime: Runtime, people: int, console: Console) -> Verdi
             look()
         settle_down(runtime)
     with Client(stage.sandbox) as sandbox:
-        return audit(stage_facts(stage), runtime.reading, sandbox, runtime.clock.now())
+        return audit(stage_facts(stage, actors), runtime.reading, sandbox, runtime.clock.now())
 
 
 def look_at(stage: Stage, runtime: Runtime, live: Live) -> None:
@@ -220,54 +219,6 @@ def warm_up(stage: Stage, runtime: Runtime) -> None:
         time.sleep(0.1)
 
 
-def perform(stage: Stage, acts: list[Act]) -> None:
-    """Do what the customers do, each act at its hour."""
-    settings = stage.settings
-    events = Client(settings.base_url, user=settings.write_keys[0].partition(":")[0])
-    api = Client(settings.base_url, token=settings.api_tokens[0])
-    sandbox = Client(stage.sandbox)
-    phones = {act.person: act.body["phone"] for act in acts if act.kind == "identify"}
-    opening = stage.clock.now()
-    for act in acts:
-        stage.clock.sleep_until(opening + timedelta(hours=act.at))
-        try:
-            _act(act, events, api, sandbox, phones, stage)
-        except ClientError as exc:
-            stage.errors.append(str(exc))
-
-
-def _act(
-    act: Act, events: Client, api: Client, sandbox: Client, phones: dict[str, str], stage: Stage
-) -> None:
-    profile = f"user_id:{act.person}"
-    match act.kind:
-        case "identify":
-            events.call(
-                "POST", "/v1/identify", {"userId": act.person, "traits": act.body, "messageId": str(uuid4())}
-            )
-            stage.sent_facts += 1
-        case "track":
-            events.call("POST", "/v1/track", {"userId": act.person, **act.body, "messageId": str(uuid4())})
-            stage.sent_facts += 1
-        case "subscribe":
-            wish = {"profile": profile, "state": "subscribed", "source": "checkout", **act.body}
-            api.call("PUT", "/v1/subscriptions", {"subscriptions": [wish]})
-        case "start":
-            starts_at = stage.clock.now() + timedelta(hours=act.body["hours"])
-            entry = {**act.body["entry"], "starts_at": starts_at.isoformat()}
-            api.call(
-                "POST", f"/v1/journeys/{act.body['journey']}/start", {"profile": profile, "entry": entry}
-            )
-        case _:
-            message = {
-                "channel": "sms",
-                "from": phones[act.person],
-                "to": stage.settings.twilio_from,
-                **act.body,
-            }
-            sandbox.call("POST", "/_sandbox/inbound", message)
-
-
 def speed_up(stage: Stage) -> None:
     """Begin the time-lapse, for us and for the sandbox."""
     stage.clock.begin(datetime.now(UTC) + timedelta(seconds=1))
@@ -285,11 +236,10 @@ def settle_down(runtime: Runtime) -> None:
         time.sleep(0.25)
 
 
-def stage_facts(stage: Stage) -> dict[str, Any]:
+def stage_facts(stage: Stage, actors: Actors) -> dict[str, Any]:
     """Return what the audit must know of the performance."""
     return {
-        "sent_facts": stage.sent_facts,
-        "errors": stage.errors,
+        "errors": actors.errors,
         "ready": stage.ready,
         "total": time.monotonic() - stage.began,
     }

@@ -11,7 +11,7 @@ from engage.domain.journey import Journey
 from engage.domain.person import Person
 from engage.domain.run import Run
 from engage.domain.sensitive import without
-from engage.domain.steps.base import End, Go, Move, Park, Stimulus
+from engage.domain.steps.base import End, Go, Move, Node, Park, Stimulus
 from engage.domain.turn import Turn
 from engage.domain.walk import RunWalk
 
@@ -53,9 +53,16 @@ def proceed(turn: Turn, person: Person, run: Run, walk: RunWalk, move: Move) -> 
                 assert node is not None
                 run.step, run.arrived_at, run.state = node.path, turn.now, {}
                 run.due_at = run.look_at = None
-                walk.node = node
-                move = node.step.enter(walk, node)
+                move = _enter(walk, node)
     finish(turn, person, run, EndReason.LOOP_LIMIT)
+
+
+def _enter(walk: RunWalk, node: Node) -> Move:
+    """Enter a step, and keep that the run has been there."""
+    if node.id not in walk.run.visits:
+        walk.run.visits = {**walk.run.visits, node.id: 0}
+    walk.node = node
+    return node.step.enter(walk, node)
 
 
 def _next_exit(walk: RunWalk) -> datetime | None:
@@ -128,8 +135,7 @@ def _walk_on_exit(turn: Turn, person: Person, run: Run, journey: Journey) -> Non
     for _ in range(MAX_MOVES):
         if node is None:
             return
-        walk.node = node
-        move = node.step.enter(walk, node)
+        move = _enter(walk, node)
         match move:
             case Go(to=following):
                 node = following

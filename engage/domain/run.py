@@ -59,6 +59,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     event: Json | None = None
     """Properties of the last matched event; none: the entry."""
     visits: dict[str, int] = {}
+    """The steps it has been at, each with how many deliveries it asked for there."""
     turns: dict[str, int] = {}
     """Turns begun of each `repeat` the run is inside."""
     deliveries: dict[str, StepDelivery] = {}
