@@ -17,7 +17,8 @@ import structlog
 
 from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
 from engage.clocks import clock_from_environment
-from engage.compiled import CompiledProject
+from engage.compiled import CompiledProject, LiveTemplate
+from engage.destinations.registry import SyncSender, build_destinations
 from engage.domain.catalog import Catalog
 from engage.domain.delivery import Channel, Delivery
 from engage.domain.fact import Identifier
@@ -32,13 +33,15 @@ from engage.engine.digest import Digest
 from engage.engine.operate import Operate
 from engage.engine.publish import Publish
 from engage.engine.rendering import Requests
+from engage.engine.replay import Replay
 from engage.engine.settle import Settle
 from engage.engine.sweep import Sweep
 from engage.ports.channel import EmailContent, Sender, Webhook
 from engage.ports.clock import Clock, Hints, NoHints
+from engage.ports.destination import Destinations
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store
 from engage.ports.templating import Links
-from engage.settings import Settings
+from engage.settings import Settings, SettingsError
 from engage.storage.postgres.idempotency import PostgresIdempotencyKeys
 from engage.storage.postgres.members import members
 from engage.storage.postgres.reading import PostgresReading
@@ -208,7 +211,20 @@ class Runtime:
     @cached_property
     def senders(self) -> Mapping[Channel, Sender]:
         """Who sends what."""
-        return build_senders(channel_settings(self.settings))
+        told = SyncSender(self.destinations, self.clock)
+        return {**build_senders(channel_settings(self.settings)), Channel.SYNC: told}
+
+    @cached_property
+    def destinations(self) -> Destinations:
+        """Systems of the project's that are told what happened.
+
+        Raises:
+            SettingsError: the address of one is none.
+        """
+        try:
+            return build_destinations(self.settings.destinations, self.settings.secret_key)
+        except ValueError as exc:
+            raise SettingsError(str(exc)) from exc
 
     @cached_property
     def webhooks(self) -> list[Webhook]:
@@ -271,6 +287,15 @@ class Runtime:
     def operate(self) -> Operate:
         """What operators change, on the audit trail."""
         return Operate(self.store)
+
+    def templates(self) -> Mapping[str, LiveTemplate]:
+        """Return the live templates by name."""
+        with self.store.transaction() as tx:
+            return self.compiled.templates_of(tx)
+
+    def replay(self, names: Sequence[str]) -> Replay:
+        """Recorded events → these destinations."""
+        return Replay(self.store, {name: self.destinations[name] for name in names})
 
     @cached_property
     def admit(self) -> Admit:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog, JourneyState, LiveJourney
+from engage.domain.delivery import Channel
 from engage.domain.journey import Journey
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.publish import Source
@@ -33,6 +34,15 @@ class _Live:
     templates: TemplateSet
 
 
+@dataclass(frozen=True, slots=True)
+class LiveTemplate:
+    """What somebody must know who sends one by hand."""
+
+    channels: frozenset[Channel]
+    required: tuple[str, ...]
+    """What it reads as `with.<name>` and cannot do without."""
+
+
 class CompiledProject:
     """Compiles the live definitions; asks for the epoch in every transaction and compiles again when it moved.
 
@@ -54,6 +64,13 @@ class CompiledProject:
     def renderer_of(self, tx: Transaction) -> Renderer:
         """Return the renderer of the templates that are live in this transaction."""
         return self._at(tx).templates
+
+    def templates_of(self, tx: Transaction) -> dict[str, LiveTemplate]:
+        """Return what can be sent by name in this transaction."""
+        templates = self._at(tx).templates
+        return {
+            name: LiveTemplate(templates.channels(name), templates.required(name)) for name in templates.names
+        }
 
     def keep(self, kind: str, name: str, checksum: str, form: object) -> None:
         """Remember a compiled form, so that publishing what was just checked compiles nothing again."""

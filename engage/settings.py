@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PREFIX_SECRET = "ENGAGE_USERSECRET_"
+PREFIX_DESTINATION = "ENGAGE_DESTINATION_"
 
 
 class SettingsError(Exception):
@@ -90,6 +91,15 @@ class Settings:
         "Seconds after which a mail that SendGrid's event stream never mentioned, while it mentioned later ones, was not taken.",
         600.0,
     )
+    destinations: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "name": "ENGAGE_DESTINATION_<NAME>",
+            "doc": "Where `sync: name` and `replay --to name` send calls in Segment's shapes: the URL of a signed webhook, "
+            "or `https://WRITE_KEY@host` for what speaks Segment's API.",
+            "secret": True,
+        },
+    )
     user_secrets: Mapping[str, str] = field(
         default_factory=dict,
         metadata={
@@ -142,7 +152,17 @@ def load_settings(
         for name, value in values.items()
         if name.startswith(PREFIX_SECRET)
     }
+    found["destinations"] = {
+        name.removeprefix(PREFIX_DESTINATION).lower().replace("_", "-"): value
+        for name, value in values.items()
+        if name.startswith(PREFIX_DESTINATION) and value
+    }
     return Settings(**found)
+
+
+def destination_variable(name: str) -> str:
+    """Return the variable that holds a destination's address."""
+    return PREFIX_DESTINATION + name.upper().replace("-", "_")
 
 
 def _number(name: str, raw: str) -> float:

@@ -4,7 +4,6 @@ A journey's address may come from data, so every address a name resolves to is j
 and the connection is made to the very address that was judged.
 """
 
-import hmac
 import http.client
 import ipaddress
 import re
@@ -13,7 +12,6 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
-from hashlib import sha256
 from threading import Timer
 from time import monotonic, time
 from typing import Any
@@ -23,6 +21,7 @@ import msgspec
 
 from engage.channels.retry_after import retry_after
 from engage.domain.delivery import FailReason
+from engage.domain.signing import SIGNATURE, signature
 from engage.domain.walk import SECRET_MARKS
 from engage.ports.channel import (
     Accepted,
@@ -39,7 +38,6 @@ MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read; the rest is left."""
 DEFAULT_TIMEOUT = 10.0
 """Seconds for a whole call."""
-SIGNATURE = "Engage-Signature"
 _MARKED = re.compile(f"{SECRET_MARKS[0]}([^{SECRET_MARKS[1]}]*){SECRET_MARKS[1]}")
 _BREAKS = re.compile(r"[\r\n\0]+")
 _OWN_HEADERS = frozenset({"host", "content-length", "connection", "transfer-encoding", SIGNATURE.lower()})
@@ -124,12 +122,6 @@ class WebhookCalls:
                 return [self._with_secrets(value, allowed) for value in data]
             case _:
                 return data
-
-
-def signature(key: bytes, timestamp: int, body: bytes) -> str:
-    """Return what signs a call: `t=<Unix seconds>,v1=<HMAC-SHA256 of "t.body", in hex>`."""
-    digest = hmac.new(key, f"{timestamp}.".encode() + body, sha256).hexdigest()
-    return f"t={timestamp},v1={digest}"
 
 
 def answer_of(status: int, body: Any, wait: Any = None) -> Answer:

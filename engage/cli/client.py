@@ -34,15 +34,7 @@ class Client:
             ClientError: no answer, or one that is no 2xx.
         """
         data = None if body is None else json.dumps(body).encode()
-        for again in (self._connection is not None, False):
-            try:
-                status, raw = self._once(method, path, data, timeout)
-                break
-            except (OSError, http.client.HTTPException) as exc:
-                # A kept connection may have been closed meanwhile; what is sent twice carries its own identity.
-                self.close()
-                if not again:
-                    raise ClientError(f"{self._host}:{self._port} does not answer: {exc}") from exc
+        status, raw = self._send(method, path, data, timeout)
         if status >= 300:
             raise ClientError(f"{method} {path}: {status} {raw[:300].decode(errors='replace')}")
         return json.loads(raw) if raw else None
@@ -53,9 +45,20 @@ class Client:
         Raises:
             ClientError: no answer, or one that is an error.
         """
-        status, _ = self._once("POST", path, b"", TIMEOUT_SECONDS)
+        status, _ = self._send("POST", path, b"", TIMEOUT_SECONDS)
         if status >= 400:
             raise ClientError(f"POST {path}: {status}")
+
+    def _send(self, method: str, path: str, data: bytes | None, timeout: float) -> tuple[int, bytes]:
+        for again in (self._connection is not None, False):
+            try:
+                return self._once(method, path, data, timeout)
+            except (OSError, http.client.HTTPException) as exc:
+                # A kept connection may have been closed meanwhile; what is sent twice carries its own identity.
+                self.close()
+                if not again:
+                    raise ClientError(f"{self._host}:{self._port} does not answer: {exc}") from exc
+        raise AssertionError("the second attempt returns or raises")
 
     def _once(self, method: str, path: str, data: bytes | None, timeout: float) -> tuple[int, bytes]:
         if self._connection is None:

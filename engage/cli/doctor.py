@@ -18,7 +18,8 @@ import msgspec
 from engage.bootstrap import Runtime
 from engage.cli.session import opened, say_json
 from engage.clocks import VARIABLE as CLOCK
-from engage.settings import Settings, SettingsError, load_settings
+from engage.domain.steps.calls import Sync
+from engage.settings import Settings, SettingsError, destination_variable, load_settings
 
 PATIENCE = 5.0
 CLOCK_SECONDS = 2.0
@@ -89,6 +90,8 @@ def which_set(settings: Settings) -> dict[str, bool]:
         value = getattr(settings, item.name)
         if item.name == "user_secrets":
             found.update({f"ENGAGE_USERSECRET_{name}": True for name in sorted(value)})
+        elif item.name == "destinations":
+            found.update({destination_variable(name): True for name in sorted(value)})
         else:
             found[item.metadata["name"]] = value not in (None, (), "") and value != item.default
     return found
@@ -157,6 +160,18 @@ def _definitions(runtime: Runtime) -> Iterator[Finding]:
         yield _wrong("secrets", f"definitions ask for what is not set: {told}", "set them for every process")
     elif asked:
         yield _ok("secrets", f"all {len(asked)} that definitions ask for are set")
+    steps = [node.step for one in catalog.journeys.values() for node in one.journey.program.walk()]
+    wanted = {step.sync.to for step in steps if isinstance(step, Sync)}
+    unknown = sorted(wanted - set(runtime.destinations))
+    if unknown:
+        told = ", ".join(map(destination_variable, unknown))
+        yield _wrong(
+            "destinations",
+            f"journeys sync to what is not set: {told}",
+            "set their addresses for every process",
+        )
+    elif wanted:
+        yield _ok("destinations", f"all {len(wanted)} that journeys sync to are set")
 
 
 def _broker(settings: Settings) -> Finding:

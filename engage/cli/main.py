@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "archive": ("engage.cli.operations", "end a journey for everybody"),
     "stop-sending": ("engage.cli.operations", "stop all sends, or one channel"),
     "resume-sending": ("engage.cli.operations", "let sends leave again"),
+    "send": ("engage.cli.sending", "one template to one person, outside every journey"),
+    "replay": ("engage.cli.sending", "send recorded events out again to destinations"),
     "unknown": ("engage.cli.trouble", "deliveries whose outcome is unknown"),
     "quarantine": ("engage.cli.trouble", "facts that could not be taken"),
     "user": ("engage.cli.access", "who may use the console"),

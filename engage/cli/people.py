@@ -1,7 +1,6 @@
 """Commands about one person: `why`, `profile show`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -17,6 +16,7 @@ from engage.api.shapes import (
     run_shape,
 )
 from engage.bootstrap import Runtime
+from engage.cli.arguments import instant
 from engage.cli.session import opened, say_json
 from engage.domain.catalog import Catalog
 from engage.domain.consent import ledger_key
@@ -43,7 +43,12 @@ _COLOURS = {"entry": "green", "exit": "yellow", "goal": "green", "send": "cyan",
 @click.option(
     "--message", metavar="ID", help="Only about one delivery, or about one event by its message id."
 )
-@click.option("--at", "until", metavar="T", help="Only what was decided until then (ISO 8601).")
+@click.option(
+    "--at",
+    "until",
+    metavar="T",
+    help="Only what was decided until then; without an offset on the person's wall.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def why_command(
     profile: str, journey: str | None, message: str | None, until: str | None, as_json: bool
@@ -52,12 +57,12 @@ def why_command(
 
     PROFILE is `user_id:ada`, `email:ada@shop.example` …, or only the value.
     """
-    about = About(journey=journey, message=message, until=None if until is None else _instant(until))
     with opened(load_settings()) as runtime:
         found = find_person(runtime, profile)
         catalog = runtime.catalog()
-        told = explain(_history(runtime, found, catalog), about)
-    zone, invalid = zone_of(found.traits.get("timezone"), catalog.settings.zone)
+        zone, invalid = zone_of(found.traits.get("timezone"), catalog.settings.zone)
+        then = None if until is None else instant(until, zone)
+        told = explain(_history(runtime, found, catalog), About(journey=journey, message=message, until=then))
     if as_json:
         say_json({"profile": found.id, "zone": zone.key, "decisions": told})
         return
@@ -120,13 +125,6 @@ def _readings(text: str, rules: Rules) -> Iterator[Identifier]:
             yield person_named(candidate, rules)
         except UnknownPersonError:
             continue
-
-
-def _instant(text: str) -> datetime:
-    found = parse_instant_text(text, ZoneInfo("UTC"))
-    if found is None:
-        raise click.UsageError(f"`{text}` is no instant; write `2026-03-01T10:00:00Z`")
-    return found.astimezone(UTC)
 
 
 def _history(runtime: Runtime, person: Profile, catalog: Catalog) -> History:

@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from engage.cli.arguments import instant
 from engage.cli.plan import sound_project
 from engage.cli.session import say_json
-from engage.domain.timing import parse_instant_text
 from engage.settings import load_settings
 from engage.testing.simulation import Outcome, Script, UnplayableError, read_calls, read_people, simulate
 
@@ -69,8 +69,8 @@ def simulate_command(
             script = Script(
                 calls=read_calls(events.read_bytes().splitlines()),
                 people=[] if profiles is None else read_people(profiles.read_bytes().splitlines()),
-                begins=_instant(begins, zone),
-                ends=_instant(ends, zone),
+                begins=None if begins is None else instant(begins, zone),
+                ends=None if ends is None else instant(ends, zone),
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
             outcome = simulate(project, journey, script)
@@ -81,15 +81,6 @@ def simulate_command(
         return
     for line in outcome_lines(outcome, zone, limit):
         click.echo(line)
-
-
-def _instant(text: str | None, zone: ZoneInfo) -> datetime | None:
-    if text is None:
-        return None
-    found = parse_instant_text(text) or parse_instant_text(text, zone)
-    if found is None:
-        raise click.UsageError(f"`{text}` is no instant; write `2026-03-01T10:00:00Z` or `2026-03-01 10:00`")
-    return found
 
 
 def outcome_lines(outcome: Outcome, zone: ZoneInfo, limit: int) -> Iterator[str]:

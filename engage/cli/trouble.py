@@ -1,14 +1,17 @@
-"""Commands about what did not go by itself: `quarantine list|replay`, `unknown list`."""
+"""Commands about what did not go by itself: `quarantine list|replay`, `unknown list|resolve`."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
+from uuid import UUID
 
 import click
 
 from engage.bootstrap import Runtime
-from engage.cli.session import opened, say_json
+from engage.cli.session import opened, operator, say_json
+from engage.domain.ids import DeliveryId
 from engage.engine.accept import Acceptor
 from engage.engine.accept_intake import Intake
+from engage.engine.operate import Resolution
 from engage.engine.quarantine import replay
 from engage.ports.clock import NoHints
 from engage.ports.reading import Kept, Page
@@ -125,3 +128,45 @@ def unknown_list_command(as_json: bool) -> None:
         where = f"{delivery.journey or 'API'} {delivery.step or ''}".strip()
         click.echo(f"  {delivery.id}  {delivery.channel:8}  {where}  {since}{asked}")
     click.echo(f"{len(found)} of unknown outcome")
+
+
+@unknown_command.command("resolve")
+@click.argument("deliveries", nargs=-1, required=True, metavar="ID…")
+@click.option(
+    "--as",
+    "how",
+    type=click.Choice([str(one) for one in Resolution]),
+    required=True,
+    help="taken: the provider has it. not-taken: send it again. failed: give it up.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def unknown_resolve_command(deliveries: tuple[str, ...], how: str, as_json: bool) -> None:
+    """Say what became of deliveries whose outcome nobody knew, once the provider's own console told you.
+
+    `not-taken` sends again: a person gets the message twice if the provider had it after all. The workers act on it
+    within a second; it is on the audit trail.
+    """
+    with opened(load_settings()) as runtime:
+        done = []
+        for key in deliveries:
+            found = runtime.operate.resolve(_delivery_id(key), Resolution(how), operator(runtime))
+            done.append({"delivery_id": found.id, "channel": found.channel, "as": how})
+    if as_json:
+        say_json(done)
+        return
+    for one in done:
+        click.echo(f"  {one['delivery_id']}  {one['channel']:8}  {_RESOLVED[Resolution(how)]}")
+
+
+_RESOLVED = {
+    Resolution.TAKEN: "counts as sent",
+    Resolution.NOT_TAKEN: "is sent again",
+    Resolution.FAILED: "is given up",
+}
+
+
+def _delivery_id(text: str) -> DeliveryId:
+    try:
+        return DeliveryId(str(UUID(text)))
+    except ValueError as exc:
+        raise click.UsageError(f"`{text}` is no delivery; `engage unknown list` shows their ids") from exc

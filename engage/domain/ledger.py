@@ -82,6 +82,7 @@ def _accepted(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) 
     delivery.segments = outcome.segments or delivery.segments
     delivery.accepted_at = outcome.at
     delivery.due_at = delivery.unknown_since = None
+    delivery.reason = delivery.code = None  # why it waited until now is over
     _decide(turn, person, delivery, "accepted", None)
     _mark(turn, person, delivery, Mark.ACCEPTED, {"segments": delivery.segments})
 

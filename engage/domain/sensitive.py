@@ -40,6 +40,12 @@ class Sensitive:
             return properties
         return {key: MASK if key in covered else value for key, value in properties.items()}
 
+    def traits(self, traits: Json) -> Json:
+        """Return a person's traits as other systems may have them."""
+        if not self._traits:
+            return traits
+        return {key: MASK if key in self._traits else value for key, value in traits.items()}
+
     def properties(self, data: Any) -> Any:
         """Return data in which some event's properties may stand, with every sensitive one covered."""
         match data:

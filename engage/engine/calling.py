@@ -36,7 +36,13 @@ def _content(delivery: Delivery, profile: Profile, catalog: Catalog) -> CallCont
             )
         case Channel.SYNC:
             return SyncContent(
-                destination=said["to"], traits=profile.traits, identifiers=identifiers, values=said["with"]
+                destination=said["to"],
+                traits=catalog.settings.covered.traits(profile.traits),
+                identifiers={"id": profile.id, **identifiers},
+                values=said["with"],
+                journey=delivery.journey,
+                step=delivery.step,
+                run=delivery.run,
             )
         case Channel.HANDOFF:
             return HandoffContent(

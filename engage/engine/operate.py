@@ -6,7 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from engage.domain.delivery import Delivery, FailReason, Mark
 from engage.domain.errors import EngageError
+from engage.domain.fact import NewFact, Outcome, encode
+from engage.domain.ids import DeliveryId
 from engage.engine.publish import Published, Source, publish_in, set_state_in
 from engage.ports.storage import Store, StoredDefinition, Transaction
 from engage.ports.trail import AuditEntry
@@ -41,6 +44,21 @@ class Wanted(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     ARCHIVE = "archive"
+
+
+class Resolution(StrEnum):
+    """What an operator may say became of a delivery."""
+
+    TAKEN = "taken"
+    """The provider has it: it counts as accepted."""
+    NOT_TAKEN = "not-taken"
+    """The provider has not got it: it is sent again."""
+    FAILED = "failed"
+    """Nobody will know: it is given up, and never sent again."""
+
+
+class NotUnknownError(EngageError):
+    """A delivery that is to be resolved is not there, or its outcome is known."""
 
 
 _STATES = {Wanted.PAUSE: "paused", Wanted.RESUME: "active", Wanted.ARCHIVE: "archived"}
@@ -123,6 +141,24 @@ class Operate:
             _note(tx, by, "stop_sending" if stopped else "resume_sending", channel, {"epoch": epoch})
             return True
 
+    def resolve(self, delivery: DeliveryId, how: Resolution, by: Operator) -> Delivery:
+        """Say what became of a delivery whose outcome nobody knew: a fact like any other, digested in its turn.
+
+        Raises:
+            NotUnknownError: there is no such delivery, or its outcome is known.
+        """
+        with self._store.transaction() as tx:
+            found = tx.deliveries.get([delivery]).get(delivery)
+            if found is None:
+                raise NotUnknownError(
+                    f"there is no delivery {delivery}; `engage unknown list` shows those to resolve"
+                )
+            if found.status is not Mark.UNKNOWN:
+                raise NotUnknownError(f"the outcome of {delivery} is known: {found.status}")
+            tx.inbox.add([_resolution(found, how, by)])
+            _note(tx, by, "resolve", str(delivery), {"as": str(how), "channel": str(found.channel)})
+            return found
+
     def stopped(self) -> frozenset[str]:
         """Return the channels that may not send."""
         with self._store.transaction() as tx:
@@ -179,6 +215,29 @@ def _told(published: Published) -> dict[str, Any]:
         "changed": ["/".join(key) for key in published.changed],
         "removed": ["/".join(key) for key in published.removed],
     }
+
+
+def _resolution(delivery: Delivery, how: Resolution, by: Operator) -> NewFact:
+    mark, reason, detail = {
+        Resolution.TAKEN: (Mark.ACCEPTED, None, None),
+        Resolution.NOT_TAKEN: (Mark.HELD, None, "not_taken"),
+        Resolution.FAILED: (Mark.FAILED, FailReason.UNKNOWN_OUTCOME, None),
+    }[how]
+    outcome = Outcome(
+        delivery=delivery.id,
+        profile=delivery.profile,
+        mark=mark,
+        at=by.now,
+        attempt=delivery.calls,
+        provider_id=delivery.provider_id,
+        reason=reason,
+        detail=detail,
+    )
+    # One answer per call: whoever says something else afterwards is not heard.
+    key = f"{delivery.id}/{delivery.calls}/resolved"
+    return NewFact(
+        lane=delivery.lane, source="operator", message_id=key, received_at=by.now, payload=encode(outcome)
+    )
 
 
 def _note(tx: Transaction, by: Operator, action: str, subject: str, data: Mapping[str, Any]) -> None:

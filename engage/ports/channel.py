@@ -63,8 +63,11 @@ class SyncContent:
     destination: str
     traits: Mapping[str, Any]
     identifiers: Mapping[str, str]
-    """The newest of each kind."""
+    """The newest of each kind; `id` is the profile's own."""
     values: Mapping[str, Any] = field(default_factory=dict)
+    journey: str | None = None
+    step: str | None = None
+    run: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import count
@@ -16,9 +16,11 @@ from psycopg import sql
 
 from engage.bootstrap import Runtime, open_runtime
 from engage.cli.main import engage
+from engage.domain.delivery import Channel
 from engage.engine.accept import Acceptor
 from engage.engine.accept_intake import Intake
 from engage.engine.canonical import Origin
+from engage.ports.channel import Sender
 from engage.ports.clock import NoHints
 from engage.services import migrate_schema
 from engage.settings import load_settings
@@ -75,10 +77,8 @@ class Author:
     def happen(self, *calls: dict[str, Any]) -> None:
         """Let calls of Segment's wire arrive, and all that follows from them now."""
         with self.runtime() as runtime:
-            acceptor = Acceptor(lambda: runtime.catalog().settings)
             for call in calls:
-                origin = Origin(source="test", received_at=datetime.now(UTC), rules=acceptor.rules())
-                Intake(runtime.store, NoHints()).store(acceptor.call(b"", call, origin))
+                take(runtime, call)
                 work(runtime)
 
     def track(self, person: str, event: str, **properties: Any) -> None:
@@ -90,9 +90,16 @@ class Author:
         self.happen({"type": "identify", "userId": person, "traits": traits})
 
 
-def work(runtime: Runtime) -> None:
-    """Do all the work that is due, as workers would; providers take everything."""
-    runtime.__dict__["senders"] = ScriptedProviders(runtime.clock).senders
+def take(runtime: Runtime, call: dict[str, Any]) -> None:
+    """Let one call of Segment's wire arrive."""
+    acceptor = Acceptor(lambda: runtime.catalog().settings)
+    origin = Origin(source="test", received_at=datetime.now(UTC), rules=acceptor.rules())
+    Intake(runtime.store, NoHints()).store(acceptor.call(b"", call, origin))
+
+
+def work(runtime: Runtime, more: Mapping[Channel, Sender] | None = None) -> None:
+    """Do all the work that is due, as workers would; providers take everything, but for those named here."""
+    runtime.__dict__["senders"] = {**ScriptedProviders(runtime.clock).senders, **(more or {})}
     deliver = runtime.deliver
     while True:
         now = runtime.clock.now()
