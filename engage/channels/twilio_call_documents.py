@@ -1,49 +1,34 @@
 """What a call does next, carried in the URLs Twilio asks: sealed, so that no text of a call stands in a log.
 
-A rendered call is one TwiML document. What depends on the pressed digit or on a machine answering stands in it as an
-address `engage:gather?N.PAYLOAD` or `engage:answer?N.PAYLOAD`: the payload is URL-safe base64 of a zlib-compressed
-JSON object that maps what may happen to the document to go on with:
-
-    {"1": {"twiml": "<Response>…", "unsubscribe": true}, "otherwise": {"twiml": "<Response>…"}}
-
-`engage:recording` is where Twilio tells of a recording. The channel replaces such an address by our webhook's and gives Twilio the payload encrypted. So a call needs nothing
-from the database while it lasts.
+A rendered call carries what may happen in it in addresses of ours (`engage.ports.call_turns`). The channel replaces such
+an address by our webhook's and gives Twilio the payload encrypted; `engage:recording` is where Twilio tells of a
+recording. So a call needs nothing from the database while it lasts.
 """
 
 import base64
 import hashlib
 import re
-import zlib
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 
-import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from engage.channels.twilio_callbacks import callback_url
 from engage.domain.ids import DeliveryId
+from engage.ports.call_turns import (
+    ADDRESS,
+    HUMAN,
+    MACHINE,
+    Turn,
+    answer_address,
+    answer_document,
+    unpack_bytes,
+)
 
 MAX_TWIML = 4000
 """Characters of an inline document (Twilio, Calls resource); we ask no longer address of it either."""
-MAX_DOCUMENT = 64 * 1024
-"""Twilio's own limit for a fetched TwiML document; also bounds what a payload may unpack to."""
 
-_ADDRESS = re.compile(r"engage:(gather|answer|recording)(?:\?(\d{1,4})\.([A-Za-z0-9_-]+))?")
 _PATHS = {"gather": "twilio/gather", "answer": "twilio/voice", "recording": "twilio/recording"}
-_ONLY_ANSWER = re.compile(
-    r"(?:<\?xml[^>]*\?>)?\s*<Response><Redirect>(engage:answer\?\d{1,4}\.[A-Za-z0-9_-]+)</Redirect></Response>\s*\Z"
-)
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """One way a call may go on."""
-
-    twiml: str
-    unsubscribe: bool = False
-    """Choosing it is a "no" to further calls."""
-
-
-_turns = msgspec.json.Decoder(dict[str, Turn])
 
 
 class CallDocuments:
@@ -63,21 +48,26 @@ class CallDocuments:
         def url(match: re.Match[str]) -> str:
             return self._url(match, delivery, lane).replace("&", "&amp;")
 
-        return _ADDRESS.sub(url, twiml)
+        return ADDRESS.sub(url, twiml)
 
     def answer_url(self, twiml: str, delivery: DeliveryId, lane: int) -> str | None:
         """Return the URL Twilio must fetch the document from, if it depends on who answers."""
-        only = _ONLY_ANSWER.match(twiml)
-        address = _ADDRESS.match(only[1]) if only else None
+        only = answer_address(twiml)
+        address = ADDRESS.match(only) if only else None
         return self._url(address, delivery, lane) if address else None
+
+    def fetched(self, twiml: str, delivery: DeliveryId, lane: int) -> str:
+        """Return the URL Twilio can fetch this document from, whoever answers."""
+        turn = Turn(twiml)
+        url = self.answer_url(answer_document({HUMAN: turn, MACHINE: turn}), delivery, lane)
+        assert url is not None
+        return url
 
     def turns(self, sealed: str) -> dict[str, Turn]:
         """Return the turns in a URL's `then`; none if it is not ours. Never raises."""
         try:
-            packed = self._seal.decrypt(sealed.encode("ascii"))
-            unpacker = zlib.decompressobj()
-            return _turns.decode(unpacker.decompress(packed, MAX_DOCUMENT))
-        except (InvalidToken, UnicodeEncodeError, zlib.error, msgspec.DecodeError):
+            return unpack_bytes(self._seal.decrypt(sealed.encode("ascii")))
+        except (InvalidToken, UnicodeEncodeError):
             return {}
 
     def _url(self, address: re.Match[str], delivery: DeliveryId, lane: int) -> str:

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from hashlib import blake2b
 from typing import Any
 
 from twilio.base.values import unset
 from twilio.rest import Client
 
-from engage.channels.twilio_call_documents import MAX_TWIML, CallDocuments, Turn
+from engage.channels.twilio_call_documents import MAX_TWIML, CallDocuments
 from engage.channels.twilio_callbacks import (
     Reference,
     TwilioSignature,
@@ -20,6 +21,7 @@ from engage.channels.twilio_sms import PROVIDER, attempt, find
 from engage.channels.twilio_transport import KeptHttpClient
 from engage.domain.delivery import FailReason, Mark
 from engage.domain.fact import Receipt
+from engage.ports.call_turns import HANG_UP, Chosen, Turn, answer_address, on_answer, on_input
 from engage.ports.channel import (
     Answer,
     CannotSay,
@@ -47,7 +49,10 @@ _STATUSES = {
     "failed": Mark.FAILED,
     "canceled": Mark.CANCELED,
 }
-_HANG_UP = '<?xml version="1.0" encoding="UTF-8"?><Response><Hangup/></Response>'
+_DIALLED = {"completed": "answered", "no-answer": "no_answer"}
+"""Twilio's words for what became of a dialled number, where ours differ."""
+_DETECTED = "&amd=1"
+"""Marks the progress of calls in which somebody else tells us who answered."""
 
 
 class TwilioVoice:
@@ -75,16 +80,15 @@ class TwilioVoice:
         sender = outbound.sender or self._sender
         if not isinstance(content, VoiceContent) or sender is None:
             return Rejected(reason=FailReason.CONFIG, code="no_sender", detail="no number to call from")
-        url = self._documents.answer_url(content.twiml, outbound.delivery, outbound.lane)
-        twiml = "" if url else self._documents.with_urls(content.twiml, outbound.delivery, outbound.lane)
+        url, twiml = self._document(outbound, content)
         if max(len(twiml), len(url or "")) > MAX_TWIML:
             detail = f"the call's document or address has more than {MAX_TWIML} characters"
             return Rejected(reason=FailReason.CONTENT, code="too_long", detail=detail)
         # Where nothing in the call depends on it the call need not wait for the machine detection.
-        in_background = content.machine == "detect" and url is None
+        in_background = content.machine == "detect" and not depends_on_who_answers(content)
 
-        def callback(path: str) -> str:
-            return callback_url(self._public_url, path, outbound.delivery, outbound.lane)
+        def callback(path: str, more: str = "") -> str:
+            return callback_url(self._public_url, path, outbound.delivery, outbound.lane, more)
 
         def create() -> Any:
             return self._client.calls.create(
@@ -92,7 +96,8 @@ class TwilioVoice:
                 from_=sender,
                 url=url or unset,
                 twiml=twiml or unset,
-                status_callback=callback("twilio/call-status"),
+                timeout=unset if content.ring_seconds is None else content.ring_seconds,
+                status_callback=callback("twilio/call-status", "" if content.machine == "off" else _DETECTED),
                 status_callback_event=_EVENTS,
                 machine_detection=_MACHINE.get(content.machine, unset),
                 async_amd="true" if in_background else unset,
@@ -101,9 +106,31 @@ class TwilioVoice:
 
         return attempt(create, self._http)
 
+    def _document(self, outbound: Outbound, content: VoiceContent) -> tuple[str | None, str]:
+        """Return the address Twilio fetches the document from, else the document itself.
+
+        It is fetched where it depends on who answers, where a voicemail waits for the beep (the request tells us
+        who answered), and where it is too long to go along.
+        """
+        delivery, lane = outbound.delivery, outbound.lane
+        url = self._documents.answer_url(content.twiml, delivery, lane)
+        if url is None and content.machine == "voicemail":
+            url = self._documents.fetched(content.twiml, delivery, lane)
+        if url is not None:
+            return url, ""
+        twiml = self._documents.with_urls(content.twiml, delivery, lane)
+        if len(twiml) > MAX_TWIML:
+            return self._documents.fetched(content.twiml, delivery, lane), ""
+        return None, twiml
+
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Look through the calls to this number since the call."""
         return find(lambda: self._client.calls.list(to=question.to, limit=200), question)
+
+
+def depends_on_who_answers(content: VoiceContent) -> bool:
+    """Return whether a machine is to hear something else than a person."""
+    return answer_address(content.twiml) is not None
 
 
 class _CallWebhook(TwilioWebhook):
@@ -130,6 +157,8 @@ class CallStatusWebhook(_CallWebhook):
         mark = _STATUSES.get(status)
         if mark is None:
             return self._odd("unknown_status", request)
+        if mark is Mark.ANSWERED and request.query.get("amd") and not fields.get("AnsweredBy"):
+            mark = Mark.SENT  # who, or what, answered is told by the detection
         duration = fields.get("CallDuration", "")
         why = failure(fields.get("ErrorCode")) if mark is Mark.FAILED else None
         receipt = Receipt(
@@ -164,7 +193,7 @@ class AnswerWebhook(_CallWebhook):
     """`twilio/voice`: somebody or something answered; say the document that is meant for it."""
 
     path = "twilio/voice"
-    twiml = _HANG_UP
+    twiml = HANG_UP
 
     def __init__(self, signature: TwilioSignature, account_sid: str, documents: CallDocuments) -> None:
         super().__init__(signature, account_sid)
@@ -172,9 +201,7 @@ class AnswerWebhook(_CallWebhook):
 
     def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
         turns = self._documents.turns(request.query.get("then", ""))
-        # Twilio: treat `unknown` as a person.
-        is_machine = fields.get("AnsweredBy", "").startswith(("machine", "fax"))
-        turn = turns.get("machine" if is_machine else "human")
+        turn = on_answer(turns, fields.get("AnsweredBy", ""))
         receipt = _answered(request, fields, ours, sid)
         return Heard(
             receipts=((ours.lane, receipt),) if receipt else (),
@@ -183,10 +210,10 @@ class AnswerWebhook(_CallWebhook):
 
 
 class DigitsWebhook(_CallWebhook):
-    """`twilio/gather`: somebody pressed digits; go on as the template says."""
+    """`twilio/gather`: somebody pressed digits or spoke, or a dialled number ended; go on as the template says."""
 
     path = "twilio/gather"
-    twiml = _HANG_UP
+    twiml = HANG_UP
 
     def __init__(self, signature: TwilioSignature, account_sid: str, documents: CallDocuments) -> None:
         super().__init__(signature, account_sid)
@@ -194,11 +221,14 @@ class DigitsWebhook(_CallWebhook):
 
     def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
         # After a recording Twilio asks here too; its `Digits` is only the key that ended it.
-        digits = "" if "RecordingUrl" in fields else fields.get("Digits", "")
+        is_input = "RecordingUrl" not in fields and "DialCallStatus" not in fields
+        digits = fields.get("Digits", "") if is_input else ""
+        speech = fields.get("SpeechResult", "") if is_input else ""
+        became = fields.get("DialCallStatus", "")
         turns = self._documents.turns(request.query.get("then", ""))
-        turn = turns.get(digits) or turns.get("otherwise")
-        marks = [Mark.DIGITS] if digits else []
-        if turn is not None and turn.unsubscribe:
+        chosen = on_input(turns, digits=digits, speech=speech, event=_DIALLED.get(became, became))
+        marks = [Mark.DIGITS] if digits or speech else []
+        if chosen.turn is not None and chosen.turn.unsubscribe:
             marks.append(Mark.UNSUBSCRIBED)
         number = request.query.get("n", "")
         receipts = [
@@ -206,18 +236,30 @@ class DigitsWebhook(_CallWebhook):
                 delivery=ours.delivery,
                 mark=mark,
                 at=request.received_at,
-                receipt_id=f"{sid}:{mark}:{number}:{digits}",
+                receipt_id=f"{sid}:{mark}:{number}:{digits or _digest(speech)}",
                 provider=PROVIDER,
                 provider_id=sid,
-                digits=digits or None,
+                digits=digits or _digits_of(chosen),
+                speech=speech or None,
+                choice=chosen.key,
                 address=fields.get("To") or None,
             )
             for mark in marks
         ]
         return Heard(
             receipts=[(ours.lane, receipt) for receipt in receipts],
-            twiml=_document(self._documents, turn, ours),
+            twiml=_document(self._documents, chosen.turn, ours),
         )
+
+
+def _digest(speech: str) -> str:
+    """What was said, as it may stand in an id: nobody can read it back."""
+    return blake2b(speech.encode(), digest_size=12).hexdigest() if speech else ""
+
+
+def _digits_of(chosen: Chosen) -> str | None:
+    """Whoever says a word that stands for a digit has pressed it."""
+    return chosen.key if chosen.key and not chosen.key.strip("0123456789*#") else None
 
 
 class RecordingWebhook(_CallWebhook):
@@ -244,7 +286,7 @@ class RecordingWebhook(_CallWebhook):
 
 
 def _document(documents: CallDocuments, turn: Turn | None, ours: Reference) -> str:
-    return _HANG_UP if turn is None else documents.with_urls(turn.twiml, ours.delivery, ours.lane)
+    return HANG_UP if turn is None else documents.with_urls(turn.twiml, ours.delivery, ours.lane)
 
 
 def _answered(request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Receipt | None:

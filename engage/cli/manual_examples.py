@@ -139,6 +139,7 @@ STATUS_WORDS = {
     "digits": "keys were pressed",
     "unsubscribed": "unsubscribed by this message",
     "voicemail": "a message was left",
+    "machine": "an answering machine took the call",
     "dropped": "the provider refused to send it",
 }
 SKIP_WORDS = {

@@ -227,7 +227,15 @@ class Looking:
 
 
 _NO_STATUS = frozenset(
-    {Mark.OPENED_ANY, Mark.DEFERRED, Mark.DIGITS, Mark.UNSUBSCRIBED, Mark.VOICEMAIL, Mark.DROPPED}
+    {
+        Mark.OPENED_ANY,
+        Mark.DEFERRED,
+        Mark.DIGITS,
+        Mark.UNSUBSCRIBED,
+        Mark.VOICEMAIL,
+        Mark.MACHINE,
+        Mark.DROPPED,
+    }
 )
 
 

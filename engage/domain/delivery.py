@@ -58,6 +58,8 @@ class Mark(StrEnum):
     DIGITS = "digits"
     UNSUBSCRIBED = "unsubscribed"
     VOICEMAIL = "voicemail"
+    MACHINE = "machine"
+    """An answering machine took the call."""
     DROPPED = "dropped"
 
 
@@ -107,6 +109,7 @@ _IMPLIES: dict[Mark, tuple[Mark, ...]] = {
     Mark.BUSY: (Mark.ACCEPTED,),
     Mark.NO_ANSWER: (Mark.ACCEPTED,),
     Mark.VOICEMAIL: (Mark.ANSWERED,),
+    Mark.MACHINE: (Mark.ANSWERED,),
     Mark.DIGITS: (Mark.ANSWERED,),
 }
 

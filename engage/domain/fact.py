@@ -122,6 +122,10 @@ class Receipt(msgspec.Struct, frozen=True, tag="receipt", omit_defaults=True, kw
     url: str | None = None
     link_id: str | None = None
     digits: str | None = None
+    speech: str | None = None
+    """What was said into a call instead of pressing digits."""
+    choice: str | None = None
+    """The branch of the call that was chosen by it."""
     answered_by: str | None = None
     duration: int | None = None
     machine: bool = False

@@ -196,6 +196,11 @@ def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt)
         _suppress(turn, person, delivery, str(mark))
     if mark is Mark.UNSUBSCRIBED:
         _unsubscribed(turn, person, delivery)
+    if delivery.channel is Channel.VOICE and (receipt.answered_by or "").startswith("machine"):
+        delivery.add(Mark.MACHINE)
+    if {Mark.MACHINE, Mark.COMPLETED} <= {*delivery.marks, mark} and Mark.VOICEMAIL not in delivery.marks:
+        # The more telling one first: who waits for either of the two sees that it was a machine.
+        _mark(turn, person, delivery, Mark.VOICEMAIL, _told(receipt))
     _mark(turn, person, delivery, mark, _told(receipt))
 
 
@@ -216,6 +221,8 @@ def _told(receipt: Receipt) -> dict[str, Any]:
         "url": receipt.url,
         "link_id": receipt.link_id,
         "digits": receipt.digits,
+        "speech": receipt.speech,
+        "choice": receipt.choice,
         "answered_by": receipt.answered_by,
         "duration": receipt.duration,
         "machine": True if receipt.machine else None,

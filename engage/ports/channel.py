@@ -39,6 +39,8 @@ class VoiceContent:
     twiml: str
     machine: str = "off"
     """`off`, `detect` or `voicemail` (waits for the beep)."""
+    ring_seconds: int | None = None
+    """How long to let it ring; none: the provider's 60 seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

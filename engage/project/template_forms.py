@@ -54,6 +54,7 @@ class Meta(Form):
     description: PlainText = ""
     required: tuple[VariableName, ...] = ()
     tracking: Flag | Tracking | None = None
+    media: tuple[PlainText, ...] = ()
 
 
 class Whatsapp(Form):
@@ -64,23 +65,61 @@ class Whatsapp(Form):
     text: PlainText | None = None
 
 
+class Say(Form):
+    """A sentence with a voice of its own, or with markup for the voice."""
+
+    text: PlainText | None = None
+    ssml: PlainText | None = None
+    voice: PlainText | None = None
+    language: PlainText | None = None
+    loop: int = Field(default=1, ge=1, le=10)
+
+
+class Play(Form):
+    """A recording, and how often."""
+
+    url: PlainText
+    loop: int = Field(default=1, ge=1, le=100)
+
+
+class Dial(Form):
+    """A number to connect to."""
+
+    to: PlainText
+    timeout: int | None = Field(default=None, ge=5, le=600)
+    limit: int | None = Field(default=None, ge=1, le=14_400)
+    caller_id: PlainText | None = None
+
+
+class Agent(Form):
+    """A queue of agents."""
+
+    workflow: PlainText
+    attributes: dict[str, PlainText] = {}
+
+
 class Gather(Form):
-    """What to ask for on the keypad."""
+    """What to ask for on the keypad, or aloud."""
 
     digits: int | None = Field(default=None, ge=1, le=32)
+    speech: Flag = False
+    language: PlainText | None = None
+    hints: tuple[PlainText, ...] = ()
     timeout: int = Field(default=5, ge=1, le=120)
-    prompt: PlainText | None = None
+    prompt: PlainText | Say | None = None
     finish: PlainText | None = None
+    times: int = Field(default=1, ge=1, le=5)
 
 
 class Call(Form):
-    """One thing done during a call: exactly one verb; `on` and `otherwise` follow what was gathered."""
+    """One thing done during a call: exactly one verb; `on` and `otherwise` follow what was gathered or dialled."""
 
-    say: PlainText | None = None
-    play: PlainText | None = None
+    say: PlainText | Say | None = None
+    play: PlainText | Play | None = None
     pause: int | None = Field(default=None, ge=1, le=60)
     gather: Gather | None = None
-    dial: PlainText | None = None
+    dial: PlainText | Dial | None = None
+    agent: Agent | None = None
     unsubscribe: Literal[True] | None = None
     record: dict[str, Any] | Flag | None = None
     hangup: Literal[True] | None = None
@@ -94,6 +133,7 @@ class Voice(Form):
     voice: PlainText | None = None
     language: PlainText | None = None
     machine: Literal["off", "detect", "voicemail"] = "off"
+    ring: int | None = Field(default=None, ge=5, le=600)
     say: tuple[Call, ...] = Field(min_length=1)
     on_machine: tuple[Call, ...] = ()
 
@@ -159,7 +199,7 @@ def _empty(path: str) -> Problem:
     return Problem(path=path, line=1, column=1, message="the file is empty", hint="write it, or delete it")
 
 
-_VERBS = ("say", "play", "pause", "gather", "dial", "unsubscribe", "record", "hangup")
+_VERBS = ("say", "play", "pause", "gather", "dial", "agent", "unsubscribe", "record", "hangup")
 
 
 def _calls(document: Document) -> list[Problem]:

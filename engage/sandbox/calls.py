@@ -76,7 +76,7 @@ class Calls:
             accepted_at=started_at,
             updated_at=started_at,
             account_sid=account_sid,
-            fate=call_fate(to),
+            fate=self._fate(to),
             twiml="" if one(form, "Url") else one(form, "Twiml"),
             url=one(form, "Url"),
             url_method=(one(form, "Method") or "POST").upper(),
@@ -97,6 +97,13 @@ class Calls:
         call.keys = deque(keys)
         self._start(call, self._life(call))
         return call
+
+    def _fate(self, to: str) -> CallFate:
+        fate = call_fate(to)
+        if fate is not CallFate.BUSY_ONCE:
+            return fate
+        called_before = any(isinstance(entry, Call) for entry in self._sandbox.ledger.find(to=to))
+        return CallFate.ANSWERS if called_before else CallFate.BUSY
 
     def _start(self, call: Call, life: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(life)  # type: ignore[arg-type]  # a coroutine

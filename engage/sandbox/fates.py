@@ -26,6 +26,18 @@ _ALPHANUMERIC = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}")
 _CODED = re.compile(r"\+1555000(\d{5})")
 _CALLED = re.compile(r"\+1555001(\d{4})")
 _PRESSES = re.compile(r"\+1555002000(\d)")
+_SAYS = re.compile(r"\+1555003000([1-9])")
+SAID = (
+    "Yes, please.",
+    "No, thank you.",
+    "One.",
+    "Two.",
+    "Stop calling me.",
+    "Tomorrow.",
+    "What?",
+    "Agent!",
+    "Hm.",
+)
 
 # Errors after which the message never left the provider; the others are told by the carrier after `sent`.
 NEVER_LEFT = frozenset({30001, 30002, 30035, 30036})
@@ -85,6 +97,7 @@ class CallFate(StrEnum):
     FAX = "fax"
     HANGS_UP = "hangs_up"
     SILENT_MACHINE = "silent_machine"
+    BUSY_ONCE = "busy_once"
 
 
 CALL_FATES = {
@@ -95,6 +108,7 @@ CALL_FATES = {
     "0005": CallFate.FAX,
     "0006": CallFate.HANGS_UP,
     "0007": CallFate.SILENT_MACHINE,
+    "0008": CallFate.BUSY_ONCE,
 }
 
 
@@ -108,6 +122,12 @@ def presses(to: str) -> str | None:
     """Return the digit that `+1555002000d` presses whenever it is asked."""
     coded = _PRESSES.fullmatch(to)
     return coded.group(1) if coded else None
+
+
+def says(to: str) -> str | None:
+    """Return what `+1555003000n` says whenever it is asked and may speak: the n-th of `SAID`."""
+    coded = _SAYS.fullmatch(to)
+    return SAID[int(coded.group(1)) - 1] if coded else None
 
 
 class MailFate(StrEnum):

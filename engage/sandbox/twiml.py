@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 from engage.sandbox.call_record import Call, call_fields
 from engage.sandbox.courier import Outcome
-from engage.sandbox.fates import CallFate, presses
+from engage.sandbox.fates import CallFate, presses, says
 from engage.sandbox.http_client import ConnectError, ReadError
 from engage.sandbox.ledger import Callback, iso
 from engage.sandbox.now import rfc2822, unix_now
@@ -182,7 +182,7 @@ class Player:
         if call.fate is CallFate.HANGS_UP:
             call.note("hangup", "by the person called")
             return End("completed")
-        self._fated_keys(call)
+        self._fated_input(call, may_speak="speech" in verb.get("input", "dtmf"))
         if not call.keys and not call.speech:
             await self._wait_for_keys(call, self._sandbox.latency.fixed(float(verb.get("timeout", "5"))))
         fields: Fields = []
@@ -201,10 +201,11 @@ class Player:
             return None
         return self._jump(verb.get("action", ""), verb, base, fields, "gather")
 
-    def _fated_keys(self, call: Call) -> None:
+    def _fated_input(self, call: Call, *, may_speak: bool) -> None:
         config = self._sandbox.config
         if call.fate is not CallFate.ANSWERS or call.keys:
             return
+        call.speech = call.speech or (may_speak and says(call.to)) or ""
         digit = presses(call.to)
         if digit is None and self._sandbox.chance.share("gather", call.to) < config.gather_share:
             digit = config.gather_digits

@@ -24,7 +24,8 @@ from engage.templating.source import (
 )
 from engage.templating.template_set import DERIVED, FINAL, Locale, MailPart, Published, TemplateSet
 from engage.templating.values import rendering
-from engage.templating.voice import Text, VoiceScript, compile_voice
+from engage.templating.voice import Text, VoiceScript
+from engage.templating.voice_reading import compile_voice, handwritten_mistake
 from engage.templating.whatsapp import compile_whatsapp
 
 MAX_SOURCE = 500_000
@@ -103,6 +104,9 @@ class _Compiler:
                 continue
             template = self._environment.get_template(full)
             if name.kind == "voice":
+                wrong = handwritten_mistake(source.files[file])
+                if wrong is not None:
+                    self._report(source.name, file, 1, wrong, "")
                 voices[name.locale] = template
             else:
                 texts.setdefault(name.kind, {})[name.locale] = template

@@ -29,7 +29,7 @@ from engage.templating.values import (
     rendering,
 )
 
-MARKUP = (".html", ".mjml", ".xml")
+MARKUP = (".html", ".mjml", ".xml", ".ssml")
 PRICES: dict[str, Callable[..., Any]] = {"_looped": looped, "_spend": rendering.spend}
 """Filters that the compiler puts in."""
 _OPERATORS = {"eq": "equal", "ne": "unequal", "lt": "less", "lteq": "less_or_equal", "in": "within"}

@@ -21,7 +21,7 @@ from engage.templating.meta import Meta, address, header
 from engage.templating.plain_text import text_of_html, tidy
 from engage.templating.source import choose
 from engage.templating.values import MAX_OUTPUT, MAX_STEPS, LimitError, RefusalError, rendering
-from engage.templating.voice import Say, VoiceScript, xml_text
+from engage.templating.voice import Say, VoiceScript, handwritten
 
 MAX_SMS = 1600
 """Characters of a message; Twilio, Messages resource."""
@@ -146,7 +146,7 @@ class TemplateSet:
                 script = _chosen(published.voices, request, "voice")
                 if isinstance(script, VoiceScript):
                     return script.render(values)
-                return VoiceContent(twiml=xml_text(_output(script, values)).strip())
+                return VoiceContent(twiml=handwritten(_output(script, values)))
             case _:
                 kinds = _TEXT_KINDS[request.channel]
                 kind = next((kind for kind in kinds if kind in published.texts), kinds[-1])

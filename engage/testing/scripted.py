@@ -7,6 +7,7 @@ from datetime import datetime
 
 from engage.domain.delivery import CALLS, REACHING, Channel
 from engage.domain.ids import DeliveryId
+from engage.ports.call_turns import everything_spoken, spoken
 from engage.ports.channel import (
     Accepted,
     EmailContent,
@@ -47,14 +48,25 @@ class Message:
 
     @property
     def body(self) -> str:
-        """The text as it was sent; of mail the text part, of a call its document."""
+        """The text as it was sent; of mail the text part, of a call what a person hears at first."""
         match self.content:
             case SmsContent(body=body):
                 return body
             case EmailContent(text=text):
                 return text
             case VoiceContent(twiml=twiml):
-                return twiml
+                return spoken(twiml)
+
+    @property
+    def document(self) -> str:
+        """The document of a call."""
+        return self.content.twiml if isinstance(self.content, VoiceContent) else ""
+
+    @property
+    def everything(self) -> str:
+        """All that `contains` looks through: subject, texts and HTML; of a call whatever may be said in it."""
+        said = everything_spoken(self.document) if self.document else ""
+        return "\n".join((self.subject or "", self.body, self.html, said))
 
     @property
     def html(self) -> str:

@@ -181,7 +181,7 @@ class Seen:
         return self._line(
             delivery,
             message.at,
-            "\n".join((message.subject or "", message.body, message.html)),
+            message.everything,
             address=message.address,
             subject=message.subject,
             body=message.body,

@@ -62,6 +62,7 @@ from engage.testing.people import FixedChoices, identifier_of, memberships, mint
 from engage.testing.scripted import ScriptedProviders
 from engage.testing.watched import WatchedStore
 from engage.testing.webhooks import (
+    NOTHING,
     PATH,
     CallUnderWay,
     ScriptedWebhook,
@@ -242,14 +243,12 @@ class Stage:
     def _receipt(self, item: ReceiptItem) -> None:
         with self.store.transaction() as tx:
             delivery = self.referred(tx, item.of, called=True)
-        says_no = False
-        if delivery.channel is Channel.VOICE:
-            says_no = self._call_of(delivery).hear(item)
-        self._hear(Heard(receipts=receipts_of(item, delivery, says_no=says_no)))
+        chosen = self._call_of(delivery).hear(item) if delivery.channel is Channel.VOICE else NOTHING
+        self._hear(Heard(receipts=receipts_of(item, delivery, chosen=chosen)))
 
     def _call_of(self, delivery: Delivery) -> CallUnderWay:
         if delivery.id not in self._calls:
-            documents = [m.body for m in self.providers.messages() if m.delivery == delivery.id]
+            documents = [m.document for m in self.providers.messages() if m.delivery == delivery.id]
             self._calls[delivery.id] = CallUnderWay(documents[-1] if documents else "")
         return self._calls[delivery.id]
 

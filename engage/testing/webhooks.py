@@ -1,26 +1,21 @@
 """Webhooks of a scripted provider: receipts and replies of a scenario in the form channels parse theirs into."""
 
-import base64
-import re
-import zlib
-from binascii import Error as Base64Error
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
 from engage.domain.delivery import Delivery, FailReason, Mark
 from engage.domain.fact import Inbound, Receipt
+from engage.ports.call_turns import ADDRESS, Chosen, Turn, on_answer, on_input, unpack
 from engage.ports.channel import Heard, SignedRequest
 from engage.project.scenario import InboundReply, ReceiptItem, ReceiptWord
 from engage.testing.provider_words import PROVIDER_WORDS, ProviderWords, keyword
 from engage.testing.scripted import PROVIDER
 
 PATH = f"{PROVIDER}/anything"
+NOTHING = Chosen(None, None)
 _FAILURES = frozenset({Mark.FAILED, Mark.UNDELIVERED})
-_GATHER = re.compile(r"engage:gather\?\d+\.([A-Za-z0-9_-]+)")
-_ANSWER = re.compile(r"engage:answer\?\d+\.([A-Za-z0-9_-]+)")
 
 
 class ScriptedWebhook:
@@ -48,9 +43,9 @@ def request_at(at: datetime) -> SignedRequest:
 
 
 def receipts_of(
-    item: ReceiptItem, delivery: Delivery, *, says_no: bool, words: ProviderWords = PROVIDER_WORDS
+    item: ReceiptItem, delivery: Delivery, *, chosen: Chosen, words: ProviderWords = PROVIDER_WORDS
 ) -> list[tuple[int, Receipt]]:
-    """Return the receipts that a `receipt:` item is; `says_no`: what was pressed on the phone ends all calls.
+    """Return the receipts that a `receipt:` item is; `chosen`: what it chose in a call.
 
     Without an `id`, what is told makes the identity: equal receipts of one delivery are one.
     """
@@ -69,6 +64,8 @@ def receipts_of(
         reason=_reason(mark, None if why is None else why.reason),
         url=item.url,
         digits=item.digits,
+        speech=item.speech,
+        choice=chosen.key,
         answered_by=item.answered_by,
         duration=item.duration,
         machine=item.machine,
@@ -76,6 +73,7 @@ def receipts_of(
         suppress=why.permanent if why is not None else mark is Mark.BOUNCED and item.hard,
         address=delivery.address,
     )
+    says_no = chosen.turn is not None and chosen.turn.unsubscribe
     if not says_no and (why is None or not why.opted_out):
         return [(delivery.lane, first)]
     no = msgspec.structs.replace(
@@ -98,6 +96,7 @@ def _composite(item: ReceiptItem) -> str:
         item.code,
         item.url,
         item.digits,
+        item.speech,
         item.answered_by,
         item.duration,
         item.hard,
@@ -121,52 +120,34 @@ def inbound_of(item: InboundReply, address: str, to: str, message_id: str) -> In
     )
 
 
-class _Turn(msgspec.Struct):
-    twiml: str = ""
-    unsubscribe: bool = False
-
-
-_turns = msgspec.json.Decoder(dict[str, _Turn])
-
-
 class CallUnderWay:
     """A call as the one who is called hears it: which document is being said, and what a digit leads to."""
 
     def __init__(self, document: str) -> None:
         self._document = document
 
-    def hear(self, item: ReceiptItem) -> bool:
-        """Go on as the document says; return whether what happened is a "no" to further calls."""
+    def hear(self, item: ReceiptItem) -> Chosen:
+        """Go on as the document says; return what was chosen by it."""
         if item.word is ReceiptWord.ANSWERED:
-            who = item.answered_by or "human"
-            turns = self._next(_ANSWER)
-            self._go_on(turns.get("machine" if who.startswith(("machine", "fax")) else "human"))
-            return False
-        if item.word is not ReceiptWord.DIGITS or not item.digits:
-            return False
-        turns = self._next(_GATHER) or self._behind_answer()
-        turn = turns.get(item.digits) or turns.get("otherwise")
-        self._go_on(turn)
-        return turn is not None and turn.unsubscribe
+            turn = on_answer(self._next("answer"), item.answered_by or "human")
+            self._go_on(turn)
+            return NOTHING
+        if item.word is not ReceiptWord.DIGITS:
+            return NOTHING
+        turns = self._next("gather") or self._behind_answer()
+        chosen = on_input(turns, digits=item.digits or "", speech=item.speech or "")
+        self._go_on(chosen.turn)
+        return chosen
 
-    def _behind_answer(self) -> dict[str, _Turn]:
+    def _behind_answer(self) -> dict[str, Turn]:
         """Digits without an `answered` before them: a person answered."""
-        human = self._next(_ANSWER).get("human")
-        self._go_on(human)
-        return self._next(_GATHER)
+        self._go_on(on_answer(self._next("answer"), "human"))
+        return self._next("gather")
 
-    def _go_on(self, turn: _Turn | None) -> None:
+    def _go_on(self, turn: Turn | None) -> None:
         if turn is not None:
             self._document = turn.twiml
 
-    def _next(self, address: re.Pattern[str]) -> dict[str, _Turn]:
-        found = address.search(self._document)
-        return {} if found is None else _unpacked(found[1])
-
-
-def _unpacked(payload: str) -> dict[str, Any]:
-    try:
-        packed = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-        return _turns.decode(zlib.decompress(packed))
-    except (Base64Error, ValueError, zlib.error, msgspec.DecodeError):
-        return {}
+    def _next(self, kind: str) -> dict[str, Turn]:
+        found = (address for address in ADDRESS.finditer(self._document) if address[1] == kind)
+        return next((unpack(address[3]) for address in found if address[3]), {})

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,7 +14,6 @@ import pytest
 from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
 from engage.channels.twilio_call_documents import CallDocuments
 from engage.domain.delivery import Channel, FailReason, Mark
-from engage.domain.fact import encode
 from engage.ports.channel import (
     Accepted,
     Heard,
@@ -85,15 +84,70 @@ def test_a_machine_is_detected_in_the_background_where_nothing_depends_on_it(
     assert form["AsyncAmdStatusCallback"][0].startswith(f"{PUBLIC}/webhooks/twilio/amd?ref={REF}&lane=7")
 
 
-def test_a_voicemail_waits_for_the_beep(voice: Sender, wire: Wire) -> None:
+def test_a_voicemail_waits_for_the_beep_and_says_who_answered_when_it_asks(voice: Sender, wire: Wire) -> None:
     form = call(voice, wire, machine="voicemail")
 
     assert form["MachineDetection"] == ["DetectMessageEnd"]
     assert "AsyncAmd" not in form
+    query = dict(parse_qsl(form["Url"][0].partition("#")[0].partition("?")[2]))
+    fields = {"CallSid": "CA1", "AccountSid": ACCOUNT, "AnsweredBy": "machine_end_beep"}
+    assert hear("twilio/voice", fields, query).twiml == HELLO
 
 
-def test_a_document_over_twilios_limit_is_refused_before_the_call(voice: Sender, wire: Wire) -> None:
-    long = VoiceContent(twiml=f"<Response><Say>{'x' * 4000}</Say></Response>")
+def test_it_rings_as_long_as_the_template_says(voice: Sender, wire: Wire) -> None:
+    voice.send(
+        Outbound(
+            delivery=REF,
+            lane=7,
+            channel=Channel.VOICE,
+            to=TO,
+            content=VoiceContent(twiml=HELLO, ring_seconds=25),
+        )
+    )
+
+    assert wire.requests[-1].form["Timeout"] == ["25"]
+
+
+def test_where_machines_are_detected_an_answer_counts_once_it_is_known_whose(
+    voice: Sender, wire: Wire
+) -> None:
+    form = call(voice, wire, machine="detect")
+    query = dict(parse_qsl(form["StatusCallback"][0].partition("#")[0].partition("?")[2]))
+    fields = {"CallSid": "CA1", "CallStatus": "in-progress", "To": TO}
+
+    ((_, unknown),) = hear("twilio/call-status", fields, query).receipts
+    ((_, known),) = hear("twilio/call-status", {**fields, "AnsweredBy": "human"}, query).receipts
+
+    assert (unknown.mark, known.mark) == (Mark.SENT, Mark.ANSWERED)
+
+
+def test_a_fax_is_hung_up_on(voice: Sender, wire: Wire) -> None:
+    turns = {"human": {"twiml": HELLO}, "machine": {"twiml": HELLO}}
+    twiml = f"<Response><Redirect>engage:answer?0.{payload(turns)}</Redirect></Response>"
+    form = call(voice, wire, twiml, machine="detect")
+    query = dict(parse_qsl(form["Url"][0].partition("#")[0].partition("?")[2]))
+
+    heard = hear("twilio/voice", {"CallSid": "CA1", "AccountSid": ACCOUNT, "AnsweredBy": "fax"}, query)
+
+    assert heard.twiml is not None
+    assert "<Hangup/>" in heard.twiml
+    assert heard.receipts[0][1].answered_by == "fax"
+
+
+def test_a_document_over_twilios_limit_is_fetched_when_somebody_answers(voice: Sender, wire: Wire) -> None:
+    document = f"<Response><Say>{'x' * 4000}</Say></Response>"
+
+    form = call(voice, wire, document)
+
+    assert "Twiml" not in form
+    query = dict(parse_qsl(form["Url"][0].partition("#")[0].partition("?")[2]))
+    heard = hear("twilio/voice", {"CallSid": "CA1", "AccountSid": ACCOUNT}, query)
+    assert (heard.twiml, heard.receipts) == (document, ())
+
+
+def test_what_no_address_can_hold_is_refused_before_the_call(voice: Sender, wire: Wire) -> None:
+    words = " ".join(f"{number * 7919 % 100_003:x}" for number in range(2_000))
+    long = VoiceContent(twiml=f"<Response><Say>{words}</Say></Response>")
 
     answer = voice.send(Outbound(delivery=REF, lane=7, channel=Channel.VOICE, to=TO, content=long))
 
@@ -102,14 +156,14 @@ def test_a_document_over_twilios_limit_is_refused_before_the_call(voice: Sender,
     assert not wire.requests
 
 
-def pressed(twiml: str, digits: str) -> Heard:
+def pressed(twiml: str, digits: str, **more: str) -> Heard:
     """Press digits in a call whose document is `twiml`, as Twilio would ask us."""
     found = re.search(r'action="([^"]+)"', twiml)
     assert found
     url = found[1].replace("&amp;", "&").partition("#")[0]
     query = dict(parse_qsl(url.partition("?")[2]))
     path = url.partition("/webhooks/")[2].partition("?")[0]
-    return hear(path, {"CallSid": "CA1", "AccountSid": ACCOUNT, "Digits": digits, "To": TO}, query)
+    return hear(path, {"CallSid": "CA1", "AccountSid": ACCOUNT, "Digits": digits, "To": TO, **more}, query)
 
 
 def test_a_pressed_digit_is_a_receipt_and_the_call_goes_on_as_the_template_says(
@@ -148,6 +202,43 @@ def test_a_no_by_digit_is_heard(voice: Sender, wire: Wire) -> None:
     heard = pressed(call(voice, wire, menu(turns))["Twiml"][0], "9")
 
     assert [receipt.mark for _, receipt in heard.receipts] == [Mark.DIGITS, Mark.UNSUBSCRIBED]
+
+
+def test_words_choose_a_branch_and_count_as_the_digit_they_stand_for(voice: Sender, wire: Wire) -> None:
+    turns: dict[str, dict[str, Any]] = {
+        "1": {"twiml": "<Response><Say>Thanks</Say></Response>", "also": ["yes", "of course"]},
+        "no": {"twiml": "<Response><Say>Pity</Say></Response>"},
+        "otherwise": {"twiml": "<Response/>"},
+    }
+    twiml = call(voice, wire, menu(turns))["Twiml"][0]
+
+    def said(text: str) -> tuple[str | None, str | None, str | None]:
+        heard = pressed(twiml, "", SpeechResult=text, Confidence="0.9")
+        ((_, receipt),) = heard.receipts
+        assert (receipt.mark, receipt.speech) == (Mark.DIGITS, text)
+        return receipt.digits, receipt.choice, heard.twiml
+
+    assert said("Yes, please.") == ("1", "1", "<Response><Say>Thanks</Say></Response>")
+    assert said("Well, of COURSE!") == ("1", "1", "<Response><Say>Thanks</Say></Response>")
+    assert said("No.") == (None, "no", "<Response><Say>Pity</Say></Response>")
+    assert said("Nobody knows") == (None, None, "<Response/>")
+
+
+def test_a_dialled_number_decides_by_what_became_of_it(voice: Sender, wire: Wire) -> None:
+    turns = {
+        "no_answer": {"twiml": "<Response><Say>Nobody is there</Say></Response>"},
+        "otherwise": {"twiml": "<Response/>"},
+    }
+    twiml = call(
+        voice,
+        wire,
+        f'<Response><Dial action="engage:gather?0.{payload(turns)}">+15005550100</Dial></Response>',
+    )["Twiml"][0]
+
+    missed = pressed(twiml, "", DialCallStatus="no-answer")
+
+    assert (missed.twiml, list(missed.receipts)) == ("<Response><Say>Nobody is there</Say></Response>", [])
+    assert pressed(twiml, "", DialCallStatus="completed").twiml == "<Response/>"
 
 
 def test_a_menu_in_a_branch_works_like_the_first_one(voice: Sender, wire: Wire) -> None:
@@ -198,67 +289,6 @@ def test_a_damaged_url_hangs_up_and_still_counts_the_digits(then: str) -> None:
     assert heard.receipts[0][1].mark == Mark.DIGITS
     assert heard.twiml is not None
     assert "<Hangup/>" in heard.twiml
-
-
-def progress(word: str, **more: str) -> Heard:
-    return hear("twilio/call-status", {"CallSid": "CA1", "CallStatus": word, "To": TO, **more})
-
-
-@pytest.mark.parametrize(
-    ("word", "mark"),
-    [
-        ("queued", Mark.ACCEPTED),
-        ("initiated", Mark.SENT),
-        ("ringing", Mark.SENT),
-        ("in-progress", Mark.ANSWERED),
-        ("completed", Mark.COMPLETED),
-        ("busy", Mark.BUSY),
-        ("no-answer", Mark.NO_ANSWER),
-        ("failed", Mark.FAILED),
-        ("canceled", Mark.CANCELED),
-    ],
-)
-def test_every_call_status_has_its_mark(word: str, mark: Mark) -> None:
-    ((lane, receipt),) = progress(word).receipts
-
-    assert (lane, receipt.mark, receipt.provider_id) == (7, mark, "CA1")
-    assert encode(receipt)
-
-
-def test_the_end_of_a_call_has_its_time_its_duration_and_who_answered() -> None:
-    ended = NOW - timedelta(seconds=90)
-
-    ((_, receipt),) = progress(
-        "completed", CallDuration="42", AnsweredBy="human", Timestamp=format_datetime(ended)
-    ).receipts
-
-    assert (receipt.at, receipt.duration, receipt.answered_by) == (ended, 42, "human")
-
-
-@pytest.mark.parametrize(
-    "stamp", ["", "yesterday", format_datetime(NOW + timedelta(days=1)), "Sun, 01 Mar 2026 11:00:00 +9999"]
-)
-def test_an_odd_or_future_time_is_when_we_got_it(stamp: str) -> None:
-    assert progress("busy", Timestamp=stamp).receipts[0][1].at == NOW
-
-
-def test_a_failed_call_has_a_reason() -> None:
-    ((_, receipt),) = progress("failed", SipResponseCode="404").receipts
-
-    assert (receipt.reason, receipt.code, receipt.hard) == ("provider_error", "404", False)
-
-
-def test_a_recording_is_a_voicemail() -> None:
-    fields = {
-        "CallSid": "CA1",
-        "RecordingSid": "RE1",
-        "RecordingUrl": "https://r/RE1",
-        "RecordingDuration": "7",
-    }
-
-    ((_, receipt),) = hear("twilio/recording", fields).receipts
-
-    assert (receipt.mark, receipt.url, receipt.duration) == (Mark.VOICEMAIL, "https://r/RE1", 7)
 
 
 def test_after_a_recording_the_call_goes_on_and_its_last_key_is_no_digit(voice: Sender, wire: Wire) -> None:

@@ -208,6 +208,27 @@ def test_speech_is_posted_with_its_confidence(twin: Twin, receiver: Receiver) ->
     assert (receiver.forms("SpeechResult"), receiver.forms("Confidence")) == (["yes please"], ["0.9"])
 
 
+def test_some_numbers_speak_when_they_are_asked(twin: Twin, receiver: Receiver) -> None:
+    receiver.script = lambda hit: (200, HELLO, XML)
+
+    twin.call(
+        "+15550030001",
+        twiml=f"<Response><Gather input='dtmf speech' action='{receiver.url}/gather'/></Response>",
+    )
+    twin.call("+15550030001", twiml=f"<Response><Gather action='{receiver.url}/gather'/></Response>")
+
+    twin.settled()
+    assert receiver.forms("SpeechResult") == ["Yes, please."]
+
+
+def test_a_busy_line_may_be_free_the_next_time(twin: Twin) -> None:
+    for _ in range(2):
+        twin.call("+15550010008", twiml=HELLO)
+        twin.settled()
+
+    assert [message["status"] for message in twin.messages()] == ["busy", "completed"]
+
+
 def test_the_other_verbs_are_played(twin: Twin, receiver: Receiver) -> None:
     def script(hit: Hit) -> tuple[int, str, str]:
         documents = {

@@ -172,12 +172,13 @@ class Twin:
     def settled(self, **query: str) -> list[Json]:
         """Return the messages once nothing is on its way any more."""
 
-        def is_quiet() -> bool:
-            stats = self.get("stats")
-            return not (stats["timers"] or stats["calls_in_progress"] or stats["callbacks"]["pending"])
-
-        wait_until(is_quiet)
+        wait_until(self.is_quiet)
         return self.messages(**query)
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way any more."""
+        stats = self.get("stats")
+        return not (stats["timers"] or stats["calls_in_progress"] or stats["callbacks"]["pending"])
 
     def text(self, to: str = PERSON, body: str = "Hello", **more: Any) -> Any:
         return self.client.messages.create(to=to, body=body, **({"from_": FROM} | more))

@@ -107,6 +107,162 @@ def test_the_small_verbs() -> None:
     assert inner(twiml) == '<Pause length="2"/><Play>https://x/a.mp3?a=1&amp;b=2</Play><Hangup/>'
 
 
+def test_each_sentence_may_have_a_voice_of_its_own() -> None:
+    twiml = call(
+        {
+            "voice": "Polly.Joanna-Neural",
+            "language": "en-US",
+            "say": [
+                {"say": {"text": "Bonjour & salut", "voice": "Polly.Lea-Neural", "language": "fr-FR"}},
+                {"say": {"text": "Hi", "loop": 2}},
+                {"play": {"url": "https://x/a.mp3", "loop": 3}},
+            ],
+        }
+    ).twiml
+
+    assert inner(twiml) == (
+        '<Say voice="Polly.Lea-Neural" language="fr-FR">Bonjour &amp; salut</Say>'
+        '<Say voice="Polly.Joanna-Neural" language="en-US" loop="2">Hi</Say>'
+        '<Play loop="3">https://x/a.mp3</Play>'
+    )
+
+
+def test_markup_for_the_voice_stays_and_values_in_it_are_escaped() -> None:
+    source = {
+        "voice": "Polly.Joanna-Neural",
+        "say": [{"say": {"ssml": "Hello <break time='300ms'/> <emphasis>{{ entry.x }}</emphasis>"}}],
+    }
+
+    twiml = call(source, entry={"x": "<Ada> & 'co'"}).twiml
+
+    said = Xml.fromstring(twiml)[0]
+    assert [child.tag for child in said] == ["break", "emphasis"]
+    assert said[1].text == "<Ada> & 'co'"
+
+
+@pytest.mark.parametrize(
+    ("say", "message"),
+    [
+        ({"ssml": "<b>Hi</b>"}, "no voice knows <b>"),
+        ({"ssml": "<s>Hi"}, "not well-formed"),
+        ({"ssml": "Hi", "voice": "alice"}, "this voice knows no markup"),
+        ({"ssml": "Hi", "text": "Hi"}, "only one of them"),
+        ({"text": "Hi", "voice": "Joanna"}, "`Joanna` is no voice"),
+    ],
+)
+def test_markup_that_no_voice_could_speak_is_refused_at_publish(say: dict[str, str], message: str) -> None:
+    found = problems({"voice": {"voice": "Polly.Joanna-Neural", "say": [{"say": say}]}})
+
+    assert any(message in str(problem) for problem in found)
+
+
+def test_words_are_listened_for_with_the_branches_as_hints() -> None:
+    twiml = call(
+        {
+            "say": [
+                {
+                    "gather": {"digits": 1, "speech": True, "language": "en-GB"},
+                    "on": {"1, yes, of course": [], "no": []},
+                }
+            ]
+        }
+    ).twiml
+
+    assert (
+        '<Gather input="dtmf speech" numDigits="1" timeout="5" speechTimeout="auto" language="en-GB" hints="yes,of course,no"'
+        in twiml
+    )
+    assert turns(twiml)["1"]["also"] == ["yes", "of course"]
+
+
+def test_words_without_listening_are_a_mistake() -> None:
+    found = problems({"voice": {"say": [{"gather": {}, "on": {"yes": []}}]}})
+
+    assert any("for words add `speech: true`" in str(problem) for problem in found)
+
+
+def test_a_menu_asks_again_as_often_as_it_says() -> None:
+    twiml = call(
+        {
+            "say": [
+                {
+                    "gather": {"times": 3, "prompt": "1?"},
+                    "on": {"1": [{"say": "one"}]},
+                    "otherwise": [{"say": "bye"}],
+                },
+                {"say": "after"},
+            ]
+        }
+    ).twiml
+
+    asked = 0
+    while "<Gather" in twiml:
+        asked += 1
+        if asked < 3:
+            assert 'actionOnEmptyResult="true"' in twiml
+            assert "bye" not in inner(twiml)
+        assert "one" in turns(twiml)["1"]["twiml"]
+        last, twiml = twiml, turns(twiml)["otherwise"]["twiml"]
+    assert asked == 3
+    assert inner(last).endswith("</Gather><Say>bye</Say><Say>after</Say>")
+    assert inner(twiml) == "<Say>bye</Say><Say>after</Say>"
+
+
+def test_a_dialled_number_may_lead_on() -> None:
+    source = {
+        "say": [
+            {
+                "dial": {"to": "+15005550100", "timeout": 20, "caller_id": "+15005550006"},
+                "on": {"busy": [{"say": "busy"}]},
+                "otherwise": [{"say": "other"}],
+            },
+            {"say": "after"},
+        ]
+    }
+
+    twiml = call(source).twiml
+
+    assert inner(twiml).startswith('<Dial timeout="20" callerId="+15005550006" action="engage:gather?0.')
+    assert inner(twiml).endswith(">+15005550100</Dial>")
+    assert inner(turns(twiml)["busy"]["twiml"]) == "<Say>busy</Say><Say>after</Say>"
+    assert inner(turns(twiml)["otherwise"]["twiml"]) == "<Say>other</Say><Say>after</Say>"
+
+
+def test_sip_and_client_addresses_are_dialled_as_such() -> None:
+    assert (
+        inner(call({"say": [{"dial": "sip:desk@shop.example"}]}).twiml)
+        == "<Dial><Sip>sip:desk@shop.example</Sip></Dial>"
+    )
+    assert inner(call({"say": [{"dial": "client:desk"}]}).twiml) == "<Dial><Client>desk</Client></Dial>"
+
+
+def test_a_caller_is_put_before_an_agent() -> None:
+    workflow = "WW" + "a" * 32
+
+    twiml = call(
+        {"say": [{"agent": {"workflow": workflow, "attributes": {"name": "{{ entry.x }}"}}}]},
+        entry={"x": "<A&B>"},
+    ).twiml
+
+    queued = Xml.fromstring(twiml)[0]
+    assert (queued.tag, queued.get("workflowSid")) == ("Enqueue", workflow)
+    assert json.loads(queued[0].text or "") == {"name": "<A&B>"}
+
+
+@pytest.mark.parametrize("source", ["<Response><Say>Hi</Response>", "<Reply/>", "<!DOCTYPE x><Response/>"])
+def test_a_handwritten_document_that_is_none_is_refused_at_publish(source: str) -> None:
+    assert problems({"voice": source})
+
+
+def test_a_handwritten_document_broken_by_a_value_is_refused_for_this_person() -> None:
+    source = "<Response><Say>{{ entry.x | safe }}</Say></Response>"
+
+    rendered = published({"voice": source}).render(request(Channel.VOICE, entry={"x": "<b>"}))
+
+    assert isinstance(rendered, RenderRefused)
+    assert "not well-formed" in rendered.detail
+
+
 def test_a_recording_is_followed_by_the_rest() -> None:
     twiml = call({"say": [{"record": {"seconds": 30}}, {"say": "Bye"}]}).twiml
 

@@ -37,7 +37,9 @@ from engage.domain.steps.steplist import StepList
 
 MAX_RESTARTS = 100
 _BRANCH_KEYS = frozenset({"event", "where", "when", "step", "status", "then", "as", "restart", "any_key"})
-_STATUSES = tuple(mark for mark in Mark if mark not in (Mark.QUEUED, Mark.HELD, Mark.SENDING, Mark.DEFERRED))
+_STATUSES = tuple(
+    mark for mark in Mark if mark not in (Mark.QUEUED, Mark.HELD, Mark.SENDING, Mark.DEFERRED, Mark.MACHINE)
+)
 
 
 def status(value: object) -> Mark:

@@ -133,6 +133,8 @@ class ReceiptItem(Item):
     code: Label | None = None
     url: str | None = None
     digits: Label | None = None
+    speech: str | None = None
+    """What was said into a call: `receipt: digits, speech: "yes please"`."""
     answered_by: str | None = None
     duration: Annotated[int, Field(ge=0, strict=True)] | None = None
     """Seconds."""
