@@ -86,6 +86,10 @@ class Catalog:
         node = None if known is None else known.program.by_id.get(step)
         return node is not None and node.path.startswith("on_exit.")
 
+    def stops(self, channel: str) -> bool:
+        """Return whether an operator stopped this channel, or everything."""
+        return "*" in self.stopped or channel in self.stopped
+
     def is_paused(self, journey: str) -> bool:
         """Return whether the journey stands still."""
         live = self.journeys.get(journey)

@@ -39,6 +39,8 @@ ASK_AFTER = timedelta(seconds=60)
 """A provider is not asked about an unknown outcome before this; vocabulary.md, "Provider trouble"."""
 RETRY_AFTER_NOT_TAKEN = timedelta(seconds=1)
 MAX_BACKOFF = timedelta(minutes=5)
+RUN_ENDED = "run_ended"
+"""Why a call is not repeated whose run ended so long ago that its own reason is not at hand."""
 
 _REPEATABLE = frozenset({Mark.OPENED, Mark.OPENED_ANY, Mark.CLICKED, Mark.DEFERRED, Mark.DIGITS})
 
@@ -92,7 +94,8 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
     if not delivery.waits_for_release() and delivery.status not in (Mark.SENDING, Mark.UNKNOWN):
         return
     if _left_behind(turn, person, delivery):
-        delivery.due_at, delivery.reason = None, None
+        run = None if delivery.run is None else person.run(delivery.run)
+        delivery.due_at, delivery.reason = None, RUN_ENDED if run is None else run.reason
         _mark(turn, person, delivery, Mark.CANCELED, {})
         return
     first = delivery.first_call_at or outcome.at
@@ -144,10 +147,12 @@ def _unknown(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -
     """The request left and no answer came: wait for the callback, and ask the provider after a while."""
     if delivery.marks or delivery.waits_for_release():
         return
+    is_news = delivery.phase is not Mark.UNKNOWN
     delivery.unknown_since = delivery.unknown_since or outcome.at
-    delivery.reason, delivery.code = "unknown", outcome.code
+    delivery.reason, delivery.code = "unknown", outcome.code or delivery.code
     delivery.stand(Mark.UNKNOWN, outcome.retry_at or outcome.at + ASK_AFTER)
-    _decide(turn, person, delivery, "unknown", None)
+    if is_news:
+        _decide(turn, person, delivery, "unknown", None)
 
 
 def _ended(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome, mark: Mark) -> None:

@@ -60,7 +60,7 @@ def judge(
     if delivery.journey is not None and catalog.is_paused(delivery.journey):
         again = LAST_STEP_CHECK if _outlives_its_run(delivery, catalog) else PAUSE_CHECK
         return Hold(now + again, HoldReason.PAUSED)
-    if "*" in catalog.stopped or delivery.channel in catalog.stopped:
+    if catalog.stops(delivery.channel):
         return Skip(SkipReason.SENDING_STOPPED)
     if delivery.channel in CALLS:
         over = delivery.expires_at is not None and now >= delivery.expires_at

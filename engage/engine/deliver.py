@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import msgspec
 import structlog
 
 from engage.domain.catalog import Catalog
@@ -22,15 +21,16 @@ from engage.domain.delivery import (
     Priority,
     SkipReason,
 )
-from engage.domain.fact import Json, NewFact, Outcome, encode
+from engage.domain.fact import NewFact, Outcome
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import address_of
 from engage.domain.profile import Profile
 from engage.domain.release import Hold, Release, Skip, judge
 from engage.engine.hands import Hands
 from engage.engine.normal_address import normal_address
+from engage.engine.outcomes import Outcomes, outcome_fact, outcome_of
 from engage.engine.rendering import Requests
-from engage.ports.channel import Accepted, Answer, Busy, Outbound, Rejected, Sender, Unknown
+from engage.ports.channel import Answer, Busy, Outbound, Rejected, Sender, Unknown
 from engage.ports.clock import Clock, Hints
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
 from engage.ports.templating import Renderer
@@ -45,9 +45,6 @@ CALL_MARGIN = timedelta(seconds=20)
 """A call must not start with less of its lease left than its own time-out takes."""
 FRESH = timedelta(seconds=1.5)
 """How old the ledger may be when a call starts; a call that waited longer for its thread reads it again."""
-WRITE_ATTEMPTS = 10
-"""How often, a second apart, an outcome is offered to a database that does not take it."""
-SOURCE = "deliver"
 
 CatalogOf = Callable[[Transaction], Catalog]
 _NO_PROVIDER = FailReason.CONFIG
@@ -96,39 +93,55 @@ class Deliver:
         self._senders, self._requests, self._clock, self._hints = senders, requests, clock, hints
         self._worker, self._horizon = worker, slot_horizon
         self._hands = None if pool is None else Hands(pool, CHUNK)
-        self._unwritten: list[NewFact] = []
+        self._outcomes = Outcomes(store, clock, hints)
+        self._uncalled: list[Delivery] = []
         self._guard = threading.Lock()
 
     def turn(self, channel: Channel, priority: Priority) -> Delivered:
         """Release up to `CHUNK` deliveries of one channel and class: two transactions around the calls."""
+        self._take_back()
         reserved = self._reserve(channel, priority)
         if reserved.facts:
             self._hints.digest({fact.lane for fact in reserved.facts})
         outcomes = list(self._call_all(reserved.calls))
-        if outcomes or self._unwritten:
-            self._write(outcomes)
+        self._outcomes.write(outcomes)
         return reserved.result
 
-    def _write(self, outcomes: Sequence[NewFact]) -> None:
-        """Write outcomes. Nobody else knows them: what the database does not take is kept for the next turn."""
+    def _take_back(self) -> None:
+        """Give back what was perhaps reserved: the answer to the commit was lost, and no call was made.
+
+        Nobody else would: this process lives, so that its leases are never judged.
+        """
         with self._guard:
-            facts, self._unwritten = [*self._unwritten, *outcomes], []
-        for attempt in range(1, WRITE_ATTEMPTS + 1):
-            try:
-                with self._store.transaction() as tx:
-                    tx.inbox.add(facts)
-                break
-            except (StorageAwayError, StorageBusyError):
-                if attempt == WRITE_ATTEMPTS:
-                    with self._guard:
-                        self._unwritten = [*facts, *self._unwritten]
-                    raise
-                self._clock.sleep_until(self._clock.now() + timedelta(seconds=1))
-        self._hints.digest({fact.lane for fact in facts})
+            uncalled, self._uncalled = self._uncalled, []
+        if not uncalled:
+            return
+        now = self._clock.now()
+        try:
+            with self._store.transaction() as tx:
+                tx.people.lock({delivery.profile for delivery in uncalled})
+                found = tx.deliveries.get([delivery.id for delivery in uncalled])
+                ours = [found[d.id] for d in uncalled if d.id in found and _is_reservation(found[d.id], d)]
+                for delivery in ours:
+                    delivery.lease = delivery.lease_until = None
+                    delivery.stand(Mark.QUEUED, now)
+                tx.deliveries.save(ours)
+        except BaseException:
+            with self._guard:
+                self._uncalled += uncalled
+            raise
 
     def _reserve(self, channel: Channel, priority: Priority) -> _Reserved:
-        now = self._clock.now()
         reserved = _Reserved(at=self._clock.machine())
+        try:
+            return self._reserve_in_one(channel, priority, reserved)
+        except StorageAwayError:
+            with self._guard:
+                self._uncalled += [delivery for delivery, _, _ in reserved.calls]
+            raise
+
+    def _reserve_in_one(self, channel: Channel, priority: Priority, reserved: _Reserved) -> _Reserved:
+        now = self._clock.now()
         with self._store.transaction() as tx:
             candidates = tx.deliveries.candidates(channel, priority, now, CHUNK)
             if not candidates:
@@ -252,23 +265,16 @@ class Deliver:
         return outcome_fact(delivery, outcome, outcome.at)
 
     def _outcome(self, delivery: Delivery, outbound: Outbound) -> Outcome:
-        assert delivery.lease_until is not None
-        no: SkipReason | None = None
-        answer: Answer | None = None
-        if self._clock.machine() > delivery.lease_until - LEASE + FRESH:
-            try:
-                no = self._no_meanwhile(delivery, outbound)
-            except (StorageAwayError, StorageBusyError):
-                answer = Busy(detail="ledger")
-        if no is not None:
+        found = self._meanwhile(delivery, outbound)
+        if isinstance(found, SkipReason):
             return Outcome(
                 delivery=delivery.id,
                 profile=delivery.profile,
                 mark=Mark.SKIPPED,
                 at=self._clock.now(),
-                reason=no,
+                reason=found,
             )
-        answer = answer or self._answer(delivery, outbound)
+        answer = found or self._answer(delivery, outbound)
         provider = getattr(self._senders.get(delivery.channel), "provider", None)
         return outcome_of(delivery, outbound, answer, self._clock.now(), provider)
 
@@ -286,64 +292,50 @@ class Deliver:
             log.exception("call.failed", channel=delivery.channel)
             return Unknown(code="exception")
 
-    def _no_meanwhile(self, delivery: Delivery, outbound: Outbound) -> SkipReason | None:
-        """Return whether the ledger says no by now: this call waited for its thread while somebody may have said STOP."""
-        if delivery.channel in CALLS or delivery.automatic:
-            return None
-        key = (family(delivery.channel), ledger_key(outbound.to))
+    def _meanwhile(self, delivery: Delivery, outbound: Outbound) -> SkipReason | Busy | None:
+        """Return what forbids a call that waited, for its thread or for anything else, since the ledger was read.
+
+        Looked up again until the answer is fresh when it comes: a process may be held up anywhere.
+        """
+        assert delivery.lease_until is not None
+        read_at = delivery.lease_until - LEASE
+        found: SkipReason | Busy | None = None
+        while found is None and self._clock.machine() > read_at + FRESH:
+            read_at = self._clock.machine()
+            if read_at > delivery.lease_until - CALL_MARGIN:
+                return Busy(detail="lease")
+            try:
+                found = self._no_meanwhile(delivery, outbound)
+            except (StorageAwayError, StorageBusyError):
+                found = Busy(detail="ledger")
+            except Exception:
+                # A mistake of ours about one call: what its neighbours came to must still be written.
+                log.exception("ledger.failed", channel=delivery.channel)
+                found = Busy(detail="ledger")
+        return found
+
+    def _no_meanwhile(self, delivery: Delivery, outbound: Outbound) -> SkipReason | Busy | None:
+        """Return what was said by now: STOP by a person, stop or pause by an operator."""
         with self._store.transaction() as tx:
-            policy = self._catalog_of(tx).settings.policy(delivery.channel, delivery.topic)
+            catalog = self._catalog_of(tx)
+            if catalog.stops(delivery.channel):
+                return SkipReason.SENDING_STOPPED
+            if delivery.journey is not None and catalog.is_paused(delivery.journey):
+                return Busy(detail="paused")
+            if delivery.channel in CALLS or delivery.automatic:
+                return None
+            key = (family(delivery.channel), ledger_key(outbound.to))
+            policy = catalog.settings.policy(delivery.channel, delivery.topic)
             view = tx.consents.view([delivery.profile], {delivery.profile: [key]})[delivery.profile]
         return view.refusal(delivery.channel, outbound.to, delivery.topic, policy)
 
 
-def outcome_of(
-    delivery: Delivery, outbound: Outbound, answer: Answer, at: datetime, provider: str | None
-) -> Outcome:
-    """Return the fact that a provider's answer is."""
-    base = Outcome(
-        delivery=delivery.id,
-        profile=delivery.profile,
-        mark=Mark.ACCEPTED,
-        at=at,
-        attempt=delivery.calls,
-        provider=provider,
-        address=outbound.to,
-        sender=outbound.sender,
-    )
-    replace = msgspec.structs.replace
-    match answer:
-        case Accepted(provider_id=provider_id, segments=segments):
-            return replace(base, provider_id=provider_id, segments=segments, answer=_told(answer))
-        case Busy(retry_after=wait, code=code):
-            retry_at = None if wait is None else at + wait
-            return replace(base, mark=Mark.HELD, code=code, retry_at=retry_at, answer=_told(answer))
-        case Rejected(reason=reason, code=code, suppress=suppress, opt_out=opt_out):
-            return replace(
-                base,
-                mark=Mark.FAILED,
-                reason=reason,
-                code=code,
-                suppress=suppress,
-                opt_out=opt_out,
-                answer=_told(answer),
-            )
-        case Unknown(code=code):
-            return replace(base, mark=Mark.UNKNOWN, code=code)
-
-
-def _told(answer: Accepted | Busy | Rejected) -> Json | None:
-    return None if answer.answer is None else dict(answer.answer)
-
-
-def outcome_fact(delivery: Delivery, outcome: Outcome, at: datetime) -> NewFact:
-    """Return an outcome as it goes into the inbox; one per delivery, attempt and kind."""
-    return NewFact(
-        lane=delivery.lane,
-        source=SOURCE,
-        message_id=f"{delivery.id}/{delivery.calls}/{outcome.mark}",
-        received_at=at,
-        payload=encode(outcome),
+def _is_reservation(stored: Delivery, ours: Delivery) -> bool:
+    """Return whether what is stored is exactly this reservation, and not an older or a newer one."""
+    return (
+        stored.phase is Mark.SENDING
+        and (stored.lease, stored.calls) == (ours.lease, ours.calls)
+        and stored.sending_at == ours.sending_at
     )
 
 

@@ -77,18 +77,15 @@ class Digest:
         self._store, self._catalog_of, self._mint = store, catalog_of, mint or mint_profile
         self._choices = choices or ByHash()
 
-    def turn(
-        self, lanes: int | Collection[int], now: datetime, limit: int = BATCH, *, wait: bool = False
-    ) -> Digested:
-        """Digest up to `limit` facts and timers of these lanes together, once, atomically; lanes others have are theirs,
-        unless we `wait` for them.
+    def turn(self, lanes: int | Collection[int], now: datetime, limit: int = BATCH) -> Digested:
+        """Digest up to `limit` facts and timers of these lanes together, once, atomically; lanes others have are theirs.
 
         A fact that cannot be digested does not stop its neighbours: the turn is taken again fact by fact, and the
         one that fails `MAX_ATTEMPTS` times is quarantined.
         """
         wanted = [lanes] if isinstance(lanes, int) else sorted(set(lanes))
         try:
-            return self._raced(wanted, now, limit, wait=wait)
+            return self._raced(wanted, now, limit)
         except (IdentityRaceError, StorageAwayError):
             raise
         except Exception:
@@ -99,10 +96,10 @@ class Digest:
             self._set_aside(wanted[0], now)
             return Digested(more=True)
 
-    def _raced(self, lanes: list[int], now: datetime, limit: int, *, wait: bool) -> Digested:
+    def _raced(self, lanes: list[int], now: datetime, limit: int) -> Digested:
         for _ in range(MAX_RACES):
             try:
-                return self._once(lanes, now, limit, wait=wait)
+                return self._once(lanes, now, limit)
             except (IdentityRaceError, StorageBusyError):
                 continue
         raise IdentityRaceError(f"lanes {lanes} lost {MAX_RACES} races in a row")
@@ -137,9 +134,9 @@ class Digest:
                 later = msgspec.structs.replace(timer, due_at=now + POSTPONED)
                 tx.write(Changes(timers={(timer.profile, timer.kind, timer.ref): later}))
 
-    def _once(self, lanes: list[int], now: datetime, limit: int, *, wait: bool) -> Digested:
+    def _once(self, lanes: list[int], now: datetime, limit: int) -> Digested:
         with self._store.transaction() as tx:
-            ours = tx.inbox.lock_lanes(lanes, wait=wait)
+            ours = tx.inbox.lock_lanes(lanes)
             busy = set(lanes).difference(ours)
             if not ours:
                 return Digested(busy=busy)

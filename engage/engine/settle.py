@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from engage.domain.catalog import Catalog
 from engage.domain.delivery import Channel, Delivery, FailReason, Mark
 from engage.domain.fact import NewFact, Outcome, encode
@@ -11,6 +13,8 @@ from engage.domain.ledger import ASK_AFTER, GIVE_UP_AFTER
 from engage.ports.channel import CannotSay, NotTaken, Question, Sender, Taken
 from engage.ports.clock import Clock, Hints
 from engage.ports.storage import Store, Transaction
+
+log = structlog.get_logger(__name__)
 
 BATCH = 200
 SOURCE = "settle"
@@ -87,8 +91,7 @@ class Settle:
         return now >= called + self._window and tx.deliveries.heard_of_later(delivery.channel, called)
 
     def _ask(self, catalog: Catalog, delivery: Delivery, question: Question, silent: bool) -> NewFact:
-        sender = self._senders.get(delivery.channel)
-        answer = CannotSay() if sender is None else sender.ask(question)
+        answer = self._answer(question)
         now = self._clock.now()
         match answer:
             case Taken(provider_id=provider_id):
@@ -98,6 +101,15 @@ class Settle:
             case CannotSay():
                 outcome = self._cannot_say(catalog, delivery, silent, now)
         return _fact(delivery, outcome, now, "asked")
+
+    def _answer(self, question: Question) -> Taken | NotTaken | CannotSay:
+        sender = self._senders.get(question.channel)
+        try:
+            return CannotSay() if sender is None else sender.ask(question)
+        except Exception:
+            # A mistake in a sender, or an answer nobody foresaw: it must not keep the others' questions from being asked.
+            log.exception("ask.failed", channel=question.channel)
+            return CannotSay()
 
     def _cannot_say(self, catalog: Catalog, delivery: Delivery, silent: bool, now: datetime) -> Outcome:
         if silent:

@@ -29,6 +29,13 @@ def _always() -> bool:
     return True
 
 
+def _taken_lock() -> threading.Lock:
+    """Return a lock to wait at. A semaphore says the same five times as slowly, and there are thousands of switches."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(eq=False)
 class Worker:
     """One thread: it runs only while the scheduler waits for it."""
@@ -43,7 +50,7 @@ class Worker:
     done: bool = False
     doomed: bool = False
     error: BaseException | None = None
-    _turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    _turn: threading.Lock = field(default_factory=_taken_lock)
     _thread: threading.Thread | None = None
 
 
@@ -54,10 +61,11 @@ class Scheduler:
         self.random = Random(seed)  # noqa: S311  # choices of a test, no secrets
         self.switches = 0
         self.killed = 0
+        self.stirs = 0
         self.trace: list[tuple[str, str]] = []
         """(worker, place) at each switch."""
         self._deaths, self._now = deaths, now
-        self._back = threading.Semaphore(0)
+        self._back = _taken_lock()
         self._workers: list[Worker] = []
         self._running: Worker | None = None
         self.is_closing = False
@@ -72,6 +80,11 @@ class Scheduler:
         self._deaths = 0.0
 
     # --- called by workers
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a worker is running; else it is the test itself, which nothing interrupts."""
+        return self._running is not None
 
     def pause(self, place: str) -> None:
         """Hand over; return when it is this worker's turn again.
@@ -111,11 +124,14 @@ class Scheduler:
         if worker.doomed:
             raise KilledError("sleep")
 
-    def rest(self) -> None:
-        """Say that there is nothing to do for this worker at this instant, and hand over."""
+    def rest(self, looked: int | None = None) -> None:
+        """Say that there is nothing to do for this worker at this instant, and hand over.
+
+        `looked` is `stirs` as it was before the worker looked: what has been done since then it has not seen.
+        """
         worker = self._running
         assert worker is not None  # only workers rest
-        worker.idle = True
+        worker.idle = looked is None or looked == self.stirs
         self._hand_over(worker)
         worker.idle = False
         if worker.doomed:
@@ -123,6 +139,7 @@ class Scheduler:
 
     def stir(self) -> None:
         """Say that something has been done: whoever found nothing to do looks again."""
+        self.stirs += 1
         for worker in self._workers:
             worker.idle = False
 
@@ -145,7 +162,7 @@ class Scheduler:
             ready = [worker for worker in living if self._is_ready(worker)]
             if not ready:
                 blocked = [w.name for w in living if w.until is None and not w.idle]
-                if blocked:
+                if blocked and all(w.until is None for w in living):
                     raise StuckError(f"waiting for ever: {', '.join(blocked)}")
                 return
             worker = ready[self.random.randrange(len(ready))]

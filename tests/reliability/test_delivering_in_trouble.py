@@ -1,0 +1,183 @@
+"""Delivering when the database, a sender or the process itself fails between two steps."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from engage.domain.delivery import Channel, Delivery, Mark, Priority, SkipReason
+from engage.engine.deliver import Deliver
+from engage.engine.operate import Operate, Operator
+from engage.engine.rendering import Requests
+from engage.ports.channel import Accepted, Answer, Busy, CannotSay, Outbound, Question
+from engage.ports.clock import NoHints
+from engage.ports.storage import StorageAwayError, Transaction
+from engage.storage.coding import decoder
+from engage.storage.memory import MemoryStore
+from engage.templating import compile_templates
+from engage.testing.links import links_of
+from tests.domain.engine.house import House
+
+HELLO = {"journey": "j", "trigger": {"event": "Go"}, "steps": [{"sms": {"text": "hello"}}]}
+
+
+@dataclass
+class Phone:
+    """A provider that takes everything."""
+
+    provider: str = "phone"
+    calls: list[Outbound] = field(default_factory=list)
+    before: Callable[[], object] = lambda: None
+
+    def send(self, outbound: Outbound) -> Answer:
+        self.before()
+        self.calls.append(outbound)
+        return Accepted(provider_id=outbound.delivery)
+
+    def ask(self, question: Question) -> CannotSay:
+        return CannotSay()
+
+
+@dataclass
+class Unsure:
+    """A store whose answer to the n-th commit is lost: it was done, and nobody is told. Implements `Store`."""
+
+    store: MemoryStore
+    lost: int = 0
+    commits: int = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        with self.store.transaction() as tx:
+            yield tx
+        self.commits += 1
+        if self.commits == self.lost:
+            raise StorageAwayError("the connection broke")
+
+    def worker_alive(self, worker: str) -> bool:
+        return self.store.worker_alive(worker)
+
+    def hold_worker_lock(self, worker: str) -> AbstractContextManager[None]:
+        return self.store.hold_worker_lock(worker)
+
+
+def started(people: int = 1) -> House:
+    house = House()
+    house.publish(HELLO)
+    for number in range(people):
+        house.identify(f"u{number}", phone=f"+1415555{number:04}")
+        house.track(f"u{number}", "Go")
+    while house.world.digest.turn(range(64), house.clock.now()).more:
+        pass
+    house.world.backfill.turn("backfill:2", house.clock.now())
+    return house
+
+
+def deliver(house: House, store: Unsure, phone: Phone) -> Deliver:
+    templates, _ = compile_templates([], {})
+    return Deliver(
+        store,
+        house.compiled.catalog_of,
+        lambda tx: templates,
+        {Channel.SMS: phone},
+        Requests(links_of),
+        house.clock,
+        NoHints(),
+        worker="w",
+    )
+
+
+def deliveries(house: House) -> list[Delivery]:
+    return [decoder(Delivery).decode(row.doc) for row in house.store.look().deliveries.all()]
+
+
+def test_a_reservation_whose_commit_was_not_answered_is_given_back_and_made_again() -> None:
+    house, phone = started(), Phone()
+    with house.store.hold_worker_lock("w"):
+        work = deliver(house, Unsure(house.store, lost=1), phone)
+
+        with pytest.raises(StorageAwayError):
+            work.turn(Channel.SMS, Priority.LIVE)
+        assert [d.status for d in deliveries(house)] == [Mark.SENDING]
+        house.clock.move_to(house.clock.now() + timedelta(hours=3))
+        work.turn(Channel.SMS, Priority.LIVE)
+
+    house.rest()
+    assert len(phone.calls) == 1
+    assert [d.status for d in deliveries(house)] == [Mark.ACCEPTED]
+
+
+def test_a_reservation_that_somebody_else_made_meanwhile_is_not_touched() -> None:
+    house, phone = started(), Phone()
+    work = deliver(house, Unsure(house.store, lost=1), phone)
+    with pytest.raises(StorageAwayError):
+        work.turn(Channel.SMS, Priority.LIVE)
+    with house.store.transaction() as tx:
+        (theirs,) = tx.deliveries.get([deliveries(house)[0].id]).values()
+        theirs.lease, theirs.calls = "another", theirs.calls + 1
+        tx.deliveries.save([theirs])
+
+    work.turn(Channel.SMS, Priority.LIVE)
+
+    assert phone.calls == []
+    assert deliveries(house)[0].lease == "another"
+
+
+def test_a_mistake_about_one_call_loses_no_other_calls_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    house, phone = started(people=3), Phone()
+    slowly(house, phone)
+    healthy = Deliver._no_meanwhile
+
+    def once(self: Deliver, delivery: Delivery, outbound: Outbound) -> SkipReason | Busy | None:
+        monkeypatch.setattr(Deliver, "_no_meanwhile", healthy)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Deliver, "_no_meanwhile", once)
+    work = deliver(house, Unsure(house.store), phone)
+
+    work.turn(Channel.SMS, Priority.LIVE)
+
+    house.world.digest.turn(range(64), house.clock.now())
+    assert sorted(d.status for d in deliveries(house)) == [Mark.ACCEPTED, Mark.ACCEPTED, Mark.HELD]
+
+
+def slowly(house: House, phone: Phone) -> None:
+    """Have every call take two seconds: those behind it find what they know of the ledger outdated."""
+    phone.before = lambda: house.clock.move_to(house.clock.now() + timedelta(seconds=2))
+
+
+def test_sending_that_is_stopped_between_two_calls_stops_the_second() -> None:
+    house, phone = started(people=3), Phone()
+    slowly(house, phone)
+    late = phone.before
+
+    def stop() -> None:
+        late()
+        Operate(house.store).stop_sending("sms", True, Operator("test", house.clock.now()))
+
+    phone.before = stop
+    deliver(house, Unsure(house.store), phone).turn(Channel.SMS, Priority.LIVE)
+
+    house.world.digest.turn(range(64), house.clock.now())
+    assert len(phone.calls) == 1
+    assert sorted(str(d.reason) for d in deliveries(house)) == ["None", "sending_stopped", "sending_stopped"]
+
+
+def test_a_journey_that_is_paused_between_two_calls_holds_the_second() -> None:
+    house, phone = started(people=3), Phone()
+    slowly(house, phone)
+    late = phone.before
+
+    def pause() -> None:
+        late()
+        if not phone.calls:
+            house.world.publish.set_state("j", "paused")
+
+    phone.before = pause
+    deliver(house, Unsure(house.store), phone).turn(Channel.SMS, Priority.LIVE)
+
+    house.world.digest.turn(range(64), house.clock.now())
+    assert len(phone.calls) == 1
+    assert sorted(d.status for d in deliveries(house)) == [Mark.ACCEPTED, Mark.HELD, Mark.HELD]
