@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from engage.embedded import start_postgres, start_valkey
 from engage.settings import Settings
-from engage.storage.migrations.current import is_current
+from engage.storage.migrations.current import is_current, is_empty
 
 
 class KeptServices:
@@ -69,6 +69,24 @@ def services(settings: Settings) -> Iterator[KeptServices]:
         kept.stop()
 
 
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Give the database's URL; the embedded one runs for as long as the block does. No broker is needed."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    postgres = start_postgres(settings.data_dir)
+    try:
+        yield postgres.url
+    finally:
+        postgres.stop()
+
+
+def database_is_empty(database_url: str) -> bool:
+    """Return whether nothing is in the database yet, not even a schema."""
+    return is_empty(database_url)
+
+
 def migrate_schema(database_url: str) -> None:
     """Bring a database to this version's schema, with the months of events around now. Idempotent."""
     # Alembic takes a second to import; only this needs it.
@@ -79,10 +97,8 @@ def migrate_schema(database_url: str) -> None:
 
 def schema_is_current(settings: Settings) -> bool:
     """Return whether the database has this version's schema."""
-    if settings.database_url is not None:
-        return is_current(settings.database_url)
-    with services(settings) as running:
-        return is_current(running.database_url)
+    with database(settings) as url:
+        return is_current(url)
 
 
 def broker_url(settings: Settings) -> str:

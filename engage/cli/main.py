@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("engage.cli.operations", "queues, lags, who is stuck, quarantine"),
     "doctor": ("engage.cli.doctor", "what is misconfigured"),
     "migrate": ("engage.cli.migrate", "bring the database to this version's schema"),
+    "backup": ("engage.cli.backup", "everything in one file"),
+    "restore": ("engage.cli.backup", "a backup into an empty database"),
     "up": ("engage.cli.processes", "start everything on this machine"),
     "api": ("engage.cli.processes", "the HTTP API and the console"),
     "worker": ("engage.cli.processes", "a Celery worker"),

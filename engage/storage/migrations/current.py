@@ -12,6 +12,15 @@ def head() -> str:
     return sorted(path.name for path in _STEPS.glob("[0-9]*.py"))[-1].partition("_")[0]
 
 
+def is_empty(url: str) -> bool:
+    """Return whether nothing of ours, or of anybody else's, is in the database yet."""
+    with psycopg.connect(url) as connection:
+        there = connection.execute(
+            "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
+        ).fetchone()
+    return there is not None and not there[0]
+
+
 def is_current(url: str) -> bool:
     """Return whether the database has exactly the schema of this code."""
     with psycopg.connect(url) as connection:
