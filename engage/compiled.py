@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog, JourneyState, LiveJourney
 from engage.domain.delivery import Channel
+from engage.domain.errors import UnusableSettingsError
 from engage.domain.journey import Journey
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.publish import Source
@@ -96,7 +97,7 @@ class CompiledProject:
         current = {(live.name, live.version) for live in journeys}
         older = tx.definitions.versions(sorted(tx.definitions.versions_inside() - current))
         forms = [self._form(item) for item in stored if item.kind in ("settings", "audience", "trait")]
-        settings = next((form for form in forms if isinstance(form, ProjectSettings)), ProjectSettings())
+        settings = _settings(stored, forms)
         catalog = Catalog(
             epoch=epoch,
             settings=settings,
@@ -139,6 +140,17 @@ class CompiledProject:
             say = log.warning if problem.is_warning else log.error
             say("template.broken", file=problem.file, line=problem.line, problem=problem.message)
         return templates
+
+
+def _settings(stored: list[StoredDefinition], forms: list[object]) -> ProjectSettings:
+    """Return the house rules; none published: the defaults. Rules that do not compile are never replaced by defaults:
+    consent would be lost with them."""
+    found = next((form for form in forms if isinstance(form, ProjectSettings)), None)
+    if found is None and any(item.kind == "settings" for item in stored):
+        raise UnusableSettingsError(
+            "the published settings do not compile with this release; publish them again, or run the release before"
+        )
+    return found or ProjectSettings()
 
 
 def template_source(form: TemplateFiles, version: int) -> TemplateSource:

@@ -13,6 +13,7 @@ from engage.domain.errors import StaleDefinitionError
 from engage.domain.expression import Expression, Text
 from engage.domain.journey import Journey
 from engage.domain.project_settings import ProjectSettings
+from engage.domain.run import Run
 from engage.domain.steps.choice import Split
 from engage.domain.steps.people import Subscribe
 from engage.domain.steps.wait_for import WaitFor
@@ -94,6 +95,10 @@ class Catalog:
         """Return whether the journey stands still."""
         live = self.journeys.get(journey)
         return live is not None and live.state is JourneyState.PAUSED
+
+    def stands_still(self, run: Run) -> bool:
+        """Return whether a run must not move: its journey is paused, or its version does not compile in this process."""
+        return self.is_paused(run.journey) or not self.has_version(run.journey, run.version)
 
     def triggered_by(self, event: str) -> list[LiveJourney]:
         """Return the journeys whose trigger names this event, in the order of their names."""

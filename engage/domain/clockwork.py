@@ -1,16 +1,18 @@
 """Clockwork: one timer per person for what a journey's clock means to each of them: birthdays, and local schedules.
 
 A timer's `ref` is `journey|done|planned`: `done` is the newest occasion that is over, `planned` the one it is due for
-(a year, a day, or a wall time). So an occasion comes once, however often the person's zone or the date changes.
+(a year, a day, or a wall time). So an occasion comes once, however often the person's zone or the date changes. One
+that has struck and waits for its turn, because the schedule has a pace, ends in `|paced`.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engage.domain.catalog import JourneyState, LiveJourney
+from engage.domain.catalog import Catalog, JourneyState, LiveJourney
 from engage.domain.changes import TimerKind
 from engage.domain.expression import parse_instant
 from engage.domain.person import Person
@@ -41,16 +43,17 @@ class Ref:
     journey: str
     done: str = ""
     planned: str = ""
+    paced: bool = False
 
     def __str__(self) -> str:
         """Return the `ref`."""
-        return f"{self.journey}|{self.done}|{self.planned}"
+        return f"{self.journey}|{self.done}|{self.planned}" + ("|paced" if self.paced else "")
 
     @classmethod
     def read(cls, ref: str) -> "Ref":
         """Return what a `ref` says."""
-        journey, done, planned = ref.split("|")
-        return cls(journey, done, planned)
+        journey, done, planned, *paced = ref.split("|")
+        return cls(journey, done, planned, bool(paced))
 
 
 def plan(
@@ -80,10 +83,23 @@ def strike(turn: Turn, person: Person, ref: str) -> tuple[LiveJourney, dict[str,
     if not said.planned or said.planned <= known.done:
         return None
     occasion = _named(person, live, said.planned, turn)
-    _plan(turn, person, live, Ref(said.journey, said.planned))
-    if occasion is None or not _wanted(person, live) or _too_late(turn, person, live, occasion):
+    over = occasion is None or not _wanted(person, live) or _too_late(turn, person, live)
+    slot = None if over or said.paced else turn.slot(said.journey)
+    if slot is not None and slot > turn.now:
+        turn.set_timer(person, TimerKind.CLOCK, str(replace(said, paced=True)), slot)
         return None
-    return live, occasion.entry
+    _plan(turn, person, live, Ref(said.journey, said.planned))
+    return None if over or occasion is None else (live, occasion.entry)
+
+
+def paced_clock(catalog: Catalog, ref: str) -> tuple[str, Decimal] | None:
+    """Return the journey, and its pace a second, of a timer that strikes one after the other and has not struck yet."""
+    said = Ref.read(ref)
+    live = catalog.personal_clocks.get(said.journey)
+    schedule = None if live is None else live.journey.trigger.schedule
+    if schedule is None or schedule.pace is None or said.paced or not said.planned:
+        return None
+    return said.journey, schedule.pace
 
 
 def _concerned(live: LiveJourney, traits: Collection[str], audiences: Collection[str]) -> bool:
@@ -107,6 +123,9 @@ def _wanted(person: Person, live: LiveJourney) -> bool:
 
 def _plan(turn: Turn, person: Person, live: LiveJourney, known: Ref, *, only_the_zone: bool = False) -> None:
     due, planned = NEVER, ""
+    waiting = person.timers.get((TimerKind.CLOCK, str(known))) if known.paced else None
+    if waiting is not None and live.state is not JourneyState.ARCHIVED and _wanted(person, live):
+        return  # it has struck, and its turn comes
     if live.state is not JourneyState.ARCHIVED and _wanted(person, live):
         kept = _named(person, live, known.planned, turn) if known.planned > known.done else None
         before = person.timers.get((TimerKind.CLOCK, str(known)))
@@ -203,7 +222,7 @@ def _broadcast(
     return None
 
 
-def _too_late(turn: Turn, person: Person, live: LiveJourney, occasion: Occasion) -> bool:
+def _too_late(turn: Turn, person: Person, live: LiveJourney) -> bool:
     """Return whether a tick comes too late to be of use, or a later one has come meanwhile."""
     schedule = live.journey.trigger.schedule
     if schedule is None:

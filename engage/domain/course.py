@@ -17,6 +17,8 @@ from engage.domain.walk import RunWalk
 
 MAX_MOVES = 20_000
 """Steps a run may take without resting; more is a loop that waits for nothing (1,000 turns of 20 steps fit)."""
+MAX_STEPS = 100_000
+"""Steps a run may take in all, however long it rests between them: loops in loops would go on for ever."""
 
 
 def stimulate(turn: Turn, person: Person, run: Run, stimulus: Stimulus) -> bool:
@@ -40,7 +42,7 @@ def proceed(turn: Turn, person: Person, run: Run, walk: RunWalk, move: Move) -> 
         match move:
             case Park(due=due, look=look):
                 run.due_at, run.look_at = due, _first(look, _next_exit(walk))
-                run.chain = turn.chain
+                run.chain, run.links = turn.chain, turn.links
                 turn.keep_run(person, run)
                 return
             case End(reason=reason):
@@ -51,6 +53,9 @@ def proceed(turn: Turn, person: Person, run: Run, walk: RunWalk, move: Move) -> 
                 return
             case Go(to=node):
                 assert node is not None
+                run.moves += 1
+                if run.moves > MAX_STEPS:
+                    break
                 run.step, run.arrived_at, run.state = node.path, turn.now, {}
                 run.due_at = run.look_at = None
                 move = _enter(walk, node)
@@ -94,9 +99,8 @@ def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps
         step=_id_of(turn, run),
         reason=str(reason),
     )
-    journey = turn.catalog.version(run.journey, run.version)
-    if walk_exit_steps and journey.program.on_exit is not None:
-        _walk_on_exit(turn, person, run, journey)
+    if walk_exit_steps:
+        _walk_on_exit(turn, person, run, turn.catalog.version(run.journey, run.version))
     turn.happen(
         person,
         "Journey Exited",
@@ -123,8 +127,8 @@ def _forget_sensitive(turn: Turn, run: Run) -> None:
 
 
 def _id_of(turn: Turn, run: Run) -> str | None:
-    if run.step is None:
-        return None
+    if run.step is None or not turn.catalog.has_version(run.journey, run.version):
+        return run.step
     return turn.catalog.version(run.journey, run.version).program.nodes[run.step].id
 
 
@@ -175,6 +179,7 @@ def begin_run(
         held_out=held_out,
         ordinal=ordinal,
         chain=turn.chain,
+        links=turn.links,
         goal_until=None if goal is None else turn.now + (goal.within or timedelta(days=36500)),
     )
     person.runs.append(run)

@@ -52,6 +52,7 @@ def enter(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -
         return None
     if inside is not None:
         finish(turn, person, inside, EndReason.REPLACED)
+    turn.links += 1
     entries = person.entries.setdefault(live.name, Entries())
     return begin_run(
         turn,

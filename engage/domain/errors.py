@@ -13,5 +13,9 @@ class PoisonFactError(EngageError):
     """A fact cannot be digested whatever we try; it goes to quarantine with this text."""
 
 
+class UnusableSettingsError(EngageError):
+    """The house rules that are live do not compile with this release: nothing can be decided or sent lawfully."""
+
+
 class StaleDefinitionError(EngageError):
     """A run needs a version of a journey that is not in the store."""

@@ -233,6 +233,8 @@ class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
     payload: bytes
     attempts: int = 0
+    live: bool = True
+    """False for imported history, which timers do not wait for."""
 
 
 _decoder: msgspec.json.Decoder[Fact] = msgspec.json.Decoder(Fact, float_hook=Decimal)

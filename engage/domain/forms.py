@@ -107,13 +107,17 @@ def _expression(place: Place) -> Callable[[object], Expression]:
     return compiled
 
 
-def _text(value: object) -> Text:
+def _text(value: object, place: Place = Place.TEXT) -> Text:
     if isinstance(value, Text):
         return value
     try:
-        return compile_text(_text_only(value, "this"), Place.TEXT)
+        return compile_text(_text_only(value, "this"), place)
     except ExpressionError as exc:
         raise mistake(exc.message, exc.hint, exc.offset) from exc
+
+
+def _message(value: object) -> Text:
+    return _text(value, Place.MESSAGE)
 
 
 def _data(value: Any) -> Any:
@@ -188,6 +192,8 @@ DurationField = Annotated[
     timedelta, PlainValidator(_duration), WithJsonSchema({"type": "string", "examples": ["3 days", "90s"]})
 ]
 TextField = Annotated[Text, PlainValidator(_text), WithJsonSchema({"type": "string"})]
+MessageField = Annotated[Text, PlainValidator(_message), WithJsonSchema({"type": "string"})]
+"""The text of a message: it also knows what was given beside it, and the links of its delivery."""
 DataField = Annotated[Any, PlainValidator(_data), WithJsonSchema({})]
 EventNames = Annotated[
     tuple[str, ...],

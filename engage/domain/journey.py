@@ -14,6 +14,7 @@ from engage.domain.forms import (
     Form,
     KebabName,
     PlainText,
+    TextField,
     expression_field,
     mistake,
     read_duration,
@@ -78,7 +79,7 @@ class ExitRule(Form):
     when: expression_field(Place.WHEN) | None = None  # type: ignore[valid-type]  # built by a factory
     also_at_entry: bool = False
     any_key: bool = False
-    reason: PlainText = "exit"
+    reason: TextField | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -32,6 +32,7 @@ from engage.domain.react import react
 from engage.domain.run import Run
 from engage.domain.steps.base import Moved
 from engage.domain.turn import Turn
+from engage.domain.walk import NO_RUN
 
 GIVE_UP_AFTER = timedelta(hours=1)
 """How long a refused or unknown call is tried again; vocabulary.md, "Provider trouble"."""
@@ -258,7 +259,15 @@ def _mark(turn: Turn, person: Person, delivery: Delivery, mark: Mark, extra: Map
     moved = None
     if run is not None and delivery.step is not None:
         moved = tell_run(turn, run, delivery, mark, event)
-    react(turn, person, event=event, touched=Touched(), moved=moved, run=delivery.run, step=delivery.step)
+    react(
+        turn,
+        person,
+        event=event,
+        touched=Touched(),
+        moved=moved,
+        run=delivery.run or NO_RUN,
+        step=delivery.step,
+    )
 
 
 def tell_run(turn: Turn, run: Run, delivery: Delivery, mark: Mark, event: Any) -> Moved | None:

@@ -24,7 +24,8 @@ def migrate(turn: Turn, person: Person, journey: str) -> None:
     if live is None or live.journey.migrate is None or live.state is not JourneyState.ACTIVE:
         return
     for run in person.active_runs():
-        if run.journey == journey and run.version == live.journey.migrate.from_:
+        known = turn.catalog.has_version(run.journey, run.version)
+        if known and run.journey == journey and run.version == live.journey.migrate.from_:
             _move(turn, person, run, live, live.journey.migrate)
     react(turn, person, touched=Touched())
 

@@ -18,6 +18,7 @@ from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.domain.steps.base import Due, Go, Happened, Looked, Moved
+from engage.domain.steps.flow import reason_of
 from engage.domain.triggering import triggered
 from engage.domain.turn import Turn
 from engage.domain.walk import RunWalk, delivery_run, has_key
@@ -40,6 +41,7 @@ def react(
     _one(turn, person, event, touched, moved, run, step)
     while turn.follows:
         after = turn.follows.pop(0)
+        turn.links = after.links
         if after.event is not None:
             _one(turn, person, after.event, Touched(events={after.event.name}), None, after.run, after.step)
         elif after.start is not None:
@@ -111,10 +113,11 @@ def fire(turn: Turn, person: Person, kind: TimerKind, ref: str) -> None:
     if run is None or not run.active:
         turn.set_timer(person, kind, ref, None)
         return
-    if turn.catalog.is_paused(run.journey):
+    if turn.catalog.stands_still(run):
         turn.keep_run(person, run)
+        turn.look_again(person, run, anew=True)
         return
-    turn.chain = run.chain
+    turn.chain, turn.links = run.chain, run.links
     turn.set_timer(person, kind, ref, None)
     rings = run.due_at is not None and run.due_at <= turn.now
     if not rings:
@@ -167,8 +170,8 @@ def _one(
 
 
 def _frozen(turn: Turn, run: Run, event: Event | None) -> bool:
-    """Keep a fact for a run whose journey is paused, and say that it must not move."""
-    if not turn.catalog.is_paused(run.journey):
+    """Keep a fact for a run that must not move, and say so."""
+    if not turn.catalog.stands_still(run):
         return False
     if event is not None and run.active:
         run.kept = [*run.kept, event][-1000:]
@@ -210,25 +213,35 @@ def _exit_by(turn: Turn, person: Person, run: Run, event: Event, own_run: str | 
     journey = turn.catalog.version(run.journey, run.version)
     for rule in journey.exit_when:
         if _matches(turn, person, run, journey, rule, event, own_run):
-            finish(turn, person, run, rule.reason, walk_exit_steps=True)
+            _leave(turn, person, run, journey, rule, event)
             return True
     return False
 
 
+def _leave(
+    turn: Turn, person: Person, run: Run, journey: Journey, rule: ExitRule, event: Event | None = None
+) -> None:
+    """End a run by a rule of `exit_when`, with the reason it gives as it reads now."""
+    scope = RunWalk(turn, person, run, journey).scope(event)
+    finish(turn, person, run, reason_of(rule.reason, scope), walk_exit_steps=True)
+
+
 def judge_kept(turn: Turn, person: Person, run: Run, event: Event) -> None:
     """Judge a fact that came while the journey was paused: exit, goal, wait."""
-    if _exit_by(turn, person, run, event, None) or _goal_by(turn, person, run, event, None):
+    own = delivery_run(event)
+    if _exit_by(turn, person, run, event, own) or _goal_by(turn, person, run, event, own):
         return
     journey = turn.catalog.version(run.journey, run.version)
-    own = delivery_run(event) == run.id
-    belongs = own or has_key(turn, person, run, journey, event) is True
+    belongs = own == run.id or has_key(turn, person, run, journey, event) is True
     stimulate(turn, person, run, Happened(event, event.id, belongs))
 
 
 def _exits_by_condition(turn: Turn, person: Person) -> None:
     for run in person.active_runs():
+        if _frozen(turn, run, None):
+            continue
         journey = turn.catalog.version(run.journey, run.version)
-        if journey.exit_when and not _frozen(turn, run, None):
+        if journey.exit_when:
             judge_conditions(turn, person, run, journey)
 
 
@@ -244,7 +257,7 @@ def judge_conditions(turn: Turn, person: Person, run: Run, journey: Journey) -> 
             run.conditions = {**run.conditions, str(index): truth}
             turn.changes.runs[run.id] = run
         if truth and not known:
-            finish(turn, person, run, rule.reason, walk_exit_steps=True)
+            _leave(turn, person, run, journey, rule)
             return True
         if rule.when.reads.now and (look := rule.when.next_change(scope)) is not None:
             looks.append(look)
@@ -258,6 +271,8 @@ def judge_conditions(turn: Turn, person: Person, run: Run, journey: Journey) -> 
 def _goals(turn: Turn, person: Person, event: Event, own_run: str | None) -> None:
     for run in list(person.runs):
         if run.goal_at is not None or run.goal_until is None or not _sees(run, event, own_run):
+            continue
+        if not turn.catalog.has_version(run.journey, run.version):
             continue
         if run.active and _frozen(turn, run, None):
             continue
@@ -314,7 +329,9 @@ def _waits(
 ) -> None:
     """Offer the fact to every run that rested when it came."""
     for run in runs:
-        if not run.active or turn.catalog.is_paused(run.journey):
+        if run.active:
+            turn.look_again(person, run)
+        if not run.active or turn.catalog.stands_still(run):
             continue
         if moved is not None and own_run == run.id and stimulate(turn, person, run, moved):
             continue
@@ -332,24 +349,28 @@ def begin(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -
 
     Returns whether the person entered.
     """
+    links = turn.links
     run = enter(turn, person, live, candidate)
-    if run is None:
-        return False
-    journey = live.journey
+    if run is not None:
+        _begin(turn, person, run, live.journey)
+    turn.links = links
+    return run is not None
+
+
+def _begin(turn: Turn, person: Person, run: Run, journey: Journey) -> None:
     scope = RunWalk(turn, person, run, journey).scope()
     for index, rule in enumerate(journey.exit_when):
         if rule.when is not None:
             truth = rule.when.truth(scope)
             run.conditions = {**run.conditions, str(index): truth}
             if truth and rule.also_at_entry:
-                finish(turn, person, run, rule.reason, walk_exit_steps=True)
-                return True
+                _leave(turn, person, run, journey, rule)
+                return
     if _already_over(turn, person, run, journey):
-        return True
+        return
     proceed(turn, person, run, RunWalk(turn, person, run, journey), Go(journey.program.first))
     if run.active:
         judge_conditions(turn, person, run, journey)
-    return True
 
 
 def _already_over(turn: Turn, person: Person, run: Run, journey: Journey) -> bool:

@@ -15,6 +15,7 @@ from engage.domain.react import react
 from engage.domain.run import Run
 from engage.domain.steps.wait_for import WaitFor
 from engage.domain.turn import Turn
+from engage.domain.walk import NO_RUN
 
 REPLY_WINDOW = timedelta(hours=72)
 """How long after a delivery a reply is taken as its answer; language.md §3, "Correlation"."""
@@ -49,11 +50,11 @@ def on_inbound(turn: Turn, person: Person, inbound: Inbound, answered: Delivery 
         answered.add(Mark.REPLIED)
         turn.changes.deliveries[answered.id] = answered
     name = f"{CHANNEL_WORDS[channel]} Received"
-    run_id = None if answered is None else answered.run
+    run_id = None if answered is None else answered.run or NO_RUN
     step = None if answered is None else answered.step
     event = turn.happen(person, name, properties, run=run_id, step=step)
     turn.follows.pop()
-    run = None if run_id is None else person.run(run_id)
+    run = None if not run_id else person.run(run_id)
     if answered is not None and run is not None:
         moved = tell_run(turn, run, answered, Mark.REPLIED, event)
     react(
@@ -120,7 +121,7 @@ def answered_by(
 
 
 def _waits_for_reply(turn: Turn, run: Run, step: str | None) -> bool:
-    if run.step is None:
+    if run.step is None or not turn.catalog.has_version(run.journey, run.version):
         return False
     node = turn.catalog.version(run.journey, run.version).program.nodes[run.step]
     return isinstance(node.step, WaitFor) and any(

@@ -14,7 +14,7 @@ from engage.domain.turn import Turn
 def resume(turn: Turn, person: Person, journey: str) -> None:
     """Judge kept facts on exits, goals and waits in order; then let what is overdue fire; release held sends."""
     for run in person.active_runs():
-        if run.journey != journey:
+        if run.journey != journey or not turn.catalog.has_version(run.journey, run.version):
             continue
         kept, run.kept = run.kept, []
         turn.changes.runs[run.id] = run
@@ -34,10 +34,9 @@ def resume(turn: Turn, person: Person, journey: str) -> None:
 
 def catch_up(turn: Turn, person: Person) -> None:
     """Judge what came during a pause that is over, before anything newer: resuming may not have come this far yet."""
-    waiting = {run.journey for run in person.active_runs() if run.kept}
+    waiting = {run.journey for run in person.active_runs() if run.kept and not turn.catalog.stands_still(run)}
     for journey in sorted(waiting):
-        if not turn.catalog.is_paused(journey):
-            resume(turn, person, journey)
+        resume(turn, person, journey)
 
 
 def archive(turn: Turn, person: Person, journey: str) -> None:

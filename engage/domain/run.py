@@ -45,6 +45,10 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Id of the event that started it: it cannot satisfy this run."""
     chain: int = 0
     """`emit` and `start` done since the last outside fact: a wait does not begin a new chain."""
+    links: int = 0
+    """Runs that came of one another since the last outside fact, this one included."""
+    moves: int = 0
+    """Steps taken so far, by any version."""
     entry: Json = {}
     entry_event: str | None = None
     held_out: bool = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
@@ -57,6 +57,8 @@ class Follow:
     run: str | None = None
     """The run a delivery's event belongs to."""
     step: str | None = None
+    links: int = 0
+    """Of whom it follows from: see `Turn.links`."""
 
 
 CHAIN_LIMIT = 100
@@ -65,6 +67,10 @@ CHAIN_LIMIT = 100
 
 ENTRIES_LIMIT = 500
 """Entries of one person during one fact: more are journeys that start each other, or themselves, in a circle."""
+
+
+POSTPONED = timedelta(minutes=5)
+"""When a run that cannot move in this process, or a timer that failed, is looked at again."""
 
 
 @dataclass(slots=True)
@@ -80,6 +86,8 @@ class Turn:
     fact_id: str = ""
     arrival: int = 0
     chain: int = 0
+    links: int = 0
+    """How many runs came of one another before what is handled now; more than the limit of a chain is a circle."""
     counter: int = 0
     entries: int = 0
     """Entries into journeys during the fact at hand."""
@@ -92,6 +100,8 @@ class Turn:
     """The present of whoever decides: later than `now` where facts and timers are late."""
     published: frozenset[str] = frozenset()
     """Journeys that were just published: what their clocks missed before may be made up for."""
+    paces: dict[str, list[datetime]] = field(default_factory=dict)
+    """Slots for those whose clocks strike in this turn, by journey, where a schedule has a pace."""
     backfill: bool = False
     """Whether rules are only being brought in line with history: no journey starts but with `existing: include`."""
     _by_run: dict[str | None, list[Delivery]] = field(default_factory=dict)
@@ -105,7 +115,7 @@ class Turn:
     def begin(self, *, fact_id: str, now: datetime, arrival: int, chain: int = 0) -> None:
         """Begin with the next fact or timer."""
         self.fact_id, self.now, self.arrival, self.chain, self.counter = fact_id, now, arrival, chain, 0
-        self.planned, self.entries = None, 0
+        self.planned, self.entries, self.links = None, 0, 0
 
     def next_id(self, *parts: str) -> str:
         """Return an id that is new in this fact and the same whenever the fact is decided again."""
@@ -118,9 +128,20 @@ class Turn:
         return self.chain <= CHAIN_LIMIT
 
     def may_enter(self) -> bool:
-        """Count one more entry during the fact at hand; False once there are so many that they are a circle."""
+        """Count one more entry during the fact at hand; False once there are so many, or so many of one another, that
+        they are a circle."""
         self.entries += 1
-        return self.entries <= ENTRIES_LIMIT
+        return self.entries <= ENTRIES_LIMIT and self.links <= CHAIN_LIMIT
+
+    def follow(self, follow: Follow) -> None:
+        """Have a fact handled once the run at hand rests."""
+        follow.links = self.links
+        self.follows.append(follow)
+
+    def slot(self, journey: str) -> datetime | None:
+        """Take the next slot of a journey's pace; none: nobody has to wait."""
+        slots = self.paces.get(journey)
+        return slots.pop(0) if slots else None
 
     def decide(self, person: Person, kind: Decided, outcome: str, **fields: Any) -> None:
         """Record a decision about a person, at the instant at hand."""
@@ -143,6 +164,13 @@ class Turn:
         if run.active and not self.catalog.is_paused(run.journey):
             due = min((at for at in (run.due_at, run.look_at) if at is not None), default=None)
         self.set_timer(person, TimerKind.RUN, run.id, due)
+
+    def look_again(self, person: Person, run: Run, *, anew: bool = False) -> None:
+        """Come back to a run whose version does not compile here: another release of this code may know it again."""
+        if self.catalog.has_version(run.journey, run.version):
+            return
+        if anew or (TimerKind.RUN, run.id) not in person.timers:
+            self.set_timer(person, TimerKind.RUN, run.id, self.clock + POSTPONED)
 
     def set_timer(self, person: Person, kind: TimerKind, ref: str, due_at: datetime | None) -> None:
         """Set or clear one timer; writes nothing if it stands so already."""
@@ -212,5 +240,5 @@ class Turn:
             epoch=self.catalog.epoch,
         )
         self.store_event(event)
-        self.follows.append(Follow(event=event, run=run, step=step))
+        self.follow(Follow(event=event, run=run, step=step))
         return event

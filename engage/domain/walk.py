@@ -145,7 +145,7 @@ class RunWalk:
 
     def write_traits(self, values: Mapping[str, Any]) -> None:
         """See `Walk.write_traits`: what follows from it is handled once the run rests."""
-        self.turn.follows.append(Follow(traits=dict(values)))
+        self.turn.follow(Follow(traits=dict(values)))
 
     def change_consent(self, channel: str, topic: str, state: ConsentState) -> None:
         """See `Walk.change_consent`; a yes that asks for a second step waits for it."""
@@ -210,12 +210,12 @@ class RunWalk:
             entry=dict(entry),
             key=key,
         )
-        self.turn.follows.append(Follow(start=start))
+        self.turn.follow(Follow(start=start))
         return True
 
     def member(self, audience: str, member: bool) -> None:
         """See `Walk.member`."""
-        self.turn.follows.append(Follow(member=(audience, member)))
+        self.turn.follow(Follow(member=(audience, member)))
 
     def note(self, outcome: str, reason: str | None = None, values: Mapping[str, Any] | None = None) -> None:
         """See `Walk.note`."""
@@ -277,12 +277,18 @@ def _context(run: Run) -> dict[str, Any]:
     return context
 
 
+NO_RUN = ""
+"""Stands where a run's id would: of a delivery that no run asked for."""
+
+
 def delivery_run(event: Event) -> str | None:
-    """Return the run whose delivery an event of ours is about: it matches that run alone; none: any run's."""
+    """Return the run whose delivery an event of ours is about: it matches that run alone; none: it is about no delivery.
+
+    The delivery of no run (`NO_RUN`) was asked for by API: what becomes of it matches nobody's run.
+    """
     if event.type != "engine" or "delivery_id" not in event.properties:
         return None
-    run: str | None = event.properties.get("run")
-    return run
+    return event.properties.get("run") or NO_RUN
 
 
 def has_key(turn: Turn, person: Person, run: Run, journey: Journey, event: Event) -> bool | None:

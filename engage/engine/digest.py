@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from itertools import takewhile
 
@@ -12,7 +12,7 @@ import structlog
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Changes, Quarantined
 from engage.domain.delivery import Channel, Delivery, Priority
-from engage.domain.errors import IdentityRaceError
+from engage.domain.errors import IdentityRaceError, UnusableSettingsError
 from engage.domain.fact import (
     Call,
     ConsentGiven,
@@ -33,8 +33,9 @@ from engage.domain.fact import (
 from engage.domain.identity import Mint
 from engage.domain.ids import ProfileId, uuid7
 from engage.domain.replies import REPLY_WINDOW, answering
-from engage.domain.turn import ByHash, Choices, Turn
+from engage.domain.turn import POSTPONED, ByHash, Choices, Turn
 from engage.engine.agenda import leave_signal
+from engage.engine.pacing import reserved
 from engage.engine.play import Batch, address_identifier, play
 from engage.engine.working_set import load_people, waiting_deliveries
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
@@ -46,9 +47,9 @@ BATCH = 500
 """Facts (and timers) a turn takes: the knee of the set-based curve, feasibility study §4b."""
 MAX_ATTEMPTS = 5
 """A fact that fails this often is quarantined; its neighbours go on."""
-POSTPONED = timedelta(minutes=5)
-"""After this a timer that failed is tried again."""
 MAX_RACES = 20
+PATIENCE = 3
+"""Tries after which a profile that is not there is gone for good, and not just merged meanwhile."""
 
 CatalogOf = Callable[[Transaction], Catalog]
 
@@ -86,7 +87,7 @@ class Digest:
         wanted = [lanes] if isinstance(lanes, int) else sorted(set(lanes))
         try:
             return self._raced(wanted, now, limit)
-        except (IdentityRaceError, StorageAwayError):
+        except (IdentityRaceError, StorageAwayError, UnusableSettingsError):
             raise
         except Exception:
             if limit > 1:
@@ -97,9 +98,9 @@ class Digest:
             return Digested(more=True)
 
     def _raced(self, lanes: list[int], now: datetime, limit: int) -> Digested:
-        for _ in range(MAX_RACES):
+        for tried in range(MAX_RACES):
             try:
-                return self._once(lanes, now, limit)
+                return self._once(lanes, now, limit, patient=tried < PATIENCE)
             except (IdentityRaceError, StorageBusyError):
                 continue
         raise IdentityRaceError(f"lanes {lanes} lost {MAX_RACES} races in a row")
@@ -134,7 +135,7 @@ class Digest:
                 later = msgspec.structs.replace(timer, due_at=now + POSTPONED)
                 tx.write(Changes(timers={(timer.profile, timer.kind, timer.ref): later}))
 
-    def _once(self, lanes: list[int], now: datetime, limit: int) -> Digested:
+    def _once(self, lanes: list[int], now: datetime, limit: int, *, patient: bool) -> Digested:
         with self._store.transaction() as tx:
             ours = tx.inbox.lock_lanes(lanes)
             busy = set(lanes).difference(ours)
@@ -150,7 +151,8 @@ class Digest:
             tx.definitions.hold()
             catalog = self._catalog_of(tx)
             turn = Turn(catalog=catalog, now=now, choices=self._choices)
-            self._load(tx, turn, batch, now)
+            self._load(tx, turn, batch, now, patient=patient)
+            turn.paces = reserved(tx, turn, batch)
             play(turn, batch, self._mint)
             for _, fact in batch.rows:
                 if isinstance(fact, Signal):
@@ -172,7 +174,7 @@ class Digest:
     def _read(self, tx: Transaction, lanes: list[int], now: datetime, limit: int) -> Batch:
         rows = tx.inbox.read_lanes(lanes, limit)
         full = len(rows) == limit
-        horizon = min(now, rows[-1].received_at) if full else now
+        horizon = min(now, _horizon(tx, lanes, rows) or now) if full else now
         timers = tx.runs.due_in(lanes, horizon, limit)
         batch = Batch(timers=timers, horizon=horizon, more=full or len(timers) == limit)
         if len(timers) == limit and timers[-1].due_at is not None:
@@ -212,7 +214,7 @@ class Digest:
                 AuditEntry(at=now, actor="engine", action="erased", subject=subject, data={"rows": rows})
             )
 
-    def _load(self, tx: Transaction, turn: Turn, batch: Batch, now: datetime) -> None:
+    def _load(self, tx: Transaction, turn: Turn, batch: Batch, now: datetime, *, patient: bool) -> None:
         facts = [fact for _, fact in batch.rows]
         batch.owners = tx.people.find(_identifiers(facts))
         turn.deliveries = tx.deliveries.get([f.delivery for f in facts if isinstance(f, Outcome | Receipt)])
@@ -226,8 +228,14 @@ class Digest:
         # Facts and timers may be late; what they may count, and the runs they may concern, are those of their instant.
         instants = [row.received_at for row, _ in batch.rows]
         instants += [timer.due_at for timer in batch.timers if timer.due_at is not None]
+        named = set(batch.owners.values())
         batch.people = load_people(
-            tx, turn.catalog, wanted, now=min(instants, default=now), oldest=min(calls, default=None)
+            tx,
+            turn.catalog,
+            wanted,
+            now=min(instants, default=now),
+            oldest=min(calls, default=None),
+            may_be_gone=() if patient else wanted - named,
         )
         # Read again under the lock: a receipt digested meanwhile must not be written over.
         known = {*turn.deliveries, *(delivery.id for found in batch.answered.values() for delivery in found)}
@@ -238,6 +246,12 @@ class Digest:
         for found in batch.answered.values():
             for index, delivery in enumerate(found):
                 found[index] = turn.deliveries.setdefault(delivery.id, delivery)
+
+
+def _horizon(tx: Transaction, lanes: Collection[int], rows: Sequence[InboxRow]) -> datetime | None:
+    """Return up to when timers may fire although there are more facts than were read: they wait for live ones only."""
+    last = rows[-1]
+    return last.received_at if last.live else tx.inbox.next_live(lanes, last.seq)
 
 
 def _before(rows: Sequence[InboxRow], horizon: datetime) -> list[InboxRow]:

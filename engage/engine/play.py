@@ -162,7 +162,7 @@ def _about_delivery(turn: Turn, batch: Batch, fact: Outcome | Receipt) -> None:
     run = None if delivery.run is None else person.run(delivery.run)
     if isinstance(fact, Outcome):
         # What becomes of our own call is no outside fact: it goes on with the chain that asked for it.
-        turn.chain = 0 if run is None else run.chain
+        turn.chain, turn.links = (0, 0) if run is None else (run.chain, run.links)
         on_outcome(turn, person, delivery, fact)
     else:
         on_receipt(turn, person, delivery, fact)

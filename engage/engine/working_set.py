@@ -22,17 +22,18 @@ def load_people(
     *,
     now: datetime,
     oldest: datetime | None = None,
+    may_be_gone: Collection[ProfileId] = (),
 ) -> dict[ProfileId, Person]:
     """Lock profiles in id order and return them with all that decisions about them may read.
 
     `oldest` is the earliest timestamp among the facts at hand: a run that a late fact starts is judged against
-    what happened since.
+    what happened since. Those of `may_be_gone` who are not there are left out.
 
     Raises:
         IdentityRaceError: one of them is gone (merged or erased since it was looked up); begin the turn again.
     """
     locked = tx.people.lock(profiles)
-    if len(locked) < len(set(profiles)):
+    if set(profiles) - set(locked) - set(may_be_gone):
         raise IdentityRaceError("a profile was merged or erased meanwhile")
     if not locked:
         return {}

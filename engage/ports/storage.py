@@ -47,6 +47,13 @@ class Inbox(Protocol):
         """Return the lane's oldest facts in order of arrival."""
         ...
 
+    def next_live(self, lanes: Collection[int], after: int) -> datetime | None:
+        """Return when the next live fact of these lanes behind `after` (a `seq`) came; none: there is none.
+
+        Behind a long import it may be too early, never too late.
+        """
+        ...
+
     def remove(self, rows: Collection[int]) -> None:
         """Remove digested facts by `seq`."""
         ...

@@ -120,7 +120,10 @@ def flow_of(journey: Journey) -> Flow:
         trigger=Card(path="", verb=journey.trigger.form, title=trigger.title, details=trigger.details),
         entry=entry_words(journey),
         goal=goal,
-        exits=tuple((exit_words(rule), rule.reason) for rule in journey.exit_when),
+        exits=tuple(
+            (exit_words(rule), "exit" if rule.reason is None else rule.reason.source)
+            for rule in journey.exit_when
+        ),
         items=_items(journey.steps, ""),
         on_exit=_items(journey.on_exit, "on_exit."),
     )

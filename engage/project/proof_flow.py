@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from engage.domain.forms import names_match
 from engage.domain.journey import Journey
+from engage.domain.steps.flow import Emit, Start
 from engage.project.kinds import Definition
 from engage.project.nodes import ListNode, Mapping, Position, Scalar
 from engage.project.outline import Outline, StepAt, text_at
@@ -138,8 +139,8 @@ def _follows(journey: Journey, around: Surroundings) -> Iterator[tuple[str, tupl
         at: tuple[str | int, ...] = (
             ("steps", int(node.path.split(".")[0])) if node.path[0].isdigit() else ("on_exit",)
         )
-        emitted = getattr(getattr(node.step, "emit", None), "event", None)
-        started = getattr(getattr(node.step, "start", None), "journey", None)
+        emitted = node.step.emit.event.constant if isinstance(node.step, Emit) else None
+        started = node.step.start.journey if isinstance(node.step, Start) else None
         for name, target in around.journeys.items():
             hit = name == started or (
                 emitted is not None and names_match(target.trigger.event or (), emitted)

@@ -56,7 +56,7 @@ def step_words(step: Step) -> Words:
             details = (f"while {form.while_.source}",) if form.while_ is not None else ()
             return Words(f"Repeat, at most {form.times}×", details)
         case Exit(exit=reason):
-            return Words("Exit", (reason,) if reason else ())
+            return Words("Exit", (_brief(reason.source),) if reason else ())
         case _:
             return _doing(step)
 
@@ -94,7 +94,7 @@ def _doing(step: Step) -> Words:
         case Sync(sync=target):
             return Words(f"Sync to {target.to}")
         case Handoff(handoff=queue):
-            return Words(f"Hand off to {queue.to}", (queue.workflow,) if queue.workflow else ())
+            return Words(f"Hand off to {queue.to}", (queue.workflow.source,) if queue.workflow else ())
         case Set(set=values):
             return Words(_counted("Set", values, "traits"), tuple(_values(values.items())))
         case Remember(remember=values):
@@ -104,13 +104,13 @@ def _doing(step: Step) -> Words:
         case Unsubscribe(unsubscribe=form):
             return Words(f"Unsubscribe from {form.topic}", (f"by {form.channel}",))
         case Suppress(suppress=refusal):
-            return Words(f"Suppress {refusal.channel}", (refusal.reason,))
+            return Words(f"Suppress {refusal.channel}", (refusal.reason.source,) if refusal.reason else ())
         case AddTo(add_to=audience):
             return Words(f"Add to {audience}")
         case RemoveFrom(remove_from=audience):
             return Words(f"Remove from {audience}")
         case Emit(emit=event):
-            return Words(f"Emit {event.event}", tuple(_values(event.properties.items())))
+            return Words(f"Emit {_brief(event.event.source)}", tuple(_values(event.properties.items())))
         case Start(start=other):
             return Words(f"Start {other.journey}", (f"key {other.key.source}",) if other.key else ())
         case _:

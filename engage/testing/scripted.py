@@ -23,6 +23,7 @@ from engage.ports.channel import (
 from engage.ports.channel import Answer as SendAnswer
 from engage.ports.clock import Clock
 from engage.project.scenario import Answer, AnswerKind
+from engage.templating import segments
 from engage.testing.provider_words import PROVIDER_WORDS, ProviderWords
 from engage.testing.scripted_calls import CallTaken, ScriptedCalls
 
@@ -100,7 +101,8 @@ class ScriptedSender:
             case _:
                 status = answer.status or 200
                 if answer.code is None and 200 <= status < 300:
-                    return Accepted(provider_id=self._take(outbound).provider_id)
+                    taken = self._take(outbound)
+                    return Accepted(provider_id=taken.provider_id, segments=_segments(taken))
                 self._last[outbound.delivery] = None
                 return self.words.answer(status, answer.code, answer.retry_after)
 
@@ -122,6 +124,12 @@ class ScriptedSender:
         self.messages.append(message)
         self._last[outbound.delivery] = message
         return message
+
+
+def _segments(message: Message) -> int | None:
+    """Return how many SMS a text is on the wire, as the provider would count."""
+    texted = message.channel in (Channel.SMS, Channel.MMS) and isinstance(message.content, SmsContent)
+    return segments(message.body) if texted else None
 
 
 class ScriptedProviders:

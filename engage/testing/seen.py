@@ -197,6 +197,7 @@ class Seen:
             reason=delivery.reason,
             rule=delivery.rule,
             code=delivery.code,
+            status=str(delivery.status),
         )
 
     def orders(self) -> Sequence[Order]:

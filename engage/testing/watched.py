@@ -107,6 +107,10 @@ class WatchedInbox:
         """See `Inbox.read`."""
         return self._inbox.read(lane, limit)
 
+    def next_live(self, lanes: Collection[int], after: int) -> datetime | None:
+        """See `Inbox.next_live`."""
+        return self._inbox.next_live(lanes, after)
+
     def remove(self, rows: Collection[int]) -> None:
         """See `Inbox.remove`."""
         self._inbox.remove(rows)

@@ -202,6 +202,12 @@ def _secret(name: str, arguments: Arguments) -> Node:
     return tree.Secret(arguments.at, secret)
 
 
+def _link(name: str, arguments: Arguments) -> Node:
+    example = "confirm_url('newsletter')" if name == "confirm_url" else "link('https://shop.example')"
+    target, _ = _one_text(name, arguments, example, "what it leads to")
+    return tree.Link(arguments.at, name, target)
+
+
 def _moment(name: str, arguments: Arguments) -> Node:
     arguments.by_name(name, ())
     [given] = arguments.counted(name, f"{name}('3 days')", 1, 1)
@@ -218,6 +224,8 @@ _BUILDERS: dict[str, Callable[[str, Arguments], Node]] = {
     "changed_at": _changed_at,
     "bucket": _bucket,
     "secret": _secret,
+    "confirm_url": _link,
+    "link": _link,
     "ago": _moment,
     "ahead": _moment,
 }

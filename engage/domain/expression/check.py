@@ -47,6 +47,7 @@ class _Found:
     consents: set[tuple[str, str]] = field(default_factory=set)
     names: dict[Root, set[str]] = field(default_factory=dict)
     entry_event: bool = False
+    links: list[tree.Link] = field(default_factory=list)
 
     def add_event(self, name: str, within: timedelta | None) -> None:
         if name in self.events:
@@ -90,8 +91,11 @@ def check(node: Node, place: Place) -> Checked:
         run=Root.RUN in found.names,
         run_names=frozenset(found.names.get(Root.RUN, set())),
         entry_names=frozenset(entry_names),
+        links=bool(found.links),
         now=change_of(node) is not None,
     )
+    if found.links and reads.sees_more_than_values:
+        raise _mixed(found.links[0])
     return Checked(kind, reads, tuple(found.audiences.items()))
 
 
@@ -153,6 +157,10 @@ class _Visitor:
             case tree.Secret():
                 self._secret(node)
                 return Type.TEXT
+            case tree.Link():
+                self._allow(self.rules.message, node.name, node.at)
+                self.found.links.append(node)
+                return Type.TEXT
             case _:
                 pass
         return Type.BOOLEAN
@@ -160,7 +168,9 @@ class _Visitor:
     def _allow(self, allowed: bool, name: str, at: int) -> None:
         if not allowed:
             raise ExpressionError(
-                f"`{name}` is not known in {self.rules.label}", hint=_ELSEWHERE[name], offset=at
+                f"`{name}` is not known in {self.rules.label}",
+                hint=_ELSEWHERE.get(name, "messages have it: their texts and templates"),
+                offset=at,
             )
 
     def _path(self, node: tree.Path) -> Type:
@@ -177,6 +187,8 @@ class _Visitor:
                 self._allow(self.rules.entry, "entry", node.at)
             case Root.RUN:
                 self._allow(self.rules.run, "run", node.at)
+            case Root.WITH:
+                self._allow(self.rules.message, "with", node.at)
         self.found.names.setdefault(node.root, set()).update(first)
         if node.root is Root.RUN:
             return _RUN_TYPES.get(node.keys, Type.ANY)
@@ -280,6 +292,14 @@ _ELSEWHERE = {
     "entry_event": "`entry_event` names the event that started a run",
     "run": "`run` begins when a person has entered a journey",
 }
+
+
+def _mixed(link: tree.Link) -> ExpressionError:
+    return ExpressionError(
+        f"`{link.name}` is made when the message leaves, what a person did or is in is looked up before",
+        hint="write them as two expressions",
+        offset=link.at,
+    )
 
 
 def _literal(node: tree.Literal) -> Type:

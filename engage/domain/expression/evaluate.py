@@ -28,6 +28,7 @@ from engage.domain.expression.tree import (
     Filtered,
     FilterName,
     InAudience,
+    Link,
     ListOf,
     Literal,
     Member,
@@ -91,6 +92,8 @@ def _path(node: Path) -> Computed:
         return lambda _scope, event: _inside(event, keys)
     if node.root is Root.ENTRY:
         return lambda scope, _event: _inside(scope.entry, keys)
+    if node.root is Root.WITH:
+        return lambda scope, _event: _inside(scope.given, keys)
     return lambda scope, _event: _inside(scope.run, keys)
 
 
@@ -346,6 +349,10 @@ def _secret(node: Secret) -> Computed:
     return lambda scope, _event: scope.secret(name)
 
 
+def _link(_node: Link) -> Computed:
+    return lambda _scope, _event: None  # made when the message leaves; `check` keeps it apart from the rest
+
+
 _COMPILERS: dict[type[Any], Callable[[Any], Computed]] = {
     Literal: _literal,
     ListOf: _list,
@@ -369,4 +376,5 @@ _COMPILERS: dict[type[Any], Callable[[Any], Computed]] = {
     ChangedAt: _changed_at,
     Bucket: _bucket,
     Secret: _secret,
+    Link: _link,
 }

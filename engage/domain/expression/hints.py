@@ -11,6 +11,8 @@ FOLDS = frozenset(Fold)
 FUNCTIONS = frozenset(
     {*Fold, "sequence", "in_audience", "subscribed", "changed_at", "ago", "ahead", "bucket", "secret"}
 )
+LINKS = frozenset({"unsubscribe_url", "preferences_url", "view_url"})
+LINK_FUNCTIONS = frozenset({"confirm_url", "link"})
 FILTERS = frozenset(FilterName)
 TESTS = frozenset(TestName)
 NAMES = frozenset({"profile", "event", "entry", "entry_event", "run", "now"})

@@ -12,7 +12,7 @@ from jinja2.parser import Parser
 from engage.domain.expression import tree
 from engage.domain.expression.calls import Arguments, build_call, literal_text
 from engage.domain.expression.errors import ExpressionError
-from engage.domain.expression.hints import FILTERS, FUNCTIONS, TESTS
+from engage.domain.expression.hints import FILTERS, FUNCTIONS, LINK_FUNCTIONS, LINKS, TESTS
 from engage.domain.expression.lexing import MAX_DEPTH, Lexeme, lex, quoted_offset, stream, too_deep
 from engage.domain.expression.numbers import is_number, negate
 from engage.domain.expression.refusals import (
@@ -153,7 +153,9 @@ class _Builder:
                 return tree.Clock(node.lineno, timedelta(0), "now")
             case "entry_event":
                 return tree.EntryEvent(node.lineno)
-            case "event" | "entry" | "run":
+            case word if word in LINKS:
+                return tree.Link(node.lineno, word)
+            case "event" | "entry" | "run" | "with":
                 return tree.Path(node.lineno, _ROOTS[node.name], ())
             case "profile":
                 raise ExpressionError(
@@ -179,7 +181,7 @@ class _Builder:
         if not isinstance(node.node, nodes.Name):
             raise refused_method(node)
         name, at = node.node.name, node.node.lineno
-        if name not in FUNCTIONS and name != "step":
+        if name not in FUNCTIONS | LINK_FUNCTIONS and name != "step":
             raise unknown_function(name, at)
         only_plain_arguments(node)
         return build_call(name, Arguments(at, node.args, node.kwargs, lambda item: self.build(item, depth)))

@@ -29,6 +29,8 @@ class Place(StrEnum):
     TRAIT = "trait"
     #: Any other string of a journey, with `{{ }}`.
     TEXT = "text"
+    #: The text of a message: what was given beside it and its links are known too.
+    MESSAGE = "message"
     #: Texts in which `secret('NAME')` may stand: headers and body of a webhook, a voice script.
     SECRET_TEXT = "secret_text"  # noqa: S105 -- the name of a place, not a secret
 
@@ -44,6 +46,8 @@ class Rules:
     #: Time only as `instant <op> ago(D)`/`ahead(D)` or within `within/since/before`.
     timed: bool = False
     secret: bool = False
+    #: `with.<name>`, `unsubscribe_url` and the other links.
+    message: bool = False
 
 
 RULES: dict[Place, Rules] = {
@@ -57,5 +61,6 @@ RULES: dict[Place, Rules] = {
     Place.AUDIENCE: Rules(label="an audience", timed=True),
     Place.TRAIT: Rules(label="a computed trait", timed=True),
     Place.TEXT: Rules(label="a text", event=True, entry=True, run=True),
+    Place.MESSAGE: Rules(label="a message", event=True, entry=True, run=True, message=True),
     Place.SECRET_TEXT: Rules(label="a text", event=True, entry=True, run=True, secret=True),
 }

@@ -39,6 +39,8 @@ class Reads:
     run_names: frozenset[str] = frozenset()
     #: First names after `entry.`; empty with `entry` true if the whole entry is read.
     entry_names: frozenset[str] = frozenset()
+    #: Whether it names an address that is made only when its message leaves.
+    links: bool = False
     #: Whether the clock alone can change the value.
     now: bool = False
 
@@ -65,5 +67,6 @@ def union(parts: Iterable[Reads]) -> Reads:
         run=any(p.run for p in parts),
         run_names=frozenset().union(*(p.run_names for p in parts)),
         entry_names=frozenset().union(*(p.entry_names for p in parts)),
+        links=any(p.links for p in parts),
         now=any(p.now for p in parts),
     )

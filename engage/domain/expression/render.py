@@ -70,6 +70,8 @@ def _render_more(node: Node) -> str:
             return f"bucket({_quote(node.salt)})"
         case tree.Secret():
             return f"secret({_quote(node.name)})"
+        case tree.Link():
+            return node.name if node.argument is None else f"{node.name}({_quote(node.argument)})"
         case _:
             raise AssertionError(f"no spelling for {type(node).__name__}")
 
@@ -86,6 +88,7 @@ _ATOMS = (
     tree.ChangedAt,
     tree.Bucket,
     tree.Secret,
+    tree.Link,
 )
 
 

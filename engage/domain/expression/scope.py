@@ -141,6 +141,8 @@ class Scope:
     entry_event: str | None = None
     #: What was remembered, saved and aliased, with `key` and `entered_at` (an instant).
     run: Mapping[str, Value] | None = None
+    #: What was given beside a message's text: `with.<name>`.
+    given: Mapping[str, Value] | None = None
     history: History = NO_HISTORY
     in_audience: Callable[[str], bool] = _in_no_audience
     subscribed: Callable[[str, str], bool] = _not_subscribed

@@ -20,6 +20,8 @@ class Root(StrEnum):
     EVENT = "event"
     ENTRY = "entry"
     RUN = "run"
+    #: What was given beside a message's text.
+    WITH = "with"
 
 
 class Op(StrEnum):
@@ -262,6 +264,14 @@ class Secret(_Node):
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Link(_Node):
+    """An address that a message gets when it leaves: `unsubscribe_url`, `confirm_url('topic')`, `link('https://…')`."""
+
+    name: str
+    argument: str | None = None
+
+
 Node: TypeAlias = (
     Literal
     | ListOf
@@ -285,6 +295,7 @@ Node: TypeAlias = (
     | ChangedAt
     | Bucket
     | Secret
+    | Link
 )
 
 

@@ -87,7 +87,7 @@ class HandoffForm(Form):
     """Where an agent takes over, and what they are told."""
 
     to: PlainText
-    workflow: PlainText | None = None
+    workflow: TextField | None = None
     attributes: dict[str, DataField] = {}
 
 
@@ -178,7 +178,8 @@ class Handoff(Call):
     def what(self, walk: Walk) -> dict[str, Any]:
         """Return where to, and what the agent is told."""
         form = self.handoff
-        return {"to": form.to, "workflow": form.workflow, "attributes": walk.fill(form.attributes)}
+        workflow = None if form.workflow is None else form.workflow.text(walk.scope())
+        return {"to": form.to, "workflow": workflow, "attributes": walk.fill(form.attributes)}
 
 
 CALL_STEPS: tuple[type[Call], ...] = (Webhook, Sync, Handoff)

@@ -5,24 +5,29 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from engage.domain.expression import Place, text_of
-from engage.domain.forms import DataField, Form, KebabName, PlainText, expression_field
+from engage.domain.expression import Place, Scope, Text, text_of
+from engage.domain.forms import DataField, Form, KebabName, TextField, expression_field
 from engage.domain.steps.base import End, Go, Move, Node, Step, Walk
 from engage.domain.steps.steplist import StepList
 
 LOOP_LIMIT = "loop_limit"
 
 
+def reason_of(text: Text | None, scope: Scope) -> str:
+    """Return the reason with which a run is left: the text as it reads now, `exit` where that is nothing."""
+    return ("" if text is None else text.text(scope).strip()) or "exit"
+
+
 class Exit(Step):
     """End this run."""
 
     verb: ClassVar[str] = "exit"
-    exit: PlainText | None = None
+    exit: TextField | None = None
 
     def enter(self, walk: Walk, node: Node) -> Move:
         """The reason is the text given, else `exit`."""
-        del walk, node
-        return End(self.exit or "exit")
+        del node
+        return End(reason_of(self.exit, walk.scope()))
 
 
 class RepeatForm(Form):
@@ -63,7 +68,7 @@ class Repeat(Step):
 class EmitForm(Form):
     """A track on this profile."""
 
-    event: PlainText
+    event: TextField
     properties: dict[str, DataField] = {}
 
 
@@ -77,7 +82,11 @@ class Emit(Step):
         """A held-out run emits nothing; the 101st of one chain ends the run."""
         if walk.run.held_out:
             return Go(node.after)
-        done = walk.emit(node, self.emit.event, walk.fill(self.emit.properties))
+        name = self.emit.event.text(walk.scope()).strip()
+        if not name:
+            walk.note("skipped", "no_event", {"event": self.emit.event.source})
+            return Go(node.after)
+        done = walk.emit(node, name, walk.fill(self.emit.properties))
         return Go(node.after) if done else End(LOOP_LIMIT)
 
 

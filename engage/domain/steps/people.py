@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from engage.domain.consent import ConsentState
-from engage.domain.forms import ChannelField, DataField, Form, KebabName, PlainText, VariableName
+from engage.domain.forms import ChannelField, DataField, Form, KebabName, PlainText, TextField, VariableName
 from engage.domain.steps.base import Go, Move, Node, Step, Walk
 
 
@@ -69,7 +69,7 @@ class SuppressForm(Form):
     """A channel and why."""
 
     channel: ChannelField
-    reason: PlainText = "journey"
+    reason: TextField | None = None
 
 
 class Suppress(Step):
@@ -78,9 +78,14 @@ class Suppress(Step):
     verb: ClassVar[str] = "suppress"
     suppress: SuppressForm
 
+    def reason(self, walk: Walk) -> str:
+        """Return why, in words."""
+        given = self.suppress.reason
+        return ("" if given is None else given.text(walk.scope()).strip()) or "journey"
+
     def enter(self, walk: Walk, node: Node) -> Move:
         """Put the address on the list."""
-        walk.suppress(self.suppress.channel, self.suppress.reason)
+        walk.suppress(self.suppress.channel, self.reason(walk))
         return Go(node.after)
 
 

@@ -1,7 +1,7 @@
 """Steps that reach a person: one verb a channel, one form for all of them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from engage.domain.delivery import SETTLED, Channel, Mark, SkipReason, reached
 from engage.domain.expression import Place, Text, text_of
-from engage.domain.forms import DataField, Form, PlainText, TextField, expression_field, mistake
+from engage.domain.forms import DataField, Form, MessageField, PlainText, expression_field, mistake
 from engage.domain.run import Run
 from engage.domain.steps.base import Asked, End, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
 from engage.domain.steps.steplist import StepList
@@ -23,7 +23,7 @@ class SendForm(Form):
     """What to send: a template or a text, to whom if not the person's own address, with which values."""
 
     template: PlainText | None = None
-    text: TextField | None = None
+    text: MessageField | None = None
     to: expression_field(Place.STEP) | None = None  # type: ignore[valid-type]  # built by a factory
     with_: dict[str, DataField] = Field(default={}, alias="with")
     topic: PlainText | None = None
@@ -51,12 +51,13 @@ def asked_for(
 ) -> Asked:
     """Return a message as it is asked for now: whom to, with which values."""
     to = None if form.to is None else form.to.value(walk.scope())
-    text, seen = (None, {}) if form.text is None else _as_of_now(walk, form.text)
+    given = walk.fill(form.with_)
+    text, seen = (None, {}) if form.text is None else _as_of_now(walk, form.text, given)
     return Asked(
         channel=channel,
         template=form.template,
         text=text,
-        variables={**walk.fill(form.with_), **seen},
+        variables={**given, **seen},
         to=None if form.to is None else ("" if to is None else text_of(to)),
         topic=form.topic,
         sender=form.sender,
@@ -65,7 +66,7 @@ def asked_for(
     )
 
 
-def _as_of_now(walk: Walk, text: Text) -> tuple[str, dict[str, Any]]:
+def _as_of_now(walk: Walk, text: Text, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return a text with what only a run can see (history, audiences, consent) looked up now; the rest is rendered at
     release, when the person may have another name or number."""
     parts: list[str] = []
@@ -75,7 +76,9 @@ def _as_of_now(walk: Walk, text: Text) -> tuple[str, dict[str, Any]]:
             parts.append(part)
         elif part.reads.sees_more_than_values or _BEYOND_VALUES.search(part.source):
             name = f"seen_{len(seen)}"
-            value = part.value(walk.scope())
+            scope = walk.scope()
+            scope.given = given
+            value = part.value(scope)
             seen[name] = value.isoformat() if isinstance(value, datetime) else value
             parts.append(f"{{{{ with.{name} }}}}")
         else:

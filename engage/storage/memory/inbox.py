@@ -28,7 +28,13 @@ class MemoryInbox:
             stored.append(new)
             if new:
                 seq = next(work.sequences.inbox)
-                row = InboxRow(seq=seq, lane=fact.lane, received_at=fact.received_at, payload=fact.payload)
+                row = InboxRow(
+                    seq=seq,
+                    lane=fact.lane,
+                    received_at=fact.received_at,
+                    payload=fact.payload,
+                    live=fact.live,
+                )
                 work.seen.put(identity, fact.received_at)
                 work.inbox.put(seq, row)
                 work.new_facts[identity] = seq
@@ -50,6 +56,12 @@ class MemoryInbox:
         """Return the lane's oldest facts in order of arrival."""
         rows = sorted(self._work.inbox.where("lane", lane), key=lambda fact: fact.seq)
         return rows[:limit]
+
+    def next_live(self, lanes: Collection[int], after: int) -> datetime | None:
+        """Return when the next live fact of these lanes behind `after` came."""
+        rows = (row for row in self._work.inbox.among("lane", lanes) if row.live and row.seq > after)
+        first = min(rows, key=lambda row: row.seq, default=None)
+        return None if first is None else first.received_at
 
     def remove(self, rows: Collection[int]) -> None:
         """Remove digested facts by `seq`."""

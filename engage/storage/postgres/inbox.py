@@ -49,12 +49,24 @@ WHERE pg_try_advisory_xact_lock(%s, lane) ORDER BY place
 """
 # Which rows they are is settled on the index alone: however long the lanes are, only the chosen payloads are read.
 _READ_LANES = """
-SELECT seq, lane, received_at, payload, attempts FROM inbox WHERE seq = ANY(ARRAY(
+SELECT seq, lane, received_at, payload, attempts, live FROM inbox WHERE seq = ANY(ARRAY(
     SELECT oldest.seq FROM unnest(%s::smallint[]) AS lanes (lane), LATERAL (
         SELECT seq FROM inbox WHERE inbox.lane = lanes.lane ORDER BY seq LIMIT %s
     ) AS oldest
     ORDER BY oldest.seq LIMIT %s
 )) ORDER BY seq
+"""
+
+
+# Looks at so many rows of a lane and no more: the last one then stands for the live one that may be behind it.
+_NEXT_LIVE = """
+SELECT min(next.received_at) FROM unnest(%s::smallint[]) AS lanes (lane), LATERAL (
+    SELECT received_at FROM (
+        SELECT seq, received_at, live, row_number() OVER (ORDER BY seq) = 10000 AS last
+        FROM inbox WHERE inbox.lane = lanes.lane AND seq > %s ORDER BY seq LIMIT 10000
+    ) AS looked_at
+    WHERE live OR last ORDER BY seq LIMIT 1
+) AS next
 """
 
 
@@ -90,21 +102,26 @@ class PostgresInbox:
         """Return the oldest facts of these lanes together, in order of arrival."""
         rows = self._session.rows(_READ_LANES, sorted(set(lanes)), limit, limit)
         return [
-            InboxRow(seq=seq, lane=lane, received_at=at, payload=payload, attempts=attempts)
-            for seq, lane, at, payload, attempts in rows
+            InboxRow(seq=seq, lane=lane, received_at=at, payload=payload, attempts=attempts, live=live)
+            for seq, lane, at, payload, attempts, live in rows
         ]
 
     def read(self, lane: int, limit: int) -> list[InboxRow]:
         """Return the lane's oldest facts in order of arrival."""
         rows = self._session.rows(
-            "SELECT seq, received_at, payload, attempts FROM inbox WHERE lane = %s ORDER BY seq LIMIT %s",
+            "SELECT seq, received_at, payload, attempts, live FROM inbox WHERE lane = %s ORDER BY seq LIMIT %s",
             lane,
             limit,
         )
         return [
-            InboxRow(seq=seq, lane=lane, received_at=at, payload=payload, attempts=attempts)
-            for seq, at, payload, attempts in rows
+            InboxRow(seq=seq, lane=lane, received_at=at, payload=payload, attempts=attempts, live=live)
+            for seq, at, payload, attempts, live in rows
         ]
+
+    def next_live(self, lanes: Collection[int], after: int) -> datetime | None:
+        """Return when the next live fact of these lanes behind `after` came."""
+        found: datetime | None = self._session.one(_NEXT_LIVE, sorted(set(lanes)), after)
+        return found
 
     def remove(self, rows: Collection[int]) -> None:
         """Remove digested facts by `seq`."""

@@ -94,29 +94,39 @@ class House:
             properties=properties,
             source="test",
         )
-        self._add(fact, message_id, lane_of(event))
+        self.add_fact(fact, message_id, lane_of(event))
+
+    def import_history(self, user: str, count: int) -> None:
+        """Store events of long ago as an import does."""
+        for _ in range(count):
+            self._call(user, Kind.TRACK, event="Long Ago", imported=True)
+
+    def person(self, user: str) -> Identifier:
+        """Return the identifier of a user."""
+        return Identifier("anonymous_id" if user.startswith("anon") else "user_id", user)
 
     def _call(self, user: str, kind: Kind, **fields: Any) -> None:
         self._count += 1
         name = f"m-{self._count}"
-        person = Identifier("anonymous_id" if user.startswith("anon") else "user_id", user)
         call = Call(
             kind=kind,
             message_id=name,
             timestamp=self.clock.now(),
-            identifiers=(person,),
+            identifiers=(self.person(user),),
             source="test",
             **fields,
         )
-        self._add(call, name, lane_of(user))
+        self.add_fact(call, name, lane_of(user))
 
-    def _add(self, fact: Any, message_id: str, lane: int) -> None:
+    def add_fact(self, fact: Any, message_id: str, lane: int) -> None:
+        """Store any fact."""
         new = NewFact(
             lane=lane,
             source="test",
             message_id=message_id,
             received_at=self.clock.now(),
             payload=encode(fact),
+            live=not getattr(fact, "imported", False),
         )
         self.world.add([new])
 

@@ -9,7 +9,8 @@ from engage.domain.consent import ConsentEntry, ConsentState
 from engage.domain.delivery import Channel
 from engage.domain.fact import Identifier, Inbound, Kind, Send, SubscriptionWish
 from engage.domain.ids import DeliveryId, ProfileId, lane_of, uuid7
-from engage.engine.digest import POSTPONED, Digest
+from engage.domain.turn import POSTPONED
+from engage.engine.digest import Digest
 from tests.domain.engine.house import House
 
 HOUR = timedelta(hours=1)
@@ -80,7 +81,7 @@ def test_whoever_is_first_known_by_a_delivery_is_judged_by_the_rules_and_reached
         person=Identifier("phone", "+14155550101"),
         text="hello",
     )
-    house._add(send, "s-1", 1)
+    house.add_fact(send, "s-1", 1)
     house.rest()
 
     with house.store.transaction() as tx:
@@ -100,7 +101,7 @@ def test_a_stranger_who_writes_can_be_answered() -> None:
         body="hi",
         at=house.clock.now(),
     )
-    house._add(inbound, "i-1", 1)
+    house.add_fact(inbound, "i-1", 1)
     house.rest()
 
     assert [message.body for message in house.providers.messages()] == ["welcome"]

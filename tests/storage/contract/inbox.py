@@ -79,6 +79,20 @@ class InboxContract:
         assert [(row.lane, row.payload) for row in rows] == [(3, b"a"), (5, b"b"), (3, b"c")]
         assert few == rows[:2]
 
+    def test_the_next_live_fact_is_found_behind_an_import(self, store: Store) -> None:
+        with store.transaction() as tx:
+            history = [fact(f"h{n}", lane=3, live=False, received_at=at(n)) for n in range(5)]
+            tx.inbox.add(
+                [*history, fact("x", lane=9, received_at=at(5)), fact("a", lane=3, received_at=at(7))]
+            )
+
+        with store.transaction() as tx:
+            rows = tx.inbox.read_lanes([3], 10)
+            assert [row.live for row in rows] == [False] * 5 + [True]
+            assert tx.inbox.next_live([3], rows[1].seq) == at(7)
+            assert tx.inbox.next_live([3, 9], rows[1].seq) == at(5)
+            assert tx.inbox.next_live([3], rows[-1].seq) is None
+
     def test_of_several_lanes_those_are_taken_that_nobody_has(self, store: Store) -> None:
         with store.transaction() as one, store.transaction() as two:
             assert one.inbox.lock_lanes([4, 2]) == [2, 4]
