@@ -156,12 +156,18 @@ def run_names(run: Run) -> dict[str, Any]:
     return {**run.variables, "key": run.key or None, "entered_at": run.entered_at}
 
 
-def address_of(profile: Profile, channel: str) -> str | None:
-    """Return a profile's address on a channel, or None."""
+def address_trait(channel: str) -> str | None:
+    """Return the trait that holds a person's address on a channel; None for a channel without one."""
     try:
-        value = profile.traits.get(_ADDRESS_TRAIT[Channel(channel)])
+        return _ADDRESS_TRAIT[Channel(channel)]
     except (KeyError, ValueError):
         return None
+
+
+def address_of(profile: Profile, channel: str) -> str | None:
+    """Return a profile's address on a channel, or None."""
+    trait = address_trait(channel)
+    value = None if trait is None else profile.traits.get(trait)
     if value is None or isinstance(value, bool | dict | list):
         return None
     return text_of(value).strip() or None

@@ -8,6 +8,7 @@ from engage.domain.ids import ProfileId
 from engage.domain.profile import Event
 from engage.storage.coding import decoder
 from engage.storage.postgres.session import Session, texts, uuids
+from engage.storage.text_order import after_prefix
 
 # A minimum of the bounds prunes partitions; each name's own bound is held afterwards.
 _NAMED = """
@@ -19,7 +20,6 @@ SELECT id, profile_id, name, type, timestamp, received_at, arrival, properties, 
 WHERE profile_id = ANY(%s::uuid[]) AND name >= %s AND name < %s AND timestamp >= coalesce(%s::timestamptz, '-infinity')
     AND type <> 'reserved'
 """
-_AFTER_ALL_NAMES = "\U0010ffff" * 2
 
 
 class PostgresEvents:
@@ -44,7 +44,7 @@ class PostgresEvents:
             rows = [row for row in rows if (bound := names[row[2]]) is None or row[4] >= bound]
         for name, bound in reads.items():
             if name.endswith("*"):
-                rows += self._session.rows(_PREFIXED, ids, name[:-1], _after(name[:-1]), bound)
+                rows += self._session.rows(_PREFIXED, ids, name[:-1], after_prefix(name[:-1]), bound)
         properties = decoder(dict).decode
         distinct = {(row[1], row[0], row[4]): row for row in rows}
         for row in sorted(distinct.values(), key=lambda row: (row[4], row[6], row[0])):
@@ -67,13 +67,3 @@ class PostgresEvents:
 def _least(bounds: list[datetime | None]) -> datetime | None:
     known = [bound for bound in bounds if bound is not None]
     return min(known) if len(known) == len(bounds) else None
-
-
-def _after(prefix: str) -> str:
-    """Return the first text after all that begin with `prefix`, in the order of code points ("C")."""
-    for at in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[at]) + 1
-        if code <= 0x10FFFF:
-            # Surrogates are no characters; the next one that is stands behind them.
-            return prefix[:at] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
-    return _AFTER_ALL_NAMES

@@ -154,7 +154,7 @@ FREE_SOURCES = TIMED_SOURCES | st.builds(
 
 _DAYS = [timedelta(seconds=1), timedelta(hours=1), *(timedelta(days=days) for days in (1, 2, 3))]
 #: Ages near and at the bounds of the windows above, the future not left out.
-_AGES = st.builds(
+AGES = st.builds(
     lambda days, part, micros: days * part + timedelta(microseconds=micros),
     st.sampled_from(_DAYS),
     st.sampled_from([-0.5, 0, 0.25, 0.5, 0.75, 1, 1.1]),
@@ -165,8 +165,8 @@ _AGES = st.builds(
 @st.composite
 def scopes(draw: st.DrawFn, objects: st.SearchStrategy[dict[str, Any]] = OBJECTS) -> Scope:
     """A scope with data of `objects` and a history of the last days."""
-    facts = draw(st.lists(st.tuples(st.sampled_from(["A", "AB", "B"]), _AGES, objects), max_size=6))
-    changed = draw(st.none() | _AGES)
+    facts = draw(st.lists(st.tuples(st.sampled_from(["A", "AB", "B"]), AGES, objects), max_size=6))
+    changed = draw(st.none() | AGES)
     return Scope(
         now=NOW,
         profile=draw(objects),
@@ -209,7 +209,7 @@ TICKING_OBJECTS = st.fixed_dictionaries(
     {},
     optional={
         "n": st.integers(0, 2),
-        "at": _AGES.map(lambda age: (NOW - age).isoformat()),
+        "at": AGES.map(lambda age: (NOW - age).isoformat()),
         "a": st.booleans(),
     },
 )
