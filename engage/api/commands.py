@@ -207,7 +207,7 @@ class _Commands:
             topic=wanted.topic,
             expires_at=expires_at,
         )
-        self._store([sent(send, now)])
+        self._store([sent(send, now)], urgent=settings.is_urgent(wanted.topic))
         return json_response({"delivery_id": delivery}, 202)
 
     def members(self, audience: str, body: bytes) -> Response:
@@ -249,8 +249,8 @@ class _Commands:
         self._store([forgotten(person_of(person, self._deps.acceptor.rules()), now)])
         return json_response({"accepted": True}, 202)
 
-    def _store(self, pieces: Sequence[Piece]) -> None:
-        self._deps.intake.store(Taken(pieces))
+    def _store(self, pieces: Sequence[Piece], *, urgent: bool = False) -> None:
+        self._deps.intake.store(Taken(pieces), urgent=urgent)
 
 
 def _timestamp(wanted: SignalRequest, now: datetime) -> datetime:

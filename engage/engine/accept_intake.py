@@ -76,8 +76,8 @@ class Intake:
         self._store = store
         self._hints = hints
 
-    def store(self, taken: Taken) -> list[bool]:
-        """Make everything durable in one transaction; True per piece that was new.
+    def store(self, taken: Taken, *, urgent: bool = False) -> list[bool]:
+        """Make everything durable in one transaction; True per piece that was new. What is `urgent` is digested first.
 
         A row the database refuses whatever we try is found by halving and quarantined; its neighbours are stored.
 
@@ -90,7 +90,7 @@ class Intake:
         lanes = {piece.fact.lane for piece, new in zip(taken.pieces, stored, strict=True) if new}
         if lanes:
             try:
-                self._hints.digest(lanes)
+                self._hints.digest(lanes, urgent=urgent)
             except Exception:
                 # The facts are durable and a sweep finds them: nobody may be told otherwise because a broker is away.
                 log.warning("hint.lost", lanes=len(lanes))

@@ -78,15 +78,18 @@ class Digest:
         self._store, self._catalog_of, self._mint = store, catalog_of, mint or mint_profile
         self._choices = choices or ByHash()
 
-    def turn(self, lanes: int | Collection[int], now: datetime, limit: int = BATCH) -> Digested:
-        """Digest up to `limit` facts and timers of these lanes together, once, atomically; lanes others have are theirs.
+    def turn(
+        self, lanes: int | Collection[int], now: datetime, limit: int = BATCH, *, wait: bool = False
+    ) -> Digested:
+        """Digest up to `limit` facts and timers of these lanes together, once, atomically; lanes others have are theirs,
+        unless we `wait` for them.
 
         A fact that cannot be digested does not stop its neighbours: the turn is taken again fact by fact, and the
         one that fails `MAX_ATTEMPTS` times is quarantined.
         """
         wanted = [lanes] if isinstance(lanes, int) else sorted(set(lanes))
         try:
-            return self._raced(wanted, now, limit)
+            return self._raced(wanted, now, limit, wait=wait)
         except (IdentityRaceError, StorageAwayError, UnusableSettingsError):
             raise
         except Exception:
@@ -97,10 +100,10 @@ class Digest:
             self._set_aside(wanted[0], now)
             return Digested(more=True)
 
-    def _raced(self, lanes: list[int], now: datetime, limit: int) -> Digested:
+    def _raced(self, lanes: list[int], now: datetime, limit: int, *, wait: bool) -> Digested:
         for tried in range(MAX_RACES):
             try:
-                return self._once(lanes, now, limit, patient=tried < PATIENCE)
+                return self._once(lanes, now, limit, wait=wait, patient=tried < PATIENCE)
             except (IdentityRaceError, StorageBusyError):
                 continue
         raise IdentityRaceError(f"lanes {lanes} lost {MAX_RACES} races in a row")
@@ -135,9 +138,9 @@ class Digest:
                 later = msgspec.structs.replace(timer, due_at=now + POSTPONED)
                 tx.write(Changes(timers={(timer.profile, timer.kind, timer.ref): later}))
 
-    def _once(self, lanes: list[int], now: datetime, limit: int, *, patient: bool) -> Digested:
+    def _once(self, lanes: list[int], now: datetime, limit: int, *, wait: bool, patient: bool) -> Digested:
         with self._store.transaction() as tx:
-            ours = tx.inbox.lock_lanes(lanes)
+            ours = tx.inbox.lock_lanes(lanes, wait=wait)
             busy = set(lanes).difference(ours)
             if not ours:
                 return Digested(busy=busy)

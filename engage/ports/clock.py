@@ -26,8 +26,8 @@ class Clock(Protocol):
 class Hints(Protocol):
     """Tells workers that there is work. Never blocks, may be lost: sweeps find the work anyway."""
 
-    def digest(self, lanes: Iterable[int]) -> None:
-        """These lanes have facts or due timers."""
+    def digest(self, lanes: Iterable[int], *, urgent: bool = False) -> None:
+        """These lanes have facts or due timers; `urgent`: somebody waits for what follows from them."""
         ...
 
     def deliver(self, work: Iterable[tuple[Channel, Priority]]) -> None:
@@ -38,7 +38,7 @@ class Hints(Protocol):
 class NoHints:
     """Hints to nobody: the sweep does it all."""
 
-    def digest(self, lanes: Iterable[int]) -> None:
+    def digest(self, lanes: Iterable[int], *, urgent: bool = False) -> None:
         """Tell nobody."""
 
     def deliver(self, work: Iterable[tuple[Channel, Priority]]) -> None:

@@ -35,8 +35,11 @@ class Inbox(Protocol):
         """Take the lane for this transaction; False at once if another transaction has it."""
         ...
 
-    def lock_lanes(self, lanes: Collection[int]) -> list[int]:
-        """Take those of these lanes that nobody else has, for this transaction; return them in order."""
+    def lock_lanes(self, lanes: Collection[int], *, wait: bool = False) -> list[int]:
+        """Take those of these lanes that nobody else has, for this transaction; return them in order.
+
+        `wait`: all of them, each as soon as whoever has it is done; nobody who comes later gets it before.
+        """
         ...
 
     def read_lanes(self, lanes: Collection[int], limit: int) -> list[InboxRow]:

@@ -95,9 +95,9 @@ class WatchedInbox:
         """See `Inbox.lock_lane`."""
         return self._inbox.lock_lane(lane)
 
-    def lock_lanes(self, lanes: Collection[int]) -> list[int]:
+    def lock_lanes(self, lanes: Collection[int], *, wait: bool = False) -> list[int]:
         """See `Inbox.lock_lanes`."""
-        return self._inbox.lock_lanes(lanes)
+        return self._inbox.lock_lanes(lanes, wait=wait)
 
     def read_lanes(self, lanes: Collection[int], limit: int) -> list[InboxRow]:
         """See `Inbox.read_lanes`."""

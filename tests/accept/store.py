@@ -78,7 +78,7 @@ class Hinted:
     lanes: list[set[int]] = field(default_factory=list)
     broken: bool = False
 
-    def digest(self, lanes: Iterable[int]) -> None:
+    def digest(self, lanes: Iterable[int], *, urgent: bool = False) -> None:
         if self.broken:
             raise ConnectionError("the broker is away")
         self.lanes.append(set(lanes))

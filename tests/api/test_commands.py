@@ -132,7 +132,7 @@ class TestDeliveries:
             ({"expires": "tomorrow"}, "`expires`"),
         ],
     )
-    def test_what_is_wrong_is_said(
+    def test_what_is_wrong_is_said_of_a_send(
         self, client: Client, world: World, change: dict[str, Any], said: str
     ) -> None:
         answer = client.post("/v1/deliveries", json={**SEND, **change}, headers=bearer())
@@ -140,6 +140,15 @@ class TestDeliveries:
         assert answer.status_code == 400
         assert said in answer.json()["message"]
         assert world.facts() == []
+
+
+@pytest.mark.parametrize(("topic", "overtakes"), [("codes", True), ("orders", False)])
+def test_a_send_of_an_urgent_topic_is_digested_by_those_who_do_nothing_else(
+    client: Client, world: World, topic: str, overtakes: bool
+) -> None:
+    client.post("/v1/deliveries", json={**SEND, "topic": topic}, headers=bearer())
+
+    assert (len(world.hints.urgent), len(world.hints.lanes)) == ((1, 0) if overtakes else (0, 1))
 
 
 @pytest.mark.parametrize(

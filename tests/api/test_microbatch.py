@@ -21,7 +21,7 @@ class SlowIntake(Intake):
         self.gate = threading.Event()
         self.entered = threading.Event()
 
-    def store(self, taken: Taken) -> list[bool]:
+    def store(self, taken: Taken, *, urgent: bool = False) -> list[bool]:
         self.entered.set()
         assert self.gate.wait(10)
         return super().store(taken)

@@ -46,6 +46,7 @@ SETTINGS = {
         "newsletter": {"title": "News", "email": "double_opt_in"},
         "promotions": {"title": "Offers", "email": "opt_out", "sms": "opt_in"},
         "orders": {"title": "Orders", "transactional": True},
+        "codes": {"title": "Codes", "transactional": True, "urgent": True},
     },
     "identity": {"identifiers": {"loyalty_id": {"limit": 1}}},
 }
@@ -86,9 +87,10 @@ class Hinted:
     """Remembers who was told that there is work."""
 
     lanes: list[set[int]] = field(default_factory=list)
+    urgent: list[set[int]] = field(default_factory=list)
 
-    def digest(self, lanes: Iterable[int]) -> None:
-        self.lanes.append(set(lanes))
+    def digest(self, lanes: Iterable[int], *, urgent: bool = False) -> None:
+        (self.urgent if urgent else self.lanes).append(set(lanes))
 
     def deliver(self, work: Iterable[tuple[Channel, Priority]]) -> None:
         raise AssertionError("nobody here releases deliveries")

@@ -1,5 +1,8 @@
 """The store in PostgreSQL keeps the contract."""
 
+import threading
+import time
+
 import pytest
 
 from engage.storage.postgres import PostgresStore
@@ -15,6 +18,8 @@ from tests.storage.contract.reading_project import ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
 
 pytestmark = pytest.mark.live
+
+_WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 @pytest.fixture
@@ -87,3 +92,25 @@ class TestPostgresPersonReading(PersonReadingContract):
 
 class TestPostgresProjectReading(ProjectReadingContract):
     """Lists and numbers."""
+
+
+def test_who_waits_for_a_lane_gets_it_before_those_who_only_try(store: PostgresStore) -> None:
+    got: list[list[int]] = []
+
+    def wait() -> None:
+        with store.transaction() as tx:
+            got.append(tx.inbox.lock_lanes([5], wait=True))
+
+    waiting = threading.Thread(target=wait)
+    with store.transaction() as holder:
+        assert holder.inbox.lock_lanes([5]) == [5]
+        waiting.start()
+        deadline = time.monotonic() + 10
+        with store.session() as session:
+            while time.monotonic() < deadline and not session.one(_WAITING):
+                time.sleep(0.01)
+            assert session.one(_WAITING) == 1
+        assert got == []
+    waiting.join(10)
+
+    assert got == [[5]]

@@ -40,7 +40,11 @@ def run_urgent(stack: Stack, profiles: int, seconds: float) -> Figures:
     play(known, limit=DIGESTED_SECONDS)
     until(lambda: not stack.count("SELECT count(*) FROM inbox"), DIGESTED_SECONDS, "U: digest is behind")
     before = stack.sink.stats()["accepted"]
-    signal = {"event": "Doors Open", "messageId": f"U-{profiles}", "properties": {}}
+    signal = {
+        "event": "Doors Open",
+        "messageId": f"U-{profiles}",
+        "properties": {"order_id": "doors", "total": 1},
+    }
     _post(stack, "/v1/signals", signal, stack.write_key)
     until(lambda: stack.sink.stats()["accepted"] - before > 500, BROADCAST_SECONDS, "U: no broadcast begins")
     sent = _ask_for_codes(stack, int(seconds * RATE))

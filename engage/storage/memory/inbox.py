@@ -44,8 +44,9 @@ class MemoryInbox:
         """Take the lane for this transaction; False at once if another transaction has it."""
         return self._work.try_lock(("lane", lane))
 
-    def lock_lanes(self, lanes: Collection[int]) -> list[int]:
-        """Take those of these lanes that nobody else has, for this transaction; return them in order."""
+    def lock_lanes(self, lanes: Collection[int], *, wait: bool = False) -> list[int]:
+        """Take those of these lanes that nobody else has; waiting is for those who share nothing but the tables."""
+        del wait
         return [lane for lane in sorted(set(lanes)) if self.lock_lane(lane)]
 
     def read_lanes(self, lanes: Collection[int], limit: int) -> list[InboxRow]:

@@ -47,6 +47,10 @@ _LOCK_LANES = """
 SELECT lane FROM unnest(%s::integer[]) WITH ORDINALITY AS lanes (lane, place)
 WHERE pg_try_advisory_xact_lock(%s, lane) ORDER BY place
 """
+# Sorted below, so that two who wait for several lanes take them in one order.
+_WAIT_FOR_LANES = """
+SELECT pg_advisory_xact_lock(%s, lane) FROM unnest(%s::integer[]) WITH ORDINALITY AS lanes (lane, place) ORDER BY place
+"""
 # Which rows they are is settled on the index alone: however long the lanes are, only the chosen payloads are read.
 _READ_LANES = """
 SELECT seq, lane, received_at, payload, attempts, live FROM inbox WHERE seq = ANY(ARRAY(
@@ -94,8 +98,12 @@ class PostgresInbox:
         """Take the lane for this transaction; False at once if another transaction has it."""
         return bool(self._session.one("SELECT pg_try_advisory_xact_lock(%s, %s)", _LANE_LOCKS, lane))
 
-    def lock_lanes(self, lanes: Collection[int]) -> list[int]:
-        """Take those of these lanes that nobody else has, for this transaction; return them in order."""
+    def lock_lanes(self, lanes: Collection[int], *, wait: bool = False) -> list[int]:
+        """Take those of these lanes that nobody else has (`wait`: all), for this transaction; return them in order."""
+        if wait:
+            wanted = sorted(set(lanes))
+            self._session.rows(_WAIT_FOR_LANES, _LANE_LOCKS, wanted)
+            return wanted
         return [lane for (lane,) in self._session.rows(_LOCK_LANES, sorted(set(lanes)), _LANE_LOCKS)]
 
     def read_lanes(self, lanes: Collection[int], limit: int) -> list[InboxRow]:
