@@ -19,7 +19,10 @@ def connect(path: Path) -> "redis.Redis":
 
 
 def test_a_task_s_envelope_goes_through_by_celery_s_own_transport(valkey_url: str) -> None:
-    with Connection(valkey_url) as connection, contextlib.closing(connection.SimpleQueue("engine")) as hints:
+    with (
+        Connection(valkey_url) as connection,
+        contextlib.closing(connection.SimpleQueue("envelopes")) as hints,
+    ):
         hints.put({"work": "there is some"})
         received = hints.get(timeout=5)
         received.ack()
