@@ -85,7 +85,7 @@ class Reading:
             case Root.ENTRY:
                 entry = self._given.entry
                 return NONE if entry is None else self.constant(dig(dict(entry), node.keys))
-            case Root.RUN:
+            case Root.RUN | Root.WITH:
                 return NONE
 
     def _of_profile(self, keys: tuple[str, ...]) -> Value:
