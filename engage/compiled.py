@@ -12,11 +12,13 @@ from engage.domain.catalog import Catalog, JourneyState, LiveJourney
 from engage.domain.delivery import Channel
 from engage.domain.errors import UnusableSettingsError
 from engage.domain.journey import Journey
+from engage.domain.law import Law, LawPack
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.publish import Source
 from engage.ports.storage import StoredDefinition, Transaction
 from engage.ports.templating import Renderer
 from engage.project.kinds import Kind
+from engage.project.law_files import law_of
 from engage.project.load import Project, load_source
 from engage.project.meaning import meaning_of
 from engage.project.problem import Level, Problem
@@ -96,7 +98,7 @@ class CompiledProject:
         ]
         current = {(live.name, live.version) for live in journeys}
         older = tx.definitions.versions(sorted(tx.definitions.versions_inside() - current))
-        forms = [self._form(item) for item in stored if item.kind in ("settings", "audience", "trait")]
+        forms = [self._form(item) for item in stored if item.kind in ("settings", "law", "audience", "trait")]
         settings = _settings(stored, forms)
         catalog = Catalog(
             epoch=epoch,
@@ -110,6 +112,7 @@ class CompiledProject:
                 if isinstance(form := self._form(item), Journey)
             },
             stopped=tx.definitions.stopped_channels(),
+            law=_law(stored, forms, settings),
         )
         return _Live(epoch, catalog, self._templates(stored))
 
@@ -153,6 +156,16 @@ def _settings(stored: list[StoredDefinition], forms: list[object]) -> ProjectSet
     return found or ProjectSettings()
 
 
+def _law(stored: list[StoredDefinition], forms: list[object], settings: ProjectSettings) -> Law:
+    """Return the law of the settings. A pack that does not compile is never left out: messages would go lawless."""
+    own = {form.law: form for form in forms if isinstance(form, LawPack)}
+    if broken := {item.name for item in stored if item.kind == "law"} - set(own):
+        raise UnusableSettingsError(
+            f"the rule pack `{min(broken)}` does not compile with this release; publish it again"
+        )
+    return law_of(settings.law, own)
+
+
 def template_source(form: TemplateFiles, version: int) -> TemplateSource:
     """Return a template's files as templating compiles them: texts apart from parsed YAML."""
     documents = {name: content for name, content in form.files.items() if isinstance(content, dict)}
@@ -191,6 +204,7 @@ def sources_of(project: Project) -> list[Source]:
         Kind.JOURNEY: project.journeys,
         Kind.AUDIENCE: project.audiences,
         Kind.TRAIT: project.traits,
+        Kind.LAW: project.law,
         Kind.TEMPLATE: project.templates,
     }
     found: list[Source] = []

@@ -37,7 +37,7 @@ def journeys_page() -> str:
         "",
         *yaml("", starter("journeys/welcome.yaml")),
         "",
-        *_form(Journey),
+        *form_table(Journey),
     ]
     lines += ["", "## Triggers", "", "Exactly one of these; `where` and `key` stand beside it."]
     for name in Trigger.FORMS:
@@ -49,9 +49,9 @@ def journeys_page() -> str:
             "",
             *yaml("trigger:", word(examples.TRIGGERS, name, "trigger")),
         ]
-    lines += ["", "Keys of a trigger:", "", *_form(Trigger)]
+    lines += ["", "Keys of a trigger:", "", *form_table(Trigger)]
     for title, form in (("Entry", Entry), ("Goal", Goal), ("Exit rules", ExitRule), ("Migration", Migration)):
-        lines += ["", f"## {title}", "", prose(form.__doc__ or ""), "", *_form(form)]
+        lines += ["", f"## {title}", "", prose(form.__doc__ or ""), "", *form_table(form)]
     common = ", ".join(f"`{key}`" for key in sorted(COMMON_KEYS))
     lines += ["", "## Steps", "", f"Each item of `steps` has one verb. Beside it may stand {common}."]
     for verb, step in sorted(VERBS.items()):
@@ -65,7 +65,7 @@ def journeys_page() -> str:
         ]
         below = step.model_fields[verb].annotation
         if isinstance(below, type) and issubclass(below, BaseModel):
-            lines += ["", *_form(below)]
+            lines += ["", *form_table(below)]
     return "\n".join(lines)
 
 
@@ -88,7 +88,7 @@ def audiences_page() -> str:
             "",
             *yaml("", manual),
             "",
-            *_form(Audience),
+            *form_table(Audience),
             "",
             "## Computed traits",
             "",
@@ -96,7 +96,7 @@ def audiences_page() -> str:
             "",
             *yaml("", trait),
             "",
-            *_form(ComputedTrait),
+            *form_table(ComputedTrait),
         ]
     )
 
@@ -110,10 +110,10 @@ def project_settings_page() -> str:
         "",
         *yaml("", starter("journeys/settings.yaml")),
         "",
-        *_form(ProjectSettings),
+        *form_table(ProjectSettings),
     ]
     for name, form in sorted(_forms_below(ProjectSettings).items()):
-        lines += ["", f"## {name}", "", prose(form.__doc__ or ""), "", *_form(form)]
+        lines += ["", f"## {name}", "", prose(form.__doc__ or ""), "", *form_table(form)]
     return "\n".join(lines)
 
 
@@ -126,7 +126,7 @@ def scenarios_page() -> str:
         "",
         *yaml("", starter("journeys/tests/welcome.yaml")),
         "",
-        *_form(ScenarioForm),
+        *form_table(ScenarioForm),
         "",
         "## Items of the timeline",
         "",
@@ -135,7 +135,7 @@ def scenarios_page() -> str:
     ]
     rows = [(f"`{verb}`", prose(form.__doc__ or "")) for verb, form in ITEMS.items()]
     lines += table(("item", "form"), rows)
-    lines += ["", "## expect", "", prose(Expected.__doc__ or ""), "", *_form(Expected)]
+    lines += ["", "## expect", "", prose(Expected.__doc__ or ""), "", *form_table(Expected)]
     return "\n".join(lines)
 
 
@@ -155,7 +155,7 @@ def _forms_below(form: type[BaseModel]) -> dict[str, type[BaseModel]]:
     return found
 
 
-def _form(form: type[BaseModel]) -> list[str]:
+def form_table(form: type[BaseModel]) -> list[str]:
     schema = form_schema(form)
     written = {field.alias or name: field for name, field in form.model_fields.items()}
     rows = [

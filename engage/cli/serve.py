@@ -53,7 +53,7 @@ def api_deps(runtime: Runtime) -> ApiDeps:
         reading=runtime.reading,
         intake=intake,
         acceptor=Acceptor(lambda: catalog().settings),
-        receiver=Receiver(runtime.webhooks, catalog().settings.region),
+        receiver=Receiver(runtime.webhooks, catalog().settings.region, lambda: catalog().law),
         batcher=MicroBatcher(intake),
         keys=write_keys(settings),
         tokens=runtime.admit,

@@ -12,6 +12,7 @@ from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.errors import StaleDefinitionError
 from engage.domain.expression import Expression, Text
 from engage.domain.journey import Journey
+from engage.domain.law import NO_LAW, Law
 from engage.domain.project_settings import ProjectSettings
 from engage.domain.run import Run
 from engage.domain.steps.choice import Split
@@ -55,6 +56,7 @@ class Catalog:
         traits: Iterable[ComputedTrait] = (),
         pinned: Mapping[tuple[str, int], Journey] | None = None,
         stopped: frozenset[str] = frozenset(),
+        law: Law = NO_LAW,
     ) -> None:
         """Build the catalog; `pinned` are older versions with people inside, `stopped` the channels that may not send."""
         self.epoch = epoch
@@ -63,6 +65,7 @@ class Catalog:
         self.audiences = {audience.name: audience for audience in audiences}
         self.traits = {trait.name: trait for trait in traits}
         self.stopped = stopped
+        self.law = law
         self._versions: dict[tuple[str, int], Journey] = dict(pinned or {})
         self._versions.update({(live.name, live.version): live.journey for live in self.journeys.values()})
 

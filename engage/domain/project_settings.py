@@ -142,6 +142,14 @@ class SmsTexts(Form):
     help_text: PlainText | None = None
 
 
+class Company(Form):
+    """Who writes, as the law asks marketing to say; `engage check` looks for it in every message."""
+
+    name: PlainText
+    address: PlainText = ""
+    """Postal, on one line."""
+
+
 class Retention(Form):
     """How long things are kept."""
 
@@ -178,6 +186,8 @@ class ProjectSettings(Form):
     region: PlainText = "US"
     late_events: DurationField = timedelta(hours=24)
     law: tuple[str, ...] = ()
+    """Rule packs that are kept, whatever a journey says: built-in (`us ca eu fr`) or of `journeys/law/`."""
+    company: Company | None = None
     topics: dict[KebabName, Topic] = {}
     quiet_hours: QuietHoursForm | None = QuietHoursForm()
     caps: tuple[Cap, ...] = ()

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
 from engage.domain.consent import Consents
-from engage.domain.delivery import CALLS, Channel, Delivery, HoldReason, SkipReason
+from engage.domain.delivery import CALLS, Delivery, HoldReason, SkipReason
+from engage.domain.law import Contact, Never, Wait
+from engage.domain.law.judge import Sent
 from engage.domain.person import address_of
 from engage.domain.profile import Profile
-from engage.domain.timing import QuietHours, next_allowed, zone_of
+from engage.domain.project_settings import QuietHoursForm
+from engage.domain.timing import QuietHours, next_allowed, next_quiet, zone_of
 
 PAUSE_CHECK = timedelta(days=3650)
 """A delivery of a paused journey is due again when resuming says so."""
@@ -22,6 +25,8 @@ class Release:
     """It may leave, to this address."""
 
     address: str
+    until: datetime | None = None
+    """The end of the hours in which it may reach somebody; none: they do not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,6 @@ class Skip:
 
 
 Verdict = Release | Hold | Skip
-Sent = tuple[Channel, str | None, datetime]
-"""Something accepted: channel, topic, when."""
 
 
 def judge(
@@ -80,10 +83,13 @@ def judge(
         return Skip(SkipReason.EXPIRED)
     if delivery.automatic:
         return Release(address)
+    contact, sent = _contact(delivery, profile, address, catalog), list(sent)
     return (
-        _by_the_clock(delivery, profile, catalog, now)
+        _by_unknown_zone(delivery, profile, catalog)
+        or _by_law(delivery, contact, catalog, sent, now)
+        or _by_quiet_hours(delivery, profile, catalog, now)
         or _by_cap(delivery, catalog, sent, now)
-        or Release(address)
+        or Release(address, _reachable_until(delivery, contact, profile, catalog, now))
     )
 
 
@@ -94,24 +100,76 @@ def _outlives_its_run(delivery: Delivery, catalog: Catalog) -> bool:
     return catalog.outlives_its_run(journey, version, step)
 
 
-def _by_the_clock(delivery: Delivery, profile: Profile, catalog: Catalog, now: datetime) -> Verdict | None:
-    quiet, settings = catalog.settings.quiet_hours, catalog.settings
-    if quiet is None or delivery.channel not in quiet.channels or settings.is_urgent(delivery.topic):
+def _contact(delivery: Delivery, profile: Profile, address: str, catalog: Catalog) -> Contact | None:
+    """Return the delivery as the law sees it; None where no rule speaks of its channel."""
+    if not catalog.law.speaks_of(delivery.channel):
+        return None
+    phone = address if address.startswith("+") else profile.traits.get("phone")
+    located = catalog.law.locate(
+        profile.traits, phone if isinstance(phone, str) else None, catalog.settings.zone
+    )
+    is_marketing = not catalog.settings.is_transactional(delivery.topic)
+    return Contact(delivery.channel, delivery.topic, is_marketing, located)
+
+
+def _by_law(
+    delivery: Delivery, contact: Contact | None, catalog: Catalog, sent: Iterable[Sent], now: datetime
+) -> Verdict | None:
+    if contact is None:
+        return None
+    match catalog.law.refusal(contact, sent, catalog.settings.is_transactional, now):
+        case Never(rule=rule):
+            return Skip(SkipReason.LAW, rule)
+        case Wait(until=until, rule=rule):
+            return Hold(_before_it_expires(delivery, until), HoldReason.LAW, rule)
+    return None
+
+
+def _quiet_of(delivery: Delivery, catalog: Catalog) -> QuietHoursForm | None:
+    """Return the quiet hours that bind a delivery: its channel's, unless its topic is urgent."""
+    quiet = catalog.settings.quiet_hours
+    if quiet is None or delivery.channel not in quiet.channels or catalog.settings.is_urgent(delivery.topic):
+        return None
+    return quiet
+
+
+def _by_unknown_zone(delivery: Delivery, profile: Profile, catalog: Catalog) -> Verdict | None:
+    quiet = _quiet_of(delivery, catalog)
+    if quiet is None or quiet.unknown_zone != "skip":
         return None
     own = profile.traits.get("timezone")
-    zone, invalid = zone_of(own, settings.zone)
-    if quiet.unknown_zone == "skip" and (own is None or invalid):
-        return Skip(SkipReason.UNKNOWN_ZONE)
-    hours = QuietHours(start=quiet.from_, end=quiet.to)
-    opening = next_allowed(now, hours, zone)
+    is_unknown = own in (None, "") or zone_of(own, catalog.settings.zone)[1]
+    return Skip(SkipReason.UNKNOWN_ZONE) if is_unknown else None
+
+
+def _by_quiet_hours(delivery: Delivery, profile: Profile, catalog: Catalog, now: datetime) -> Verdict | None:
+    quiet = _quiet_of(delivery, catalog)
+    if quiet is None:
+        return None
+    zone, _ = zone_of(profile.traits.get("timezone"), catalog.settings.zone)
+    opening = next_allowed(now, QuietHours(start=quiet.from_, end=quiet.to), zone)
     if opening <= now:
         return None
     rule = f"quiet_hours {quiet.from_:%H:%M}-{quiet.to:%H:%M} {zone.key}"
     if quiet.on_quiet == "skip":
         return Skip(SkipReason.QUIET_HOURS, rule)
-    if delivery.expires_at is not None and opening >= delivery.expires_at:
-        return Hold(delivery.expires_at, HoldReason.QUIET_HOURS, rule)
-    return Hold(opening, HoldReason.QUIET_HOURS, rule)
+    return Hold(_before_it_expires(delivery, opening), HoldReason.QUIET_HOURS, rule)
+
+
+def _before_it_expires(delivery: Delivery, until: datetime) -> datetime:
+    return until if delivery.expires_at is None else min(until, delivery.expires_at)
+
+
+def _reachable_until(
+    delivery: Delivery, contact: Contact | None, profile: Profile, catalog: Catalog, now: datetime
+) -> datetime | None:
+    """Return when silence begins again, by law or by the house: the provider must not deliver later."""
+    ends = [] if contact is None else [catalog.law.lawful_until(contact, now)]
+    quiet = _quiet_of(delivery, catalog)
+    if quiet is not None:
+        zone, _ = zone_of(profile.traits.get("timezone"), catalog.settings.zone)
+        ends.append(next_quiet(now, QuietHours(start=quiet.from_, end=quiet.to), zone))
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _by_cap(delivery: Delivery, catalog: Catalog, sent: Iterable[Sent], now: datetime) -> Verdict | None:
@@ -133,7 +191,5 @@ def _by_cap(delivery: Delivery, catalog: Catalog, sent: Iterable[Sent], now: dat
         if cap.on_cap == "skip" or cap.limit == 0:
             return Skip(SkipReason.CAPPED, rule)
         free = counted[len(counted) - cap.limit] + cap.per
-        return Hold(
-            free if delivery.expires_at is None else min(free, delivery.expires_at), HoldReason.RATE, rule
-        )
+        return Hold(_before_it_expires(delivery, free), HoldReason.RATE, rule)
     return None

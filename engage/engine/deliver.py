@@ -190,10 +190,10 @@ class Deliver:
                     reserved.result.held += 1
                 case Skip(reason=reason, rule=rule):
                     self._refuse(reserved, delivery, now, reason, rule)
-                case Release(address=address):
+                case Release(address=address, until=until):
                     line = catalog.settings.sms.opt_out_text if delivery.id in first else None
                     rendering = self._requests.render(
-                        renderer, delivery, profile, catalog, now, address, line
+                        renderer, delivery, profile, catalog, now, address, line, until
                     )
                     if rendering.outbound is None:
                         self._refuse(reserved, delivery, now, SkipReason.RENDER_FAILED, rendering.refused)
@@ -362,11 +362,12 @@ def _addresses(
 def _sent_lately(
     tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], now: datetime
 ) -> dict[ProfileId, list[tuple[Channel, str | None, datetime]]]:
-    """Return what was accepted within the longest cap, per person; nothing where no cap can apply."""
-    caps = [cap for cap in catalog.settings.caps if any(cap.covers(d.channel, d.topic) for d in ready)]
-    if not caps:
+    """Return what was accepted within the longest cap or limit of the law, per person; nothing where none can apply."""
+    caps = [cap.per for cap in catalog.settings.caps if any(cap.covers(d.channel, d.topic) for d in ready)]
+    limits = [catalog.law.longest_limit(channel) for channel in {d.channel for d in ready}]
+    longest = max([*caps, *limits])
+    if not longest:
         return {}
-    longest = max(cap.per for cap in caps)
     return dict(tx.deliveries.accepted_since({d.profile for d in ready}, now - longest))
 
 

@@ -302,7 +302,8 @@ def _send_words(decision: Decision, deliveries: Mapping[DeliveryId, DeliverySeen
                 if seen is None or seen.delivery.provider is None
                 else f", taken by {seen.delivery.provider}"
             )
-            return f"{what}: sent{by}"
+            held = f", after it had waited ({decision.rule})" if decision.rule else ""
+            return f"{what}: sent{by}{held}"
         case Mark.SKIPPED:
             rule = f" ({decision.rule})" if decision.rule else ""
             return f"{what}: not sent, {_spaced(decision.reason or '')}{rule}"

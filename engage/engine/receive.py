@@ -1,6 +1,6 @@
 """Receive: a provider's webhook becomes durable facts; a no is in the ledger before the provider gets its 2xx."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, famil
 from engage.domain.delivery import Channel, Mark
 from engage.domain.fact import Fact, Inbound, NewFact, Receipt, encode
 from engage.domain.ids import lane_of
+from engage.domain.law import NO_LAW, Law
 from engage.engine.accept_intake import IfStopped, Piece, SaidNo, Taken
 from engage.engine.canonical_stored import keep_webhook
 from engage.engine.normal_address import normal_address
@@ -34,9 +35,15 @@ class Received:
 class Receiver:
     """Verifies webhooks and says what they bring. Pure: storing is the intake's. Thread-safe."""
 
-    def __init__(self, webhooks: Iterable[Webhook], region: str = "US") -> None:
+    def __init__(
+        self,
+        webhooks: Iterable[Webhook],
+        region: str = "US",
+        law_of: Callable[[], Law] = lambda: NO_LAW,
+    ) -> None:
+        """`law_of` gives the live law: its packs know opt-out words beyond the carriers' keywords."""
         self._webhooks: Mapping[str, Webhook] = {webhook.path: webhook for webhook in webhooks}
-        self._region = region
+        self._region, self._law_of = region, law_of
 
     @property
     def paths(self) -> frozenset[str]:
@@ -73,9 +80,15 @@ class Receiver:
 
     def _inbound(self, source: str, inbound: Inbound, received_at: datetime) -> Piece:
         sender = normal_address(inbound.channel, inbound.sender, self._region) or inbound.sender
-        inbound = msgspec.structs.replace(inbound, sender=sender)
+        is_text = family(inbound.channel) == Channel.SMS
+        keyword = (
+            STOP
+            if inbound.keyword is None and is_text and self._law_of().is_stop(inbound.body)
+            else inbound.keyword
+        )
+        inbound = msgspec.structs.replace(inbound, sender=sender, keyword=keyword)
         plain = _heard(source, inbound, received_at)
-        if inbound.keyword is not None or family(inbound.channel) != Channel.SMS:
+        if keyword is not None or not is_text:
             return plain
         if inbound.body.strip().upper() not in AFTER_A_STOP:
             return plain

@@ -43,8 +43,9 @@ class Requests:
         now: datetime,
         address: str,
         opt_out_line: str | None,
+        until: datetime | None = None,
     ) -> Rendering:
-        """Render one delivery. Never raises for what a template does."""
+        """Render one delivery, which may reach its person `until` then. Never raises for what a template does."""
         if delivery.channel in CALLS:
             return Rendering(outbound=call_of(delivery, profile, catalog))
         settings = catalog.settings
@@ -80,7 +81,7 @@ class Requests:
                 to=address,
                 content=rendered.content,
                 sender=delivery.sender or _sender(catalog, delivery.channel),
-                validity=_validity(delivery, now),
+                validity=_validity(delivery, until, now),
             ),
             template_version=rendered.template_version,
         )
@@ -101,7 +102,8 @@ def _sender(catalog: Catalog, channel: Channel) -> str | None:
     return None if form is None else form.messaging_service or form.number or form.address
 
 
-def _validity(delivery: Delivery, now: datetime) -> timedelta | None:
-    if delivery.expires_at is None:
+def _validity(delivery: Delivery, until: datetime | None, now: datetime) -> timedelta | None:
+    ends = [end for end in (delivery.expires_at, until) if end is not None]
+    if not ends:
         return None
-    return max(timedelta(seconds=1), min(delivery.expires_at - now, MAX_VALIDITY))
+    return max(timedelta(seconds=1), min(min(ends) - now, MAX_VALIDITY))

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.journey import Journey
+from engage.domain.law import LawPack
 from engage.domain.project_settings import ProjectSettings
 from engage.project.nodes import Document, Mapping
 from engage.project.problem import Problem, in_order
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     AUDIENCE = "audience"
     TRAIT = "trait"
     SETTINGS = "settings"
+    LAW = "law"
     TEMPLATE = "template"
 
 
@@ -29,11 +31,13 @@ FORMS: dict[Kind, type[BaseModel]] = {
     Kind.AUDIENCE: Audience,
     Kind.TRAIT: ComputedTrait,
     Kind.SETTINGS: ProjectSettings,
+    Kind.LAW: LawPack,
 }
 FOLDERS: dict[Kind, str] = {
     Kind.JOURNEY: "journeys",
     Kind.AUDIENCE: "journeys/audiences",
     Kind.TRAIT: "journeys/traits",
+    Kind.LAW: "journeys/law",
 }
 _A = {"journey": "a journey", "audience": "an audience", "trait": "a trait", "scenario": "a scenario"}
 SCENARIOS = "journeys/tests"
@@ -62,7 +66,7 @@ def path_of(kind: Kind, name: str) -> str:
 
 
 def read_definition(kind: Kind, name: str, text: str, path: str) -> tuple[Definition, list[Problem]]:
-    """Read the text of one journey, audience, trait or settings file, by itself."""
+    """Read the text of one journey, audience, trait, rule pack or settings file, by itself."""
     documents, problems = read(text, path)
     if len(documents) != 1:
         problems = [*problems, *_not_one(kind, documents, problems, path)]

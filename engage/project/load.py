@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.journey import Journey
+from engage.domain.law import LawPack
 from engage.domain.project_settings import ProjectSettings
 from engage.project.folder import ProjectFolder, SourceFile
 from engage.project.kinds import (
@@ -45,6 +46,8 @@ class Project:
     traits: dict[str, ComputedTrait]
     templates: dict[str, TemplateSource]
     """By name; partials and macros under `_shared`."""
+    law: dict[str, LawPack] = field(default_factory=dict)
+    """Rule packs of the project's own, which replace the built-in ones of the same name."""
     scenarios: tuple[Scenario, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
     """Text by `kind/name`, for storing; a template's is JSON of its files. `load_source` reads it back."""
@@ -100,6 +103,7 @@ def _project(
         audiences={form.audience: form for form in forms if isinstance(form, Audience)},
         traits={form.trait: form for form in forms if isinstance(form, ComputedTrait)},
         templates=templates,
+        law={form.law: form for form in forms if isinstance(form, LawPack)},
         scenarios=scenarios,
         sources=sources,
         problems=in_order(problems),

@@ -1,7 +1,7 @@
 """Meaning: what must change in a definition for an edit to be a change; layout, comments, quotes and short forms are not."""
 
 from collections.abc import Mapping
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -44,7 +44,7 @@ def plain(value: object) -> Any:
             return text_meaning(value)
         case timedelta():
             return format_duration(value)
-        case time():
+        case time() | date():
             return value.isoformat()
         case Cron():
             return " ".join(value.source.split())

@@ -31,13 +31,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 def changes(live: Mapping[Key, str], wanted: Mapping[Key, str]) -> list[Change]:
     """Return what publishing `wanted` in place of `live` would change; both are texts as `Project.sources` holds them.
 
-    An edit without a change of meaning is no change. Order: settings, audiences, traits, templates, journeys, by name.
+    An edit without a change of meaning is no change. Order: settings, law, audiences, traits, templates, journeys, by name.
     """
     keys = sorted({*live, *wanted}, key=_order)
     return [change for key in keys if (change := _change(key, live, wanted)) is not None]
 
 
-_KINDS = (Kind.SETTINGS, Kind.AUDIENCE, Kind.TRAIT, Kind.TEMPLATE, Kind.JOURNEY)
+_KINDS = (Kind.SETTINGS, Kind.LAW, Kind.AUDIENCE, Kind.TRAIT, Kind.TEMPLATE, Kind.JOURNEY)
 
 
 def _order(key: Key) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from engage.project.outline import Outline
 from engage.project.problem import Problem
 from engage.project.proof_consent import consent_proofs
 from engage.project.proof_flow import chain_proofs, flow_proofs
+from engage.project.proof_law import law_proofs
 from engage.project.proof_variables import variable_proofs
 from engage.project.proof_words import word_proofs
 from engage.project.references import ALL_VERBS
@@ -25,6 +26,7 @@ def proofs(definitions: Iterable[Definition], around: Surroundings) -> list[Prob
         outline = Outline(definition.document.root, ALL_VERBS) if is_journey else None
         subject = Subject(definition, definition.document, outline, around)
         found.extend(word_proofs(subject))
+        found.extend(law_proofs(subject, outline))
         if outline is not None:
             found.extend(consent_proofs(subject, outline))
             found.extend(flow_proofs(subject, outline))

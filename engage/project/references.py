@@ -6,6 +6,7 @@ from engage.domain.expression import Expression
 from engage.domain.steps import VERBS
 from engage.project.compiled import CompiledAt, compiled_at
 from engage.project.kinds import Definition, Kind
+from engage.project.law_files import BUILT_IN
 from engage.project.nodes import Document, ListNode, Mapping, Node, Position, Scalar
 from engage.project.offsets import locate
 from engage.project.outline import CHANNELS, Outline, SendAt, StepAt, text_at
@@ -228,6 +229,11 @@ class _Checker:
     # --- settings
 
     def _settings(self) -> Iterator[Problem]:
+        packs, known = self.root.child("law"), {*BUILT_IN, *self.around.names[Kind.LAW]}
+        for pack in packs.children if isinstance(packs, ListNode) else ():
+            if isinstance(pack, Scalar) and pack.data not in known:
+                hint = did_you_mean(str(pack.data), known, what="there are")
+                yield self._problem(pack.position, f"there is no rule pack `{pack.data}`", hint)
         caps = self.root.child("caps")
         for cap in caps.children if isinstance(caps, ListNode) else ():
             topic = text_at(cap, "topic")

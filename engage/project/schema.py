@@ -12,7 +12,17 @@ from engage.project.template_forms import FILES
 
 SCENARIO = "scenario"
 META = "meta"
-KINDS = (Kind.JOURNEY, Kind.AUDIENCE, Kind.TRAIT, SCENARIO, Kind.SETTINGS, META, "voice", "whatsapp")
+KINDS = (
+    Kind.JOURNEY,
+    Kind.AUDIENCE,
+    Kind.TRAIT,
+    SCENARIO,
+    Kind.SETTINGS,
+    Kind.LAW,
+    META,
+    "voice",
+    "whatsapp",
+)
 """What `schema` knows; the last three are the YAML files of a template."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

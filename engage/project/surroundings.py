@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.journey import Journey
+from engage.domain.law import LawPack
 from engage.domain.project_settings import ProjectSettings
 from engage.project.kinds import Definition, Kind
 from engage.project.template_files import TemplateSource
@@ -21,6 +22,7 @@ class Surroundings:
     audiences: dict[str, Audience] = field(default_factory=dict)
     traits: dict[str, ComputedTrait] = field(default_factory=dict)
     templates: Mapping[str, TemplateSource] = field(default_factory=dict)
+    law: dict[str, LawPack] = field(default_factory=dict)
 
     @classmethod
     def of(cls, definitions: Iterable[Definition], templates: Mapping[str, TemplateSource]) -> "Surroundings":
@@ -42,4 +44,5 @@ class Surroundings:
             audiences={form.audience: form for form in forms if isinstance(form, Audience)},
             traits={form.trait: form for form in forms if isinstance(form, ComputedTrait)},
             templates=templates,
+            law={form.law: form for form in forms if isinstance(form, LawPack)},
         )

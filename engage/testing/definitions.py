@@ -7,10 +7,13 @@ import msgspec
 from pydantic import BaseModel
 
 from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.errors import UnusableSettingsError
 from engage.domain.journey import Journey
+from engage.domain.law import Law, LawPack
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.publish import Source
 from engage.project.kinds import Kind, path_of
+from engage.project.law_files import law_of
 from engage.project.load import Project
 from engage.project.problem import Level
 from engage.project.scenario import Scenario
@@ -19,6 +22,7 @@ from engage.project.template_files import TemplateSource
 from engage.testing.errors import ScenarioError
 
 SETTINGS = (str(Kind.SETTINGS), "settings")
+_HOUSE_RULES = (Kind.SETTINGS, Kind.LAW)
 _NAMED = (Kind.JOURNEY, Kind.AUDIENCE, Kind.TRAIT)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -48,12 +52,25 @@ class Definitions:
         return [source for key, source in self.sources.items() if key not in self.asleep]
 
     def before_start(self) -> list[Source]:
-        """Return what exists before the start: the house rules, and audiences whose members are put in by hand."""
+        """Return what exists before the start: the house rules and the law, and audiences whose members are put in by hand."""
         return [
             source
             for source in self.at_start()
-            if source.kind == Kind.SETTINGS or _is_manual(self.forms[source.kind, source.name])
+            if source.kind in _HOUSE_RULES or _is_manual(self.forms[source.kind, source.name])
         ]
+
+    @property
+    def law(self) -> Law:
+        """The law that the settings name.
+
+        Raises:
+            ScenarioError: they name a pack that is not there.
+        """
+        packs = [form for form in self.forms.values() if isinstance(form, LawPack)]
+        try:
+            return law_of(self.settings.law, {pack.law: pack for pack in packs})
+        except UnusableSettingsError as exc:
+            raise ScenarioError(f"`settings`: {exc}") from exc
 
     def named(self, name: str) -> list[Key]:
         """Return the journeys, audiences and traits of that name."""
@@ -61,7 +78,7 @@ class Definitions:
 
     def names(self) -> list[str]:
         """Return the names of all journeys, audiences and traits."""
-        return [name for kind, name in self.sources if kind != Kind.SETTINGS]
+        return [name for kind, name in self.sources if kind not in _HOUSE_RULES]
 
 
 def _is_manual(form: BaseModel) -> bool:
@@ -126,6 +143,8 @@ def _use(definitions: Definitions, names: Iterable[str], project: Project) -> No
             )
         for kind, form in found:
             definitions.add((str(kind), name), project.sources[f"{kind}/{name}"], form)
+    for name, pack in project.law.items():
+        definitions.add((str(Kind.LAW), name), project.sources[f"{Kind.LAW}/{name}"], pack)
     definitions.templates |= project.templates
 
 
@@ -148,5 +167,5 @@ def _put_to_sleep(definitions: Definitions, published: frozenset[str]) -> None:
             hint = did_you_mean(name, definitions.names())
             raise ScenarioError(f"`published`: nothing is called `{name}`" + (f"; {hint}" if hint else ""))
     definitions.asleep = {
-        key for key in definitions.sources if key[0] != Kind.SETTINGS and key[1] not in published
+        key for key in definitions.sources if key[0] not in _HOUSE_RULES and key[1] not in published
     }

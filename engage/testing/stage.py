@@ -116,12 +116,12 @@ class Stage:
         self._started = False
         self._live: set[tuple[str, str]] = set()
         self._numbers = count(1)
-        hints = NoHints()
+        hints, settings, law = NoHints(), play.definitions.settings, play.definitions.law
         self._intake = Intake(self.store, hints)
-        self._acceptor = Acceptor(lambda: play.definitions.settings)
-        self._desk = ConsentDesk(self.store, hints, lambda: play.definitions.settings)
+        self._acceptor = Acceptor(lambda: settings)
+        self._desk = ConsentDesk(self.store, hints, lambda: settings)
         self._webhook = ScriptedWebhook()
-        self._receiver = Receiver([self._webhook], play.definitions.settings.region)
+        self._receiver = Receiver([self._webhook], settings.region, lambda: law)
         self._calls: dict[DeliveryId, CallUnderWay] = {}
         self._publish(play.definitions.before_start())
 

@@ -48,6 +48,7 @@ def test_there_is_one_for_every_kind_and_no_other() -> None:
         "trait",
         "scenario",
         "settings",
+        "law",
         "meta",
         "voice",
         "whatsapp",
