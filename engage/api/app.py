@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -21,6 +22,7 @@ from engage.api.answers import (
 from engage.api.bodies import ClientGoneError
 from engage.api.commands import command_routes
 from engage.api.deps import ApiDeps
+from engage.api.description import describe
 from engage.api.health import health_routes
 from engage.api.hooks import Hooks
 from engage.api.inputs import invalid
@@ -49,6 +51,12 @@ class EngageApi(FastAPI):
         )
         self._wire = Wire(deps)
         self._hooks = Hooks(deps)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the whole face, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = describe(super().openapi(), self.routes)
+        return self.openapi_schema
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: measured, the way through FastAPI's stack costs more than the event itself."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from engage.api.answers import ApiError, to_json
 from engage.api.auth import credential
 from engage.api.deps import ApiDeps
+from engage.api.description import takes
 from engage.api.inputs import (
     Body,
     MemberChanges,
@@ -52,16 +53,20 @@ def command_routes(deps: ApiDeps) -> APIRouter:
     """Return the routes."""
     router = APIRouter()
     commands = _Commands(deps)
-    router.add_api_route("/v1/signals", commands.signal, methods=["POST"], tags=["signals"])
+    router.add_api_route(
+        "/v1/signals", commands.signal, methods=["POST"], tags=["signals"], openapi_extra=takes(SignalRequest)
+    )
 
-    @router.put("/v1/subscriptions", tags=["subscriptions"])
+    @router.put("/v1/subscriptions", tags=["subscriptions"], openapi_extra=takes(SubscriptionChanges))
     def change_subscriptions(
         body: Body, _caller: Annotated[Caller, Depends(needs(deps, Scope.CONSENT_WRITE))]
     ) -> Response:
         """Change consent; it is in the ledger when this answers."""
         return commands.subscriptions(body)
 
-    @router.post("/v1/journeys/{journey}/start", status_code=202, tags=["journeys"])
+    @router.post(
+        "/v1/journeys/{journey}/start", status_code=202, tags=["journeys"], openapi_extra=takes(StartRequest)
+    )
     def start_journey(
         journey: str,
         body: Body,
@@ -71,7 +76,7 @@ def command_routes(deps: ApiDeps) -> APIRouter:
         """Ask that a person enters a journey that says `api: true`."""
         return commands.start(journey, body, request, caller)
 
-    @router.post("/v1/deliveries", status_code=202, tags=["deliveries"])
+    @router.post("/v1/deliveries", status_code=202, tags=["deliveries"], openapi_extra=takes(SendRequest))
     def send_one(
         body: Body,
         request: Request,
@@ -80,7 +85,12 @@ def command_routes(deps: ApiDeps) -> APIRouter:
         """Ask for one message outside every journey."""
         return commands.send(body, request, caller)
 
-    @router.put("/v1/audiences/{audience}/members", status_code=202, tags=["audiences"])
+    @router.put(
+        "/v1/audiences/{audience}/members",
+        status_code=202,
+        tags=["audiences"],
+        openapi_extra=takes(MemberChanges),
+    )
     def change_members(
         audience: str,
         body: Body,

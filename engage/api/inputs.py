@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -135,14 +136,31 @@ def body_up_to(limit: int) -> Callable[[Request], Any]:
     return read
 
 
-def needs(deps: ApiDeps, scope: Scope) -> Callable[[Request], Caller]:
-    """Return a dependency: the caller, who may do what `scope` says."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Needs:
+    """A dependency: the caller, who may do what `scope` says."""
 
-    def check(request: Request) -> Caller:
+    deps: ApiDeps
+    scope: Scope
+
+    def __call__(self, request: Request) -> Caller:
+        """Return the caller.
+
+        Raises:
+            ApiError: 401 or 403.
+        """
         header = request.headers.get("authorization")
-        return authorized(deps.tokens, header.encode("latin-1") if header else None, scope)
+        return authorized(self.deps.tokens, header.encode("latin-1") if header else None, self.scope)
 
-    return check
+
+def needs(deps: ApiDeps, scope: Scope) -> Needs:
+    """Return the dependency on a caller with this scope."""
+    return Needs(deps, scope)
+
+
+def needed_scope(dependency: object) -> Scope | None:
+    """Return the scope a dependency asks for; None for one that is about something else."""
+    return dependency.scope if isinstance(dependency, Needs) else None
 
 
 Body = Annotated[bytes, Depends(body_up_to(MAX_LIST_BODY))]

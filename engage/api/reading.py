@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from engage.api.answers import ApiError
 from engage.api.commands import json_response
 from engage.api.deps import ApiDeps
+from engage.api.description import takes
 from engage.api.inputs import Body, SubscriptionQuery, invalid, needs, person_of, read_request
 from engage.api.shapes import (
     audience_shape,
@@ -55,7 +56,7 @@ def reading_routes(deps: ApiDeps) -> APIRouter:
         """One person: traits, identifiers, consents, audiences, runs, deliveries, decisions, events."""
         return people.page(person, only, after, limit)
 
-    @router.post("/v1/subscriptions/query", tags=["subscriptions"])
+    @router.post("/v1/subscriptions/query", tags=["subscriptions"], openapi_extra=takes(SubscriptionQuery))
     def subscriptions(body: Body, _caller: Annotated[Caller, may_read]) -> Response:
         """What somebody allowed, as the ledger has it now."""
         return people.subscriptions(body)

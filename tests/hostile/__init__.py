@@ -1,0 +1,1 @@
+"""What comes from people who wish us ill, or from machines that make mistakes."""
