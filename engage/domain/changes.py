@@ -74,6 +74,8 @@ class Changes:
     """What a turn writes. Lists are in the order of deciding; storage writes ended runs before new ones."""
 
     profiles: dict[ProfileId, Profile] = field(default_factory=dict)
+    created: set[ProfileId] = field(default_factory=set)
+    """Those of them that nobody had; ids are derived, so two turns may mean to create the same one: that is a race."""
     identifiers: list[tuple[Identifier, ProfileId]] = field(default_factory=list)
     """New identifiers; losing a race for one rolls the turn back."""
     events: list[Event] = field(default_factory=list)

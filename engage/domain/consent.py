@@ -20,6 +20,10 @@ class ConsentState(StrEnum):
     PENDING = "pending"
 
 
+STRICTNESS = (ConsentState.SUBSCRIBED, ConsentState.PENDING, ConsentState.UNSUBSCRIBED)
+"""The stricter later: what a merge keeps of two."""
+
+
 class Policy(StrEnum):
     """What a topic asks for on one channel before a send."""
 

@@ -46,6 +46,8 @@ class Call(msgspec.Struct, frozen=True, tag="call", omit_defaults=True, kw_only=
     message_id: str
     timestamp: datetime
     identifiers: tuple[Identifier, ...]
+    unusable: tuple[str, ...] = ()
+    """Kinds of identifiers it names with a value that cannot be one."""
     event: str | None = None
     properties: Json = {}
     traits: Json = {}

@@ -1,12 +1,23 @@
 """Handle: one fact about one known person, each kind in its own function. Pure: state in, state and changes out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from engage.domain.consent import EVERY_TOPIC, ConsentState, family, ledger_key, state_after
 from engage.domain.decision import Decided
 from engage.domain.delivery import Channel, Delivery, Priority
-from engage.domain.fact import Call, ConsentGiven, Kind, Members, Send, Start, SubscriptionWish, Wake
+from engage.domain.fact import (
+    Call,
+    ConsentGiven,
+    Identifier,
+    Kind,
+    Members,
+    Send,
+    Start,
+    SubscriptionWish,
+    Wake,
+)
 from engage.domain.ids import EventId
 from engage.domain.ledger import write_consent
 from engage.domain.membership import Touched, follow
@@ -16,6 +27,7 @@ from engage.domain.react import apply_traits, react, set_member, start
 from engage.domain.resume import archive, resume
 from engage.domain.turn import Turn
 
+ADDRESSES = ("email", "phone")
 RESERVED = frozenset(
     {
         *(
@@ -47,20 +59,22 @@ RESERVED = frozenset(
 """Events that only the engine writes; vocabulary.md."""
 
 
-def on_call(turn: Turn, person: Person, call: Call, new_kinds: set[str]) -> None:
-    """Take in one Segment call: consent, traits, the event, then everything that follows."""
+def on_call(
+    turn: Turn, person: Person, call: Call, identifiers: Sequence[Identifier], new_kinds: set[str]
+) -> None:
+    """Take in one Segment call: consent, traits, the event, then everything that follows.
+
+    `identifiers` are those of the call that are the person's, of `new_kinds` they have more than before.
+    """
     touched = Touched(traits=set(new_kinds))
     traits = dict(call.traits) if call.kind is Kind.IDENTIFY else {}
     if call.browser:
-        for name in ("email", "phone"):
-            if traits.get(name) is not None and person.profile.traits.get(name) not in (None, traits[name]):
-                turn.decide(person, Decided.IDENTITY, "refused", reason="browser_key", values={"trait": name})
-                del traits[name]
-    for identifier in call.identifiers:
-        if identifier.kind in ("email", "phone") and identifier.kind not in person.profile.traits:
+        _guard(turn, person, call, traits)
+    for identifier in identifiers:
+        if identifier.kind in ADDRESSES and identifier.kind not in person.profile.traits:
             traits.setdefault(identifier.kind, identifier.value)
     if traits:
-        touched.values = apply_traits(turn, person, traits, call.timestamp)
+        touched.values = apply_traits(turn, person, traits, call.timestamp, moved=touched.traits)
         touched.traits |= set(touched.values)
         touched.at = call.timestamp
     if not call.browser:
@@ -75,6 +89,18 @@ def on_call(turn: Turn, person: Person, call: Call, new_kinds: set[str]) -> None
         _import(turn, person, event, touched)
         return
     react(turn, person, event=event, touched=touched)
+
+
+def _guard(turn: Turn, person: Person, call: Call, traits: dict[str, Any]) -> None:
+    """Take out of a call by a public key what such a key may not say."""
+    for name in ADDRESSES:
+        known = person.profile.address(name)
+        if known is not None and name in traits:
+            value = traits.pop(name)
+            if not isinstance(value, str) or value.strip().lower() != known:
+                turn.decide(person, Decided.IDENTITY, "refused", reason="browser_key", values={"trait": name})
+    if call.subscriptions:
+        turn.decide(person, Decided.CONSENT, "refused", reason="browser_key")
 
 
 def _event_of(call: Call) -> tuple[str | None, dict[str, Any]]:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
 from engage.domain.changes import Changes, Timer, TimerKind
-from engage.domain.consent import ConsentState
+from engage.domain.consent import STRICTNESS
 from engage.domain.course import finish
 from engage.domain.decision import Decided, EndReason
 from engage.domain.delivery import Delivery
@@ -20,15 +21,26 @@ from engage.domain.turn import Turn
 
 MAX_MERGES = 100
 MAX_IDENTIFIERS = 1000
-_LIMITS = {"user_id": 1}
-_DEFAULT_LIMIT = 5
-_PRIORITIES = {"user_id": 1, "email": 2}
 _CREATING = ("user_id", "email", "phone", "anonymous_id")
+_GUARDED = ("email", "phone")
+"""Addresses that a public key may not change."""
 
 Mint = Callable[[Identifier, datetime], ProfileId]
 
 _MOVED_TIMERS = (TimerKind.RUN, TimerKind.CLOCK)
 """Timers that follow a merged profile; those of rules are planned anew when the kept one is judged."""
+
+
+class Dropped(StrEnum):
+    """Why an identifier of a fact is not its person's: the codes of Segment's violations, and our own."""
+
+    BLOCKED_VALUE = "blocked_value"
+    INVALID_VALUE = "invalid_value"
+    VALUE_LIMIT = "value_limit"
+    MERGE_LIMIT = "merge_limit"
+    MAPPING_LIMIT = "mapping_limit"
+    BROWSER_KEY = "browser_key"
+    """A public key may give nobody another address, nor unite people with different ones."""
 
 
 @dataclass(slots=True)
@@ -39,7 +51,7 @@ class Resolution:
     """Profiles the identifiers belong to, oldest first: none creates, one attaches, several merge."""
     identifiers: list[Identifier]
     """What is left of the fact's identifiers."""
-    dropped: list[tuple[Identifier, str]] = field(default_factory=list)
+    dropped: list[tuple[Identifier, Dropped]] = field(default_factory=list)
     """Identifiers that were dropped, with the code of why."""
 
 
@@ -48,18 +60,32 @@ def resolve(
     owner: Callable[[Identifier], ProfileId | None],
     profile: Callable[[ProfileId], Profile],
     rules: IdentityRules,
+    *,
+    former: Identifier | None = None,
+    public: bool = False,
 ) -> Resolution:
-    """Match identifiers to profiles; on a breach of a limit drop the least one of the fact and match again."""
+    """Match identifiers to profiles; on a breach of a limit drop the least one of the fact and match again.
+
+    `former` is the least of all: what an alias calls the person's previous id. `public`: told by a browser key.
+    """
     left, dropped = _unblocked(identifiers, rules)
     while left:
         matched = sorted(
             {found for identifier in left if (found := owner(identifier)) is not None},
             key=lambda profile_id: (profile(profile_id).created_at, profile_id),
         )
-        breach = _breach(left, [profile(profile_id) for profile_id in matched], rules)
+        profiles = [profile(profile_id) for profile_id in matched]
+        breach = _breach(left, profiles, rules)
+        if breach is None and public:
+            refused = _other_addresses(left, profiles)
+            if refused:
+                left = [identifier for identifier in left if identifier not in refused]
+                dropped += [(identifier, Dropped.BROWSER_KEY) for identifier in refused]
+                continue
+            breach = _differing(profiles)
         if breach is None:
             return Resolution(matched, left, dropped)
-        least = max(left, key=lambda identifier: (_priority(identifier.kind, rules), identifier))
+        least = max(left, key=lambda one: (one == former, rules.priority(one.kind), one))
         left = [identifier for identifier in left if identifier != least]
         dropped.append((least, breach))
     return Resolution([], [], dropped)
@@ -67,52 +93,64 @@ def resolve(
 
 def _unblocked(
     identifiers: Sequence[Identifier], rules: IdentityRules
-) -> tuple[list[Identifier], list[tuple[Identifier, str]]]:
+) -> tuple[list[Identifier], list[tuple[Identifier, Dropped]]]:
     left: list[Identifier] = []
-    dropped: list[tuple[Identifier, str]] = []
+    dropped: list[tuple[Identifier, Dropped]] = []
     for identifier in dict.fromkeys(identifiers):
-        if identifier.value in rules.blocked:
-            dropped.append((identifier, "blocked_value"))
+        if rules.blocks(identifier):
+            dropped.append((identifier, Dropped.BLOCKED_VALUE))
         else:
             left.append(identifier)
     return left, dropped
 
 
-def _breach(left: Sequence[Identifier], profiles: Sequence[Profile], rules: IdentityRules) -> str | None:
+def _breach(left: Sequence[Identifier], profiles: Sequence[Profile], rules: IdentityRules) -> Dropped | None:
+    """Return the limit that this match would break. Who is over one already, because it was tightened, stays as they
+    are: only what would grow is looked at."""
+    if len(profiles) == 1 and all(identifier in profiles[0].identifiers for identifier in left):
+        return None
     together = set(left).union(*(profile.identifiers for profile in profiles))
     if len(profiles) > 1 and sum(profile.merges for profile in profiles) + len(profiles) - 1 > MAX_MERGES:
-        return "merge_limit"
+        return Dropped.MERGE_LIMIT
     if len(together) > MAX_IDENTIFIERS:
-        return "mapping_limit"
+        return Dropped.MAPPING_LIMIT
+    counts = _by_kind(together)
+    parts = [_by_kind(profile.identifiers) for profile in profiles]
+    for kind, count in counts.items():
+        if count > rules.limit(kind) and count > max((part.get(kind, 0) for part in parts), default=0):
+            return Dropped.VALUE_LIMIT
+    return None
+
+
+def _by_kind(identifiers: Iterable[Identifier]) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for identifier in together:
+    for identifier in identifiers:
         counts[identifier.kind] = counts.get(identifier.kind, 0) + 1
-    breached = any(
-        counts[kind] > _limit(kind, rules)
-        for kind in {identifier.kind for identifier in left} | _shared(profiles)
-    )
-    return "value_limit" if breached else None
+    return counts
 
 
-def _shared(profiles: Sequence[Profile]) -> set[str]:
-    """Kinds whose counts a merge of these profiles would add up."""
-    if len(profiles) < 2:
-        return set()
-    return {identifier.kind for profile in profiles for identifier in profile.identifiers}
+def _other_addresses(left: Sequence[Identifier], profiles: Sequence[Profile]) -> list[Identifier]:
+    """Return the addresses that would be a further one of somebody who has one."""
+    known = set[Identifier]().union(*(profile.identifiers for profile in profiles))
+    return [
+        identifier
+        for identifier in left
+        if identifier.kind in _GUARDED
+        and identifier not in known
+        and any(profile.address(identifier.kind) not in (None, identifier.value) for profile in profiles)
+    ]
 
 
-def _limit(kind: str, rules: IdentityRules) -> int:
-    rule = rules.identifiers.get(kind)
-    return rule.limit if rule is not None else _LIMITS.get(kind, _DEFAULT_LIMIT)
+def _differing(profiles: Sequence[Profile]) -> Dropped | None:
+    """Return a breach if these people have different addresses."""
+    for kind in _GUARDED:
+        if len({profile.address(kind) for profile in profiles} - {None}) > 1:
+            return Dropped.BROWSER_KEY
+    return None
 
 
-def _priority(kind: str, rules: IdentityRules) -> tuple[int, str]:
-    rule = rules.identifiers.get(kind)
-    return (rule.priority if rule is not None else _PRIORITIES.get(kind, 3), kind)
-
-
-def create(identifiers: Iterable[Identifier], now: datetime, mint: Mint) -> Profile:
-    """Return a new profile; the identifier that names it best also gives its bucket key for good."""
+def create(turn: Turn, identifiers: Iterable[Identifier], mint: Mint) -> Person:
+    """Return somebody new; the identifier that names them best also gives their bucket key for good."""
     ranked = sorted(
         identifiers,
         key=lambda identifier: (
@@ -121,12 +159,16 @@ def create(identifiers: Iterable[Identifier], now: datetime, mint: Mint) -> Prof
         ),
     )
     first = ranked[0]
-    return Profile(
-        id=mint(first, now),
+    profile = Profile(
+        id=mint(first, turn.now),
         bucket_key=bucket_key(first.value),
-        created_at=now,
+        created_at=turn.now,
         lane=lane_of(first.value),
     )
+    person = Person(profile, unjudged=True)
+    turn.touch(person)
+    turn.changes.created.add(profile.id)
+    return person
 
 
 def attach(turn: Turn, person: Person, identifiers: Iterable[Identifier]) -> set[str]:
@@ -138,7 +180,7 @@ def attach(turn: Turn, person: Person, identifiers: Iterable[Identifier]) -> set
             turn.changes.identifiers.append((identifier, person.id))
             new.add(identifier.kind)
             if identifier.kind == "user_id":
-                person.profile.lane = lane_of(identifier.value)
+                _move(turn, person, lane_of(identifier.value))
     if new:
         turn.touch(person)
     return new
@@ -150,18 +192,11 @@ def merge(turn: Turn, kept: Person, lost: Person) -> None:
     Of two active runs of one journey and key the earlier entered stays; the other ends as `merged`.
     """
     profile, other = kept.profile, lost.profile
-    for name, times in other.trait_times.items():
-        mine = profile.trait_times.get(name)
-        if mine is None or times.written > mine.written:
-            profile.trait_times[name] = times
-            if name in other.traits:
-                profile.traits[name] = other.traits[name]
-            else:
-                profile.traits.pop(name, None)
+    profile.unite_traits(other)
     profile.identifiers.extend(i for i in other.identifiers if i not in profile.identifiers)
     profile.merges += other.merges + 1
-    if profile.identifier("user_id") is None or other.identifier("user_id") is not None:
-        profile.lane = other.lane if other.identifier("user_id") is not None else profile.lane
+    if other.identifier("user_id") is not None:
+        _move(turn, kept, other.lane)
     _merge_consents(kept, lost)
     for event in lost.history.matching("*"):
         kept.history.add(event)
@@ -179,12 +214,22 @@ def merge(turn: Turn, kept: Person, lost: Person) -> None:
     turn.decide(kept, Decided.IDENTITY, "merged", values={"profile": lost.id})
 
 
+def _move(turn: Turn, person: Person, lane: int) -> None:
+    """Have a person's timers fire among the facts of the lane that is theirs from now on."""
+    if lane == person.profile.lane:
+        return
+    person.profile.lane = lane
+    for (kind, ref), due in person.timers.items():
+        timer = Timer(profile=person.id, kind=kind, ref=ref, due_at=due, lane=lane)
+        turn.changes.timers[person.id, kind, ref] = timer
+
+
 def _merge_consents(kept: Person, lost: Person) -> None:
     kept.consents.by_address.update(lost.consents.by_address)
     kept.consents.suppressed.update(lost.consents.suppressed)
+    mine = kept.consents.by_profile
     for key, state in lost.consents.by_profile.items():
-        if state is ConsentState.UNSUBSCRIBED or key not in kept.consents.by_profile:
-            kept.consents.by_profile[key] = state
+        mine[key] = max(mine.get(key, state), state, key=STRICTNESS.index)
 
 
 def _merge_entries(mine: Entries, theirs: Entries) -> None:
@@ -217,6 +262,7 @@ def _rewrite(turn: Turn, lost: ProfileId, kept: Person) -> None:
     """Point everything this turn has decided so far about the lost profile at the kept one."""
     changes: Changes = turn.changes
     changes.profiles.pop(lost, None)
+    changes.created.discard(lost)
     changes.identifiers = [(i, kept.id if owner == lost else owner) for i, owner in changes.identifiers]
     changes.events = [
         msgspec.structs.replace(e, profile=kept.id) if e.profile == lost else e for e in changes.events

@@ -93,7 +93,10 @@ def on_timer(turn: Turn, person: Person, kind: TimerKind, name: str) -> Touched:
 def _compute(turn: Turn, person: Person, trait: ComputedTrait, touched: Touched) -> None:
     scope = person.scope(turn.catalog.settings, turn.now)
     value: Any = trait.value.value(scope)
-    changed = person.profile.write_traits({trait.name: value}, turn.now)
+    known = person.profile.trait_times.get(trait.name)
+    # A fact that waited in another lane is not newer than what came before it: what is computed now is true all the same.
+    at = turn.now if known is None else max(turn.now, known.written)
+    changed = person.profile.write_traits({trait.name: value}, at)
     if changed:
         touched.traits.add(trait.name)
         touched.values.update(changed)

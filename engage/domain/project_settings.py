@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 
 from engage.domain.consent import Policy, family
 from engage.domain.delivery import Channel
+from engage.domain.fact import Identifier
 from engage.domain.forms import ChannelField, DurationField, Form, KebabName, PlainText, mistake
 from engage.domain.sensitive import Sensitive
 
@@ -158,11 +159,16 @@ class Retention(Form):
     decisions: DurationField = timedelta(days=90)
 
 
-class IdentifierRule(Form):
-    """How many values of one identifier a profile may have, and which identifier wins."""
+_LIMITS = {"user_id": 1}
+_PRIORITIES = {"user_id": 1, "email": 2}
 
-    limit: int = Field(default=5, ge=1)
-    priority: int = Field(default=100, ge=1)
+
+class IdentifierRule(Form):
+    """How many values of one identifier a profile may have, and which identifier wins: the smaller number, then the
+    alphabet. What is not said is as for every other: at most 1 user_id and 5 of any kind; user_id 1, email 2, others 3."""
+
+    limit: int | None = Field(default=None, ge=1)
+    priority: int | None = Field(default=None, ge=1)
 
 
 class IdentityRules(Form):
@@ -170,6 +176,27 @@ class IdentityRules(Form):
 
     identifiers: dict[str, IdentifierRule] = {}
     blocked: tuple[str, ...] = ()
+
+    def limit(self, kind: str) -> int:
+        """Return how many identifiers of a kind one profile may have."""
+        rule = self.identifiers.get(kind)
+        if rule is not None and rule.limit is not None:
+            return rule.limit
+        return _LIMITS.get(kind, 5)
+
+    def priority(self, kind: str) -> tuple[int, str]:
+        """Return a kind's rank: the smallest goes first, the largest is given up first."""
+        rule = self.identifiers.get(kind)
+        given = rule.priority if rule is not None else None
+        return (_PRIORITIES.get(kind, 3) if given is None else given, kind)
+
+    def blocks(self, identifier: Identifier) -> bool:
+        """Return whether an identifier's value names nobody; addresses are compared in lower case."""
+        return identifier.value in self._blocked
+
+    @cached_property
+    def _blocked(self) -> frozenset[str]:
+        return frozenset(self.blocked) | {value.lower() for value in self.blocked if "@" in value}
 
 
 class WebhookRules(Form):

@@ -61,13 +61,17 @@ def write_traits(turn: Turn, person: Person, values: Mapping[str, Any], at: date
 
 
 def apply_traits(
-    turn: Turn, person: Person, values: Mapping[str, Any], at: datetime
+    turn: Turn, person: Person, values: Mapping[str, Any], at: datetime, *, moved: set[str] | None = None
 ) -> dict[str, tuple[Any, Any]]:
-    """Write traits as of `at`; return those that changed, before and after. A write to a computed trait is refused and recorded."""
+    """Write traits as of `at`; return those that changed, before and after; see `Profile.write_traits`.
+
+    A write to a computed trait is refused and recorded.
+    """
     computed = sorted(name for name in values if name in turn.catalog.traits)
     if computed:
         turn.decide(person, Decided.EVENT, "refused", reason="computed_trait", values={"traits": computed})
-    changed = person.profile.write_traits({name: v for name, v in values.items() if name not in computed}, at)
+    own = {name: value for name, value in values.items() if name not in computed}
+    changed = person.profile.write_traits(own, at, moved=moved)
     if values:
         turn.touch(person)
     return changed

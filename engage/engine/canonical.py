@@ -149,10 +149,10 @@ def _canonical(item: Any, origin: Origin, mint: Callable[[], str]) -> Call:
         properties = _viewed(item, properties)
     user_id, anonymous_id = _id(item, "userId"), _id(item, "anonymousId")
     previous = _previous(item, user_id, anonymous_id) if kind is Kind.ALIAS else None
-    found = identifiers(
+    named = identifiers(
         user_id, anonymous_id, item, traits if kind is Kind.IDENTIFY else {}, context, origin.rules
     )
-    if not found:
+    if not named.found:
         raise _UnfitError(Unfit.NO_IDENTIFIER, "a call needs a userId, an anonymousId or an address")
     if kind is Kind.IDENTIFY:
         traits = _with_phone(traits, origin.rules.region)
@@ -160,7 +160,8 @@ def _canonical(item: Any, origin: Origin, mint: Callable[[], str]) -> Call:
         kind=kind,
         message_id=_message_id(item, mint),
         timestamp=_timestamp(item, origin),
-        identifiers=found,
+        identifiers=tuple(named.found),
+        unusable=tuple(named.unusable),
         event=_event(item, kind),
         properties=properties,
         traits=traits if kind in (Kind.IDENTIFY, Kind.GROUP) else {},

@@ -43,52 +43,73 @@ def normal_identifier(kind: str, value: str, region: str) -> Identifier | None:
     return None if normal is None else Identifier(kind, normal)
 
 
+EXTERNAL = "external_id"
+"""What an entry of `context.externalIds` counts as that is none of a kind."""
+
+
+class Named:
+    """Everything in a call that names its person, strongest first, each once; and what only tried to."""
+
+    __slots__ = ("found", "unusable")
+
+    def __init__(self) -> None:
+        """Nobody is named yet."""
+        self.found: dict[Identifier, None] = {}
+        self.unusable: dict[str, None] = {}
+        """Kinds of which some value cannot be one."""
+
+    def add(self, kind: str, text: str | None, region: str) -> None:
+        """Take one more value, if there is one."""
+        if text is None:
+            return
+        identifier = normal_identifier(kind, text, region)
+        if identifier is None:
+            self.unusable[kind] = None
+        else:
+            self.found[identifier] = None
+
+
 def identifiers(
     user_id: str | None, anonymous_id: str | None, item: Json, traits: Json, context: Json, rules: Rules
-) -> tuple[Identifier, ...]:
-    """Return everything in a call that names its person, strongest first, each once. `traits` are identify's own."""
-    found: dict[Identifier, None] = {}
+) -> Named:
+    """Return who a call is about. `traits` are identify's own."""
+    named = Named()
     if user_id is not None:
-        found[Identifier("user_id", user_id)] = None
+        named.found[Identifier("user_id", user_id)] = None
     if anonymous_id is not None:
-        found[Identifier("anonymous_id", anonymous_id)] = None
+        named.found[Identifier("anonymous_id", anonymous_id)] = None
     about = context.get("traits")
     about = about if isinstance(about, dict) else {}
     for kind in ("email", "phone"):
-        text = plain(traits[kind] if kind in traits else about.get(kind))
-        if text is not None and (address := normal_identifier(kind, text, rules.region)) is not None:
-            found[address] = None
+        named.add(kind, plain(traits[kind] if kind in traits else about.get(kind)), rules.region)
     if rules.identifiers:
-        found.update(dict.fromkeys(_own(item, traits, about, rules)))
+        _own(named, item, traits, about, rules)
     if "externalIds" in context:
-        found.update(dict.fromkeys(_external(context["externalIds"], rules.region)))
-    return tuple(found)
+        _external(named, context["externalIds"], rules.region)
+    return named
 
 
-def _own(item: Json, traits: Json, about: Json, rules: Rules) -> Iterator[Identifier]:
+def _own(named: Named, item: Json, traits: Json, about: Json, rules: Rules) -> None:
     properties = item.get("properties")
     places = (traits, about, properties if isinstance(properties, dict) else {})
     for key, kind in rules.identifiers.items():
         for place in places:
-            value = plain(place.get(key))
-            if value is not None and (own := normal_identifier(kind, value, rules.region)) is not None:
-                yield own
+            named.add(kind, plain(place.get(key)), rules.region)
 
 
-def _external(entries: object, region: str) -> Iterator[Identifier]:
-    """Read `context.externalIds` as Segment does: all four keys, the collection `users`; anything else is left alone."""
+def _external(named: Named, entries: object, region: str) -> None:
+    """Read `context.externalIds` as Segment does: all four keys, the collection `users`. Accounts are nobody's ids."""
     for entry in entries if isinstance(entries, list) else ():
-        if (
-            not isinstance(entry, dict)
-            or entry.get("collection") != "users"
-            or entry.get("encoding") != "none"
-        ):
+        if isinstance(entry, dict) and entry.get("collection") == "accounts":
             continue
-        kind, value = entry.get("type"), plain(entry.get("id"))
-        if isinstance(kind, str) and _KIND.fullmatch(kind) and value is not None:
-            identifier = normal_identifier(kind, value, region)
-            if identifier is not None:
-                yield identifier
+        kind, value = (entry.get("type"), plain(entry.get("id"))) if isinstance(entry, dict) else (None, None)
+        whole = (
+            isinstance(entry, dict) and entry.get("collection") == "users" and entry.get("encoding") == "none"
+        )
+        if whole and isinstance(kind, str) and _KIND.fullmatch(kind) and value is not None:
+            named.add(kind, value, region)
+        else:
+            named.unusable[EXTERNAL] = None
 
 
 def wishes(context: Json, rules: Rules) -> tuple[SubscriptionWish, ...]:

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from engage.domain.catalog import Catalog
-from engage.domain.changes import Changes, Quarantined
+from engage.domain.changes import Changes
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.errors import IdentityRaceError, UnusableSettingsError
 from engage.domain.fact import (
@@ -36,7 +36,7 @@ from engage.domain.replies import REPLY_WINDOW, answering
 from engage.domain.turn import POSTPONED, ByHash, Choices, Turn
 from engage.engine.agenda import leave_signal
 from engage.engine.pacing import reserved
-from engage.engine.play import Batch, address_identifier, play
+from engage.engine.play import Batch, address_identifier, play, set_aside
 from engage.engine.working_set import load_people, waiting_deliveries
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
 from engage.ports.trail import AuditEntry
@@ -129,7 +129,7 @@ class Digest:
             batch = self._read(tx, [lane], now, 1)
             for row, _ in batch.rows:
                 if row.attempts + 1 >= MAX_ATTEMPTS:
-                    tx.inbox.quarantine([_quarantined(row, "poison", f"failed {MAX_ATTEMPTS} times")])
+                    tx.inbox.quarantine([set_aside(row, "poison", f"failed {MAX_ATTEMPTS} times")])
                     tx.inbox.remove([row.seq])
                 else:
                     tx.inbox.failed([row.seq])
@@ -195,7 +195,7 @@ class Digest:
             try:
                 batch.rows.append((row, decode(row.payload)))
             except (msgspec.DecodeError, ValueError) as exc:
-                tx.inbox.quarantine([_quarantined(row, "undecodable", str(exc))])
+                tx.inbox.quarantine([set_aside(row, "undecodable", str(exc))])
                 tx.inbox.remove([row.seq])
                 batch.more = True
         _up_to_an_erasure(batch)
@@ -294,17 +294,6 @@ def mint_profile(identifier: Identifier, now: datetime) -> ProfileId:
     return ProfileId(uuid7(now, identifier.kind, identifier.value))
 
 
-def _quarantined(row: InboxRow, reason: str, detail: str) -> Quarantined:
-    return Quarantined(
-        source="digest",
-        reason=reason,
-        detail=detail,
-        payload=row.payload,
-        received_at=row.received_at,
-        lane=row.lane,
-    )
-
-
 def _identifiers(facts: Iterable[Fact]) -> set[Identifier]:
     """Return every identifier that facts name a person by."""
     found: set[Identifier] = set()
@@ -313,7 +302,7 @@ def _identifiers(facts: Iterable[Fact]) -> set[Identifier]:
             case Call():
                 found.update(fact.identifiers)
                 if fact.previous is not None:
-                    found.add(fact.previous)
+                    found |= {fact.previous, Identifier("user_id", fact.previous.value)}
             case Inbound():
                 found.add(address_identifier(fact.channel, fact.sender))
             case Start() | Members():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engage.domain.changes import Timer
+from engage.domain.changes import Quarantined, Timer
 from engage.domain.decision import Decided
 from engage.domain.delivery import Channel, Delivery
 from engage.domain.fact import (
@@ -25,7 +25,7 @@ from engage.domain.fact import (
     Wake,
 )
 from engage.domain.handle import on_call, on_consent, on_members, on_send, on_start, on_wake
-from engage.domain.identity import Mint, attach, create, merge, resolve
+from engage.domain.identity import Dropped, Mint, attach, create, merge, resolve
 from engage.domain.ids import ProfileId
 from engage.domain.ledger import on_outcome, on_receipt
 from engage.domain.person import Person
@@ -33,6 +33,21 @@ from engage.domain.react import fire
 from engage.domain.replies import answered_by, answering, on_inbound
 from engage.domain.resume import catch_up
 from engage.domain.turn import Turn
+
+NOBODY = "no_identifier"
+"""Why a call about nobody is quarantined."""
+
+
+def set_aside(row: InboxRow, reason: str, detail: str) -> Quarantined:
+    """Return the quarantined form of a fact that digest could not take."""
+    return Quarantined(
+        source="digest",
+        reason=reason,
+        detail=detail,
+        payload=row.payload,
+        received_at=row.received_at,
+        lane=row.lane,
+    )
 
 
 @dataclass(slots=True)
@@ -83,7 +98,7 @@ def play(turn: Turn, batch: Batch, mint: Mint) -> None:
         latest = row.received_at if latest is None else max(latest, row.received_at)
         ring(latest)
         turn.begin(fact_id=_identity(row, fact), now=latest, arrival=row.seq)
-        _apply(turn, batch, fact, mint)
+        _apply(turn, batch, row, fact, mint)
     ring(batch.horizon)
 
 
@@ -117,10 +132,10 @@ def _identity(row: InboxRow, fact: Fact) -> str:
     )
 
 
-def _apply(turn: Turn, batch: Batch, fact: Fact, mint: Mint) -> None:
+def _apply(turn: Turn, batch: Batch, row: InboxRow, fact: Fact, mint: Mint) -> None:
     match fact:
         case Call():
-            _call(turn, batch, fact, mint)
+            _call(turn, batch, row, fact, mint)
         case Outcome() | Receipt():
             _about_delivery(turn, batch, fact)
         case Inbound():
@@ -142,14 +157,23 @@ def _apply(turn: Turn, batch: Batch, fact: Fact, mint: Mint) -> None:
             pass
 
 
-def _call(turn: Turn, batch: Batch, call: Call, mint: Mint) -> None:
-    identifiers = list(call.identifiers)
+def _call(turn: Turn, batch: Batch, row: InboxRow, call: Call, mint: Mint) -> None:
+    identifiers, former = list(call.identifiers), None
     if call.previous is not None:
         identifiers.append(call.previous)
-    found = person_of(turn, batch, identifiers, mint)
-    if found is not None:
-        person, kinds = found
-        on_call(turn, person, call, kinds)
+        former = Identifier("user_id", call.previous.value)
+        if former in batch.owners:
+            # Somebody is known by it as a user: two users may be one only where the limit of user_id allows.
+            identifiers.append(former)
+    found = person_of(turn, batch, identifiers, mint, former=former, public=call.browser)
+    if found is None:
+        turn.changes.quarantined.append(set_aside(row, NOBODY, "every identifier of it is a blocked value"))
+        return
+    for kind in call.unusable:
+        turn.decide(
+            found.person, Decided.IDENTITY, "dropped", reason=Dropped.INVALID_VALUE, values={"kind": kind}
+        )
+    on_call(turn, found.person, call, found.identifiers, found.new)
 
 
 def _about_delivery(turn: Turn, batch: Batch, fact: Outcome | Receipt) -> None:
@@ -199,26 +223,45 @@ def _sure(turn: Turn, batch: Batch, identifier: Identifier, mint: Mint) -> Perso
             return known
     found = person_of(turn, batch, [identifier], mint)
     if found is not None:
-        person, new = found
-        if new and identifier.kind in ("email", "phone"):
+        person = found.person
+        if found.new and identifier.kind in ("email", "phone"):
             # Who wrote to us, or is written to, from an address nobody had can be answered there.
             person.profile.write_traits({identifier.kind: identifier.value}, turn.now)
         return person
-    profile = create([identifier], turn.now, mint)
-    person = batch.people[profile.id] = Person(profile, unjudged=True)
-    turn.touch(person)
+    # Nothing leads back to such a person, so each is somebody of their own.
+    person = create(turn, [identifier], lambda *_: ProfileId(turn.next_id("nobody")))
+    batch.people[person.id] = person
     return person
 
 
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """Whom identifiers name."""
+
+    person: Person
+    identifiers: list[Identifier]
+    """Those that were not dropped."""
+    new: set[str]
+    """Kinds of which the person got one more."""
+
+
 def person_of(
-    turn: Turn, batch: Batch, identifiers: Sequence[Identifier], mint: Mint
-) -> tuple[Person, set[str]] | None:
-    """Return the person that identifiers name — found, created or merged — and the kinds that are new to them."""
+    turn: Turn,
+    batch: Batch,
+    identifiers: Sequence[Identifier],
+    mint: Mint,
+    *,
+    former: Identifier | None = None,
+    public: bool = False,
+) -> Found | None:
+    """Return the person that identifiers name: found, created or merged. None: they are all blocked."""
     resolution = resolve(
         identifiers,
         batch.owners.get,
         lambda profile_id: batch.people[profile_id].profile,
         turn.catalog.settings.identity,
+        former=former,
+        public=public,
     )
     if not resolution.identifiers:
         return None
@@ -227,15 +270,15 @@ def person_of(
         for lost in resolution.matched[1:]:
             _merge(turn, batch, person, lost)
     else:
-        profile = create(resolution.identifiers, turn.now, mint)
-        person = batch.people[profile.id] = Person(profile, unjudged=True)
-        turn.touch(person)
-    kinds = attach(turn, person, resolution.identifiers)
+        person = create(turn, resolution.identifiers, mint)
+        batch.people[person.id] = person
+    new = attach(turn, person, resolution.identifiers)
     for identifier in resolution.identifiers:
         batch.owners[identifier] = person.id
     for identifier, code in resolution.dropped:
-        turn.decide(person, Decided.IDENTITY, "dropped", reason=code, values={"kind": identifier.kind})
-    return person, kinds
+        if identifier not in person.profile.identifiers:  # else it was theirs before and still is
+            turn.decide(person, Decided.IDENTITY, "dropped", reason=code, values={"kind": identifier.kind})
+    return Found(person=person, identifiers=resolution.identifiers, new=new)
 
 
 def _merge(turn: Turn, batch: Batch, kept: Person, lost: ProfileId) -> None:

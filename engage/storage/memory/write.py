@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from engage.domain.changes import Changes, MembershipChange, Timer
-from engage.domain.consent import ConsentState
+from engage.domain.consent import STRICTNESS
 from engage.domain.delivery import Delivery
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Identifier
@@ -29,20 +29,21 @@ from engage.storage.memory.rows import (
 )
 from engage.storage.memory.work import Work
 
-_STRICTNESS = (ConsentState.SUBSCRIBED, ConsentState.PENDING, ConsentState.UNSUBSCRIBED)
-
 
 def write(work: Work, changes: Changes) -> None:
     """Write everything, ended runs and merges first.
 
     Raises:
-        IdentityRaceError: an identifier belongs to another profile, or a run of that key is active.
+        IdentityRaceError: an identifier belongs to another profile, a new profile is there already, or a run of that
+            key is active.
     """
     for run in changes.runs.values():
         if not run.active:
             work.runs.put(run.id, RunRow.of(run))
     _merge(work, changes)
     for profile in changes.profiles.values():
+        if profile.id in changes.created and work.profiles.get(profile.id) is not None:
+            raise IdentityRaceError("another turn created this profile")
         work.profiles.put(profile.id, profile_row(profile))
     for identifier, owner in changes.identifiers:
         _identify(work, identifier, owner)
@@ -182,4 +183,4 @@ def _move_subscriptions(work: Work, lost: ProfileId, kept: ProfileId) -> None:
 
 
 def _strictness(row: SubscriptionRow) -> tuple[int, datetime]:
-    return _STRICTNESS.index(row.state), row.at
+    return STRICTNESS.index(row.state), row.at

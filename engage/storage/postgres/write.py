@@ -15,6 +15,15 @@ from engage.storage.postgres.inbox import PostgresInbox
 from engage.storage.postgres.merge import merge
 from engage.storage.postgres.session import Session, json, texts
 
+# A turn that also creates this profile is waited for and then lost to: what it wrote must not be written over.
+_NEW_PROFILES = """
+INSERT INTO profile (id, lane, created_at, bucket_key, merges, traits, trait_times)
+SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM json_to_recordset(%s) AS (
+    id uuid, lane smallint, created_at timestamptz, bucket_key text, merges integer, traits jsonb, trait_times json
+)
+ORDER BY id
+ON CONFLICT (id) DO NOTHING
+"""
 _PROFILES = """
 INSERT INTO profile (id, lane, created_at, bucket_key, merges, traits, trait_times)
 SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM json_to_recordset(%s) AS (
@@ -108,7 +117,8 @@ def write(session: Session, changes: Changes) -> None:
     """Write everything, ended runs and merges first.
 
     Raises:
-        IdentityRaceError: an identifier belongs to another profile, or a run of that key is active.
+        IdentityRaceError: an identifier belongs to another profile, a new profile is there already, or a run of that
+            key is active.
     """
     active: list[Run] = []
     ended: list[Run] = []
@@ -117,7 +127,7 @@ def write(session: Session, changes: Changes) -> None:
     _bulk(session, _RUNS, ended)
     if changes.merges:
         merge(session, changes.merges, changes.profiles)
-    _bulk(session, _PROFILES, changes.profiles.values())
+    _profiles(session, changes)
     if changes.identifiers:
         _identify(session, changes.identifiers)
     _bulk(session, _EVENTS, changes.events)
@@ -139,6 +149,15 @@ def write(session: Session, changes: Changes) -> None:
 def _bulk(session: Session, query: LiteralString, rows: Iterable[object]) -> int:
     rows = list(rows)
     return session.run(query, json(rows)) if rows else 0
+
+
+def _profiles(session: Session, changes: Changes) -> None:
+    new = [profile for key, profile in changes.profiles.items() if key in changes.created]
+    if _bulk(session, _NEW_PROFILES, new) != len(new):
+        raise IdentityRaceError("another turn created this profile")
+    if len(new) < len(changes.profiles):
+        known = [profile for key, profile in changes.profiles.items() if key not in changes.created]
+        _bulk(session, _PROFILES, known)
 
 
 def _identify(session: Session, wanted: list[tuple[Identifier, ProfileId]]) -> None:

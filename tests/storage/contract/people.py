@@ -168,6 +168,35 @@ class PeopleContract:
             owner = tx.people.find([email("ada")])[email("ada")]
             assert set(tx.people.lock([profile_id(n) for n in ("one", "two", "three")])) == {owner}
 
+    def test_of_two_who_create_one_profile_one_loses(self, store: Store) -> None:
+        def create(plan: str) -> None:
+            try:
+                with store.transaction() as tx:
+                    new = profile("ada", traits={"plan": plan})
+                    tx.write(
+                        Changes(
+                            profiles={new.id: new, profile_id(plan): profile(plan)},
+                            created={new.id, profile_id(plan)},
+                            identifiers=[(email("ada"), new.id)],
+                        )
+                    )
+                    won.append(plan)
+            except IdentityRaceError:
+                lost.append(plan)
+
+        won: list[str] = []
+        lost: list[str] = []
+        threads = [Thread(target=create, args=(plan,)) for plan in ("free", "pro", "gold")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+
+        assert len(lost) == 2
+        with store.transaction() as tx:
+            assert tx.people.lock([profile_id("ada")])[profile_id("ada")].traits == {"plan": won[0]}
+            assert tx.people.count() == 2
+
     def test_an_identifier_of_another_profile_is_a_race_lost(self, store: Store) -> None:
         write(store, people("ada"))
 
