@@ -149,6 +149,8 @@ def channel_settings(settings: Settings) -> ChannelSettings:
         sendgrid_from=settings.sendgrid_from,
         sendgrid_public_keys=settings.sendgrid_webhook_public_key,
         sendgrid_base_url=settings.sendgrid_api_base_url,
+        smtp_url=settings.smtp_url,
+        smtp_from=settings.smtp_from,
         signing_keys=settings.secret_key,
         user_secrets=settings.user_secrets,
     )

@@ -86,6 +86,13 @@ class Settings:
     sendgrid_api_base_url: str | None = _setting(
         "SENDGRID_API_BASE_URL", "Another host for SendGrid: the sandbox, or a proxy."
     )
+    smtp_url: str | None = _setting(
+        "SMTP_URL",
+        "An SMTP server that takes mail instead of SendGrid: `smtps://user:password@host` or `smtp://…` (STARTTLS); `?ca=FILE` for a "
+        "certificate authority of your own, `?tls=none` for a server on this machine.",
+        secret=True,
+    )
+    smtp_from: str | None = _setting("SMTP_FROM", "Default sender of mail through SMTP.")
     stream_window: float = _setting(
         "ENGAGE_STREAM_WINDOW",
         "Seconds after which a mail that SendGrid's event stream never mentioned, while it mentioned later ones, was not taken.",

@@ -1,6 +1,6 @@
 """The table of providers: one row per channel and per webhook. Nothing else outside a provider's files names it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
@@ -10,6 +10,7 @@ from engage.channels.sendgrid_email import SendGridEmail
 from engage.channels.sendgrid_events import EventsWebhook, SendGridSignature
 from engage.channels.sendgrid_inbound import MailWebhook
 from engage.channels.sendgrid_transport import sendgrid_client
+from engage.channels.smtp_email import SmtpEmail
 from engage.channels.twilio_call_documents import CallDocuments
 from engage.channels.twilio_callbacks import TwilioSignature
 from engage.channels.twilio_sms import InboundWebhook, StatusWebhook, TwilioSms
@@ -48,6 +49,9 @@ class ChannelSettings:
     sendgrid_public_keys: tuple[str, ...] = ()
     sendgrid_base_url: str | None = None
     sendgrid_sandbox_mode: bool = False
+    smtp_url: str | None = field(default=None, repr=False)
+    """`smtp(s)://user:password@host[:port]`"""
+    smtp_from: str | None = None
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
     """The first one signs the calls of `webhook` steps."""
     user_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -58,17 +62,17 @@ class ChannelSettings:
 
 
 def build_senders(settings: ChannelSettings) -> dict[Channel, Sender]:
-    """Return who sends what; a channel whose provider is not set up is missing."""
+    """Return who sends what; a channel whose provider is not set up is missing. Of two for one channel the later row wins."""
     pool = ConnectionPool(
         connect_timeout=settings.connect_timeout.total_seconds(),
         read_timeout=settings.read_timeout.total_seconds(),
     )
-    calls = WebhookCalls(settings.signing_keys, settings.user_secrets)
-    return {
-        Channel.WEBHOOK: calls,
-        **_twilio_senders(settings, pool),
-        **_sendgrid_senders(settings, pool),
+    senders: dict[Channel, Sender] = {
+        Channel.WEBHOOK: WebhookCalls(settings.signing_keys, settings.user_secrets)
     }
+    for build in PROVIDERS.values():
+        senders.update(build(settings, pool))
+    return senders
 
 
 def _twilio_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:
@@ -97,6 +101,22 @@ def _sendgrid_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[C
     return {
         Channel.EMAIL: SendGridEmail(sdk, settings.sendgrid_from, sandbox_mode=settings.sendgrid_sandbox_mode)
     }
+
+
+def _smtp_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:
+    if not settings.smtp_url:
+        return {}
+    return {
+        Channel.EMAIL: SmtpEmail(settings.smtp_url, settings.smtp_from, settings.read_timeout.total_seconds())
+    }
+
+
+PROVIDERS: Mapping[str, Callable[[ChannelSettings, ConnectionPool], dict[Channel, Sender]]] = {
+    "twilio": _twilio_senders,
+    "sendgrid": _sendgrid_senders,
+    "smtp": _smtp_senders,
+}
+"""Who may send, by `Sender.provider`; docs/how-to/add-a-provider.md."""
 
 
 def build_webhooks(settings: ChannelSettings) -> list[Webhook]:
