@@ -1,10 +1,11 @@
 """Command `simulate`: recorded events on a journey, before anybody real is in it."""
 
-import difflib
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import click
@@ -13,20 +14,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engage.cli.arguments import instant
 from engage.cli.plan import sound_project
-from engage.cli.session import say_json
+from engage.cli.planning import live_project
+from engage.cli.project import load_checked
+from engage.cli.session import opened, say_json
+from engage.project.export import export_files, write_export
+from engage.project.load import Project
+from engage.project.suggest import did_you_mean
 from engage.settings import load_settings
-from engage.testing.simulation import Outcome, Script, UnplayableError, read_calls, read_people, simulate
+from engage.testing.recorded import Difference, difference, lived, script_of
+from engage.testing.simulation import Got, Outcome, Script, UnplayableError, read_calls, read_people, simulate
 
 BAR = 40
+LATELY = timedelta(days=30)
+"""How far back what was recorded is played when nobody says."""
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _COLOURS = {"email": "blue", "sms": "cyan", "voice": "yellow", "whatsapp": "green"}
 
 
 @click.command("simulate")
 @click.argument("journey")
-@click.option(
-    "--events", type=_FILE, required=True, help="JSON lines of Segment call bodies, each with a `timestamp`."
-)
+@click.option("--events", type=_FILE, help="JSON lines of Segment call bodies, each with a `timestamp`.")
 @click.option(
     "--profiles",
     type=_FILE,
@@ -36,51 +43,140 @@ _COLOURS = {"email": "blue", "sms": "cyan", "voice": "yellow", "whatsapp": "gree
     "--from",
     "begins",
     metavar="T",
-    help="Go live then; earlier events are history. Default: the first event.",
+    help="Go live then; earlier events are history. Default: the first event; with --against 30 days ago.",
 )
-@click.option("--until", "ends", metavar="T", help="Stop then. Default: 30 days after the last event.")
+@click.option(
+    "--until",
+    "ends",
+    metavar="T",
+    help="Stop then. Default: 30 days after the last event; with --against now.",
+)
+@click.option(
+    "--against",
+    type=click.Choice(["live"]),
+    help="Play what was recorded on the project and on what is live, and tell the difference.",
+)
+@click.option("--people", default=5_000, show_default=True, help="With --against: at most so many of them.")
 @click.option("--limit", default=50, show_default=True, help="Lines of the table; 0 for all.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def simulate_command(
     journey: str,
-    events: Path,
+    events: Path | None,
     profiles: Path | None,
     begins: str | None,
     ends: str | None,
+    against: str | None,
+    people: int,
     limit: int,
     as_json: bool,
 ) -> None:
     """Play recorded events on a journey of the project, on a virtual clock, and tell who would get what and when.
 
-    Nothing is sent and nothing is stored. Providers take everything; opens, clicks and replies do not happen.
+    Nothing is sent and nothing is stored. Providers take everything; opens, clicks and replies do not happen. With
+    `--against live` the events are those the installation keeps, people are as they are today, and signals, which
+    nobody keeps, do not happen.
     """
     project = sound_project(load_settings().project)
     if journey not in project.journeys:
-        close = difflib.get_close_matches(journey, project.journeys, n=1)
-        hint = f"; did you mean `{close[0]}`?" if close else ""
-        raise click.UsageError(f"the project has no journey `{journey}`{hint}")
+        hint = did_you_mean(journey, project.journeys)
+        raise click.UsageError(f"the project has no journey `{journey}`" + (f"; {hint}" if hint else ""))
     zone = project.settings.zone
-    columns = (TextColumn("playing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
-    ) as bar:
-        task = bar.add_task("events", total=None)
-        try:
-            script = Script(
-                calls=read_calls(events.read_bytes().splitlines()),
-                people=[] if profiles is None else read_people(profiles.read_bytes().splitlines()),
-                begins=None if begins is None else instant(begins, zone),
-                ends=None if ends is None else instant(ends, zone),
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
-            outcome = simulate(project, journey, script)
-        except UnplayableError as exc:
-            raise click.ClickException(str(exc)) from exc
+    span = [None if text is None else instant(text, zone) for text in (begins, ends)]
+    if against is not None:
+        if events is not None or profiles is not None:
+            raise click.UsageError("with `--against live` events and people are those of the installation")
+        found = _against_live(project, journey, span[0], span[1], people)
+        if as_json:
+            say_json(found)
+            return
+        for line in difference_lines(found, zone, limit):
+            click.echo(line)
+        return
+    if events is None:
+        raise click.UsageError(
+            "say what to play: `--events calls.jsonl`, or `--against live` for what was recorded"
+        )
+    try:
+        script = Script(
+            calls=read_calls(events.read_bytes().splitlines()),
+            people=[] if profiles is None else read_people(profiles.read_bytes().splitlines()),
+            begins=span[0],
+            ends=span[1],
+        )
+        outcome = _play(project, journey, script, "playing")
+    except UnplayableError as exc:
+        raise click.ClickException(str(exc)) from exc
     if as_json:
         say_json(outcome)
         return
     for line in outcome_lines(outcome, zone, limit):
         click.echo(line)
+
+
+def _play(project: Project, journey: str, script: Script, words: str) -> Outcome:
+    """Simulate, with a bar on a terminal."""
+    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+    ) as bar:
+        task = bar.add_task("events", total=None)
+        script.progress = lambda done, total: bar.update(task, completed=done, total=total)
+        return simulate(project, journey, script)
+
+
+def _against_live(
+    project: Project, journey: str, begins: datetime | None, ends: datetime | None, most: int
+) -> Difference:
+    """Play what was recorded on the project's journey, and on the live one."""
+    with opened(load_settings()) as runtime:
+        until = ends or runtime.clock.now()
+        since = begins or until - LATELY
+        if since >= until:
+            raise click.UsageError("`--until` is not after `--from`")
+        live = live_project(runtime)
+        people = list(islice(lived(runtime.store, runtime.reading, since, until), most))
+    computed = frozenset(project.traits) | frozenset(live.catalog.traits)
+    script = script_of(people, computed, since, until)
+    with TemporaryDirectory() as folder:
+        write_export(export_files({key: item.source for key, item in live.stored.items()}), Path(folder))
+        published = load_checked(Path(folder))
+    try:
+        ours = _play(project, journey, script, "the project")
+        known = journey in published.journeys
+        theirs = _play(published, journey, script, "what is live") if known else None
+    except UnplayableError as exc:
+        raise click.ClickException(str(exc)) from exc
+    return difference(len(people), ours, theirs)
+
+
+def difference_lines(found: Difference, zone: ZoneInfo, limit: int) -> Iterator[str]:
+    """Yield what would be otherwise, as a person reads it."""
+    begins, ends = (at.astimezone(zone) for at in (found.begins, found.ends))
+    name = click.style(found.project.journey, bold=True)
+    yield f"{name}  {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} ({zone.key}), {found.people:,} people"
+    if found.live is None:
+        yield "  no journey of this name is live: everything it sends is new"
+    before = 0 if found.live is None else found.live.entered
+    yield f"  entered {found.project.entered:,} (live: {before:,})"
+    yield (
+        f"  {len(found.gets):,} messages more, {len(found.loses):,} fewer, "
+        f"{len(found.moved):,} at another time, {found.same:,} the same"
+    )
+    for title, colour, lines in (
+        ("would get, and do not now", "green", [(one, "") for one in found.gets]),
+        ("get now, and would not", "red", [(one, "") for one in found.loses]),
+        (
+            "at another time",
+            "yellow",
+            [(one.now, f"  (live: {one.then.at.astimezone(zone):%Y-%m-%d %H:%M:%S})") for one in found.moved],
+        ),
+    ):
+        if lines:
+            yield click.style(title, fg=colour, bold=True)
+            for one, more in lines if not limit else lines[:limit]:
+                yield f"  {_got_line(one, zone, len(one.person))}{more}"
+            if limit and len(lines) > limit:
+                yield f"  … and {len(lines) - limit:,} more (--limit 0 shows all)"
 
 
 def outcome_lines(outcome: Outcome, zone: ZoneInfo, limit: int) -> Iterator[str]:
@@ -108,16 +204,18 @@ def outcome_lines(outcome: Outcome, zone: ZoneInfo, limit: int) -> Iterator[str]
         shown = outcome.got if not limit else outcome.got[:limit]
         wide = max(len(one.person) for one in shown)
         for one in shown:
-            at = one.at.astimezone(zone)
-            why = (
-                ""
-                if one.reason is None
-                else f": {one.reason.replace('_', ' ')}" + (f" ({one.rule})" if one.rule else "")
-            )
-            word = "sent" if one.status == "accepted" else one.status
-            yield f"  {at:%Y-%m-%d %H:%M:%S}  {one.person:{wide}}  {one.channel:8}  {one.template or 'text':24}  {one.step or '':12}  {word}{why}"
+            yield f"  {_got_line(one, zone, wide)}"
         if len(shown) < len(outcome.got):
             yield f"  … and {len(outcome.got) - len(shown):,} more (--limit 0 shows all)"
+
+
+def _got_line(one: Got, zone: ZoneInfo, wide: int) -> str:
+    why = ""
+    if one.reason is not None:
+        why = f": {one.reason.replace('_', ' ')}" + (f" ({one.rule})" if one.rule else "")
+    word = "sent" if one.status == "accepted" else one.status
+    what = f"{one.channel:8}  {one.template or 'text':24}  {one.step or '':12}"
+    return f"{one.at.astimezone(zone):%Y-%m-%d %H:%M:%S}  {one.person:{wide}}  {what}  {word}{why}"
 
 
 def _bars(outcome: Outcome) -> Iterator[str]:

@@ -250,6 +250,7 @@ class _Play:
                 topic=topic,
                 state=ConsentState.SUBSCRIBED if yes else ConsentState.UNSUBSCRIBED,
                 source=SOURCE,
+                confirmed=True,
             )
             for channel, topic, yes in known.consents
         ]

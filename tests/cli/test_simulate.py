@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Author
 
 START = "2026-03-02T10:00:00-05:00"
@@ -93,3 +95,72 @@ def test_a_batch_stands_for_its_calls(author: Author) -> None:
     )
 
     assert found["entered"] == 2
+
+
+def live_shop(shop: Author) -> None:
+    """Publish the starter, and let two people sign up and one of them buy."""
+    shop.json("publish")
+    shop.identify("ada", email="ada@home.example", first_name="Ada")
+    shop.identify("bob", email="bob@home.example")
+    for person in ("ada", "bob"):
+        shop.track(person, "Signed Up")
+
+
+@pytest.mark.live
+class TestAgainstLive:
+    def test_a_project_that_is_what_is_live_would_send_the_same(self, shop: Author) -> None:
+        live_shop(shop)
+
+        found = shop.json("simulate", "welcome", "--against", "live")
+
+        assert (found["people"], found["gets"], found["loses"], found["moved"]) == (2, [], [], [])
+        assert found["same"] == 2
+        assert "0 messages more, 0 fewer" in shop.run("simulate", "welcome", "--against", "live")
+
+    def test_who_would_get_what_that_did_not_and_the_reverse(self, shop: Author) -> None:
+        live_shop(shop)
+        shop.edit(
+            "journeys/welcome.yaml",
+            "reentry: never",
+            "reentry: never\n  where: profile.first_name is present",
+        )
+        shop.edit(
+            "journeys/welcome.yaml",
+            "steps:",
+            "steps:\n  - email: {template: first-mail, topic: account}\n    id: extra",
+        )
+        shop.write("templates/first-mail/email.txt", "Hello.\n")
+        shop.write("templates/first-mail/meta.yaml", "subject: Hello\n")
+
+        found = shop.json("simulate", "welcome", "--against", "live")
+
+        assert [(one["person"], one["template"]) for one in found["gets"]] == [("ada", "first-mail")]
+        assert [(one["person"], one["template"]) for one in found["loses"]] == [("bob", "welcome")]
+        assert (found["project"]["entered"], found["live"]["entered"]) == (1, 2)
+        text = shop.run("simulate", "welcome", "--against", "live")
+        assert "would get, and do not now" in text
+        assert "get now, and would not" in text
+
+    def test_nothing_of_it_is_stored_or_sent(self, shop: Author) -> None:
+        live_shop(shop)
+        before = shop.json("profile", "show", "ada")
+
+        shop.json("simulate", "welcome", "--against", "live", "--until", "2099-01-01T00:00:00Z")
+
+        assert shop.json("profile", "show", "ada") == before
+
+    def test_a_journey_that_is_not_live_yet_sends_only_what_is_new(self, shop: Author) -> None:
+        live_shop(shop)
+        text = (
+            (shop.folder / "journeys/welcome.yaml").read_text().replace("journey: welcome", "journey: hello")
+        )
+        shop.write("journeys/hello.yaml", text)
+
+        found = shop.json("simulate", "hello", "--against", "live")
+
+        assert found["live"] is None
+        assert {one["person"] for one in found["gets"]} == {"ada", "bob"}
+
+
+def test_what_to_play_must_be_said(author: Author) -> None:
+    assert "--against live" in author.run("simulate", "welcome", code=2)
