@@ -29,6 +29,7 @@ from engage.engine.accept_requests import UnknownPersonError, person_named
 from engage.engine.canonical_rules import Rules
 from engage.engine.explain import About, History, Told, explain
 from engage.ports.reading import Page
+from engage.project.step_words import step_line
 from engage.settings import load_settings
 
 Item = TypeVar("Item")
@@ -140,6 +141,7 @@ def _history(runtime: Runtime, person: Profile, catalog: Catalog) -> History:
         events=_all(lambda after: reading.events(key, after)),
         version_of=version_of,
         sensitive=catalog.settings.sensitive,
+        step_line=step_line,
     )
 
 
@@ -169,10 +171,14 @@ def _tree(told: Sequence[Told], zone: ZoneInfo, indent: str = "") -> Iterator[st
 
 def _told_line(told: Told, zone: ZoneInfo) -> str:
     at = click.style(f"{told.at.astimezone(zone):%Y-%m-%d %H:%M:%S}", dim=True)
-    step = click.style(f"{told.step}  ", bold=True) if told.step is not None else ""
+    # A position says nothing to who reads this; a name somebody wrote does.
+    named = told.step is not None and not told.step[:1].isdigit() and not told.step.startswith("on_exit.")
+    step = click.style(f"{told.step}  ", bold=True) if named else ""
     words = click.style(_localised(told.text, zone), fg=_COLOURS.get(told.kind), bold=told.kind == "journey")
-    seen = ", ".join(f"{name} = {_shown(value)}" for name, value in told.values.items() if name != "if")
-    if not seen or told.kind in ("send", "audience"):
+    seen = ", ".join(
+        f"{name} = {_shown(value)}" for name, value in told.values.items() if name not in ("if", "key")
+    )
+    if not seen or told.kind in ("send", "audience", "consent") or told.outcome in ("waits", "emitted"):
         return f"{at}  {step}{words}"
     return f"{at}  {step}{words}   {click.style(f'[{seen}]', dim=True)}"
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.decision import Decision
 from engage.domain.fact import Json
 from engage.domain.ids import DeliveryId, RunId
 from engage.domain.journey import Journey
 from engage.domain.profile import Event
 from engage.domain.run import Run
-from engage.domain.steps.wait_for import WaitFor
+from engage.domain.steps.base import Step
+from engage.engine.explain_words import Words, run_words, spaced, waiting_words
 from engage.ports.reading import DeliverySeen
 
 HIDDEN = "•••"
@@ -50,6 +50,8 @@ class History:
     """The journey of a run's version, as far as it is still known."""
     sensitive: Sequence[str] = ()
     """`settings.sensitive`: these values are not shown."""
+    step_line: Callable[[Step], str] = lambda step: step.verb
+    """What a step does, in a few words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +108,7 @@ class _Teller:
         below: list[Told] = []
         told: set[DeliveryId] = set()
         for decision in decisions:
-            line = self._line(decision, form)
+            line = self._line(decision, form, run)
             if decision.delivery is not None and decision.delivery not in told:
                 told.add(decision.delivery)
                 line.below = list(self._receipts(decision.delivery))
@@ -116,19 +118,22 @@ class _Teller:
             below += self._standing(run, form)
         below.sort(key=lambda line: line.at)
         at = run.entered_at if run is not None else decisions[0].at
-        return Told(at=at, kind="journey", text=_run_words(run, journey), journey=journey, below=below)
+        return Told(at=at, kind="journey", text=run_words(run, journey), journey=journey, below=below)
 
     def loose(self) -> Iterator[Told]:
         """Yield what was decided outside a run: refused entries, audiences, consent, identity."""
         for decision in self._decisions:
             if decision.run is None and self._wanted(decision.journey):
-                yield self._line(decision, None)
+                yield self._line(decision, None, None)
 
-    def _line(self, decision: Decision, form: Journey | None) -> Told:
+    def _line(self, decision: Decision, form: Journey | None, run: Run | None) -> Told:
+        seen = None if decision.delivery is None else self._deliveries.get(decision.delivery)
+        node = None if form is None else form.program.by_id.get(decision.step or "")
+        line = None if node is None else self._history.step_line(node.step)
         return Told(
             at=decision.at,
             kind=str(decision.kind),
-            text=_words(decision, form, self._deliveries),
+            text=Words(decision, node, line, seen, run).text,
             journey=decision.journey,
             step=_step_name(form, decision.step),
             outcome=decision.outcome,
@@ -155,7 +160,7 @@ class _Teller:
                 yield Told(
                     at=receipt.at,
                     kind="receipt",
-                    text=f"{_spaced(receipt.mark)}{code}{by}",
+                    text=f"{spaced(receipt.mark)}{code}{by}",
                     outcome=str(receipt.mark),
                     values=dict(receipt.data),
                     delivery=delivery,
@@ -170,7 +175,7 @@ class _Teller:
             yield Told(
                 at=delivery.asked_at,
                 kind="send",
-                text=_waiting_words(delivery),
+                text=waiting_words(delivery),
                 journey=run.journey,
                 step=delivery.step,
                 outcome=str(delivery.status),
@@ -184,16 +189,13 @@ class _Teller:
         if not run.active or run.step is None or self._about.until is not None:
             return
         name = _step_name(form, run.step)
-        verb = (
-            ""
-            if form is None or run.step not in form.program.nodes
-            else f" ({form.program.nodes[run.step].step.verb})"
-        )
-        until = "" if run.due_at is None else f" until {run.due_at.isoformat()}"
+        node = None if form is None else form.program.nodes.get(run.step)
+        what = "" if node is None else f": {self._history.step_line(node.step)}"
+        until = "" if run.due_at is None else f", until {run.due_at.isoformat()}"
         yield Told(
             at=run.arrived_at or run.entered_at,
             kind="standing",
-            text=f"stands at step {name}{verb}{until}",
+            text=f"is here now{what}{until}",
             journey=run.journey,
             step=name,
             outcome="waiting",
@@ -216,122 +218,6 @@ def _step_name(form: Journey | None, step: str | None) -> str | None:
     return step if node is None else node.id
 
 
-# --- words
-
-_REFUSED = {
-    "paused": "the journey was paused",
-    "late": "the event was too old (`late_events`)",
-    "no_key": "the event gave no key",
-    "entry_where": "`entry.where` was false",
-    "already_inside": "was inside already",
-    "reentry": "may not enter again yet (`reentry`)",
-    "no_such_journey": "there is no journey of that name that can be started",
-}
-
-
-def _run_words(run: Run | None, journey: str) -> str:
-    if run is None:
-        return journey
-    key = f", key {run.key}" if run.key else ""
-    held = ", held out" if run.held_out else ""
-    return f"{journey} (version {run.version}{key}{held})"
-
-
-def _words(decision: Decision, form: Journey | None, deliveries: Mapping[DeliveryId, DeliverySeen]) -> str:
-    match decision.kind:
-        case Decided.ENTRY:
-            return _entry_words(decision)
-        case Decided.STEP:
-            return _step_words(decision, form)
-        case Decided.SEND:
-            return _send_words(decision, deliveries)
-        case Decided.EXIT:
-            return f"ended: {decision.reason}"
-        case Decided.GOAL:
-            return "reached the goal"
-        case Decided.AUDIENCE:
-            return f"{decision.outcome} audience {decision.values.get('audience', '')}".rstrip()
-        case _:
-            why = f": {_spaced(decision.reason)}" if decision.reason else ""
-            return f"{decision.kind} {_spaced(decision.outcome)}{why}"
-
-
-def _entry_words(decision: Decision) -> str:
-    if decision.outcome == "entered":
-        return (
-            "entered, held out: gets nothing but what is transactional"
-            if decision.reason == "holdout"
-            else "entered"
-        )
-    why = _REFUSED.get(decision.reason or "", _spaced(decision.reason or ""))
-    return f"did not enter {decision.journey}: {why}"
-
-
-def _step_words(decision: Decision, form: Journey | None) -> str:
-    if decision.outcome in ("true", "false") and "if" in decision.values:
-        return f"if {decision.values['if']} → {decision.outcome}"
-    if decision.outcome == "matched":
-        return f"what it waited for came: {_branch(decision, form)}"
-    if decision.outcome == "timeout":
-        return "waited in vain, the time was over"
-    why = f": {_spaced(decision.reason)}" if decision.reason else ""
-    return f"{_spaced(decision.outcome)}{why}"
-
-
-def _branch(decision: Decision, form: Journey | None) -> str:
-    node = None if form is None or decision.step is None else form.program.by_id.get(decision.step)
-    if node is None or not isinstance(node.step, WaitFor):
-        return decision.reason or ""
-    branches = node.step.wait_for.branches
-    number = (decision.reason or "").rpartition(".")[2]
-    branch = branches[int(number)] if number.isdigit() and int(number) < len(branches) else branches[0]
-    if branch.step is not None:
-        return f"{branch.step} {branch.status}"
-    return branch.when.source if branch.when is not None else " or ".join(branch.event or ())
-
-
-def _send_words(decision: Decision, deliveries: Mapping[DeliveryId, DeliverySeen]) -> str:
-    seen = None if decision.delivery is None else deliveries.get(decision.delivery)
-    what = decision.values.get("channel") or "message"
-    if seen is not None:
-        what = _what(seen.delivery)
-    match decision.outcome:
-        case Mark.ACCEPTED:
-            by = (
-                ""
-                if seen is None or seen.delivery.provider is None
-                else f", taken by {seen.delivery.provider}"
-            )
-            held = f", after it had waited ({decision.rule})" if decision.rule else ""
-            return f"{what}: sent{by}{held}"
-        case Mark.SKIPPED:
-            rule = f" ({decision.rule})" if decision.rule else ""
-            return f"{what}: not sent, {_spaced(decision.reason or '')}{rule}"
-        case Mark.UNKNOWN:
-            return f"{what}: the provider gave no answer; it is asked again"
-        case _:
-            code = f", code {seen.delivery.code}" if seen is not None and seen.delivery.code else ""
-            why = f", {_spaced(decision.reason)}" if decision.reason else ""
-            return f"{what}: {_spaced(decision.outcome)}{why}{code}"
-
-
-def _waiting_words(delivery: Delivery) -> str:
-    until = "" if delivery.due_at is None else f" until {delivery.due_at.isoformat()}"
-    why = "" if delivery.reason is None else f", {_spaced(delivery.reason)}"
-    rule = f" ({delivery.rule})" if delivery.rule else ""
-    return f"{_what(delivery)}: {_spaced(delivery.status)}{until}{why}{rule}"
-
-
-def _what(delivery: Delivery) -> str:
-    name = delivery.template or "text"
-    topic = f", topic {delivery.topic}" if delivery.topic else ""
-    return f"{delivery.channel} {name}{topic}"
-
-
-def _spaced(word: str) -> str:
-    return str(word).replace("_", " ")
-
-
 # --- one message
 
 
@@ -340,9 +226,9 @@ def _with_message(history: History, message: str, found: Iterable[Told]) -> Iter
     event = next((event for event in history.events if event.id == message), None)
     if event is None:
         for told in found:
-            below = [line for line in told.below if line.delivery == message]
-            if below:
-                yield msgspec.structs.replace(told, below=below)
+            last = max((n for n, line in enumerate(told.below) if line.delivery == message), default=None)
+            if last is not None:
+                yield msgspec.structs.replace(told, below=_way_to(told.below[: last + 1], message))
             elif told.delivery == message:
                 yield told
         return
@@ -365,3 +251,11 @@ def _with_message(history: History, message: str, found: Iterable[Told]) -> Iter
             text=f"{event.name}: nothing listened to it (epoch {event.epoch})",
             outcome="nothing_listened",
         )
+
+
+def _way_to(lines: Sequence[Told], message: str) -> list[Told]:
+    """Return what led to a message: entry, branches and waits before it; of other messages only that they were sent."""
+    return [
+        line if line.delivery in (None, message) else msgspec.structs.replace(line, below=[])
+        for line in lines
+    ]

@@ -146,6 +146,14 @@ def _wait_for(step: WaitFor) -> Words:
     return Words(f"Wait {limit}")
 
 
+def step_line(step: Step) -> str:
+    """Return what a step does on one line; of a wait everything it waits for."""
+    if isinstance(step, WaitFor):
+        awaited = " or ".join(branch_words(branch) for branch in step.wait_for.branches)
+        return f"{_wait_for(step).title.replace('Wait for', 'Wait up to', 1)} for {awaited}"
+    return step_words(step).line
+
+
 def branch_words(branch: WaitBranch) -> str:
     """Return what one branch of a `wait_for` waits for."""
     if branch.step is not None:

@@ -45,12 +45,14 @@ def test_a_send_is_told_with_the_branch_that_led_to_it_and_the_values_it_saw(tol
     found = told.json("why", "ada", "thanks")
 
     assert found["zone"] == "Europe/Berlin"
+    until = found["decisions"][0]["below"][-2]["values"]["until"]
     assert lines(found["decisions"]) == [
         "thanks (version 1)",
-        "entered",
+        "entered by Order Completed",
         "if profile.plan == 'pro' and entry.total > 100 → true",
         "email welcome, topic account: sent, taken by scripted",
-        "stands at step 1 (wait) until " + found["decisions"][0]["below"][-1]["text"].rpartition(" ")[2],
+        f"Wait 1 day: until {until}",
+        f"is here now: Wait 1 day, until {until}",
         "did not enter thanks: `entry.where` was false",
     ]
     branch = found["decisions"][0]["below"][1]
@@ -61,7 +63,7 @@ def test_a_send_is_told_with_the_branch_that_led_to_it_and_the_values_it_saw(tol
 def test_a_refusal_is_told_with_its_reason(told: Author) -> None:
     text = told.run("why", "bob", "thanks")
 
-    assert "sms first-order, topic promotions: not sent, not opted in" in text
+    assert "sms first-order, topic promotions: not sent, not opted in — never said yes" in text
     assert "times in America/New_York" in text
 
 
@@ -87,12 +89,14 @@ def test_what_was_decided_later_is_left_out(told: Author) -> None:
     assert "is no instant" in told.run("why", "ada", "--at", "yesterday", code=2)
 
 
-def test_one_message_is_told_alone(told: Author) -> None:
+def test_one_message_is_told_with_the_way_to_it_and_nothing_after(told: Author) -> None:
     page = told.json("profile", "show", "ada")
     delivery = page["deliveries"][0]["delivery_id"]
 
     assert lines(told.json("why", "ada", "--message", delivery)["decisions"]) == [
         "thanks (version 1)",
+        "entered by Order Completed",
+        "if profile.plan == 'pro' and entry.total > 100 → true",
         "email welcome, topic account: sent, taken by scripted",
     ]
 
@@ -136,3 +140,36 @@ def test_a_person_is_shown_with_everything_known(told: Author) -> None:
     assert page["deliveries"][0]["status"] == "accepted"
     assert "thanks version 1: at step 1" in text
     assert "email welcome: accepted" in text
+
+
+WAITS = """
+journey: waits
+topic: account
+trigger: {event: Go}
+entry: {reentry: always}
+steps:
+  - wait_for:
+      timeout: 1 day
+      branches:
+        - {event: Order Completed, then: [{exit: bought}]}
+        - {event: Looked, where: event.long == true}
+  - wait_until: {time: "09:00"}
+"""
+
+
+def test_a_wait_is_told_with_what_it_waits_for_and_by_whose_clock(shop: Author) -> None:
+    shop.write("journeys/waits.yaml", WAITS)
+    shop.json("publish")
+    shop.identify("ada", timezone="Europe/Berlin")
+    shop.track("ada", "Go")
+    assert "is here now: Wait up to 1 day for Order Completed or Looked where event.long == true" in shop.run(
+        "why", "ada", "waits"
+    )
+
+    shop.track("ada", "Looked", long=True)
+
+    told = lines(shop.json("why", "ada", "waits")["decisions"])
+    assert told[2] == "Wait up to 1 day for Order Completed or Looked where event.long == true → Looked"
+    assert told[3].startswith("Wait until 09:00: until ")
+    assert told[3].endswith("(Europe/Berlin)")
+    assert " 09:00:00" in shop.run("why", "ada", "waits")

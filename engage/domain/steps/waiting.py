@@ -47,6 +47,12 @@ WeekdaysField = Annotated[
 PersonZone = Annotated[str, PlainValidator(person_or_zone), WithJsonSchema({"type": "string"})]
 
 
+def _until(walk: Walk, due: datetime, zone: ZoneInfo | None = None) -> Park:
+    """Wait, and say until when and by whose wall."""
+    walk.note("waits", None, {"until": due.isoformat(), **({} if zone is None else {"zone": zone.key})})
+    return Park(due)
+
+
 class Wait(Step):
     """Wait an elapsed time from arrival; nothing unrelated touches it."""
 
@@ -62,13 +68,13 @@ class Wait(Step):
     def enter(self, walk: Walk, node: Node) -> Move:
         """Set the timer."""
         if isinstance(self.wait, timedelta):
-            return Park(walk.now + self.wait)
+            return _until(walk, walk.now + self.wait)
         value = self.wait.value(walk.scope())
         duration = read_duration(value)
         if duration is None:
             walk.note("waited", "no_duration", {"wait": None if value is None else text_of(value)})
             return Go(node.after)
-        return Park(walk.now + duration)
+        return _until(walk, walk.now + duration)
 
     def resume(self, walk: Walk, node: Node, stimulus: Stimulus) -> Move | None:
         """Go on when the time is over."""
@@ -169,15 +175,15 @@ class WaitUntil(Step):
             zone = walk.zone_of(form.zone)
             if form.between is not None:
                 opening = next_open(walk.now, form.between[0], form.between[1], days, zone)
-                return Go(node.after) if opening <= walk.now else Park(opening)
+                return Go(node.after) if opening <= walk.now else _until(walk, opening, zone)
             assert form.time is not None
-            return Park(next_at(walk.now, form.time, days, zone))
+            return _until(walk, next_at(walk.now, form.time, days, zone), zone)
         return self._planned(walk, node)
 
     def _planned(self, walk: Walk, node: Node) -> Move:
         target = self.wait_until.target(walk)
         if target is not None and target > walk.now:
-            return Park(target)
+            return _until(walk, target, walk.zone_of(self.wait_until.zone))
         walk.note("past", None, {"at": None if target is None else target.isoformat()})
         return End("exit") if self.wait_until.if_past == "exit" else Go(node.after)
 
