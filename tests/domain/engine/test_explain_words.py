@@ -16,7 +16,9 @@ AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
 def said(kind: Decided, outcome: str, seen: Delivery | None = None, **fields: Any) -> str:
     decision = Decision(profile=ProfileId("ada"), at=AT, kind=kind, outcome=outcome, **fields)
-    return Words(decision, None, None, None if seen is None else DeliverySeen(delivery=seen), None).text
+    return Words(
+        decision, None, None, None if seen is None else DeliverySeen(delivery=seen, receipts=()), None
+    ).text
 
 
 def sms(**fields: Any) -> Delivery:
@@ -28,6 +30,7 @@ def sms(**fields: Any) -> Delivery:
         template="cart/nudge",
         topic="promotions",
         asked_at=AT,
+        due_at=None,
         **fields,
     )
 
