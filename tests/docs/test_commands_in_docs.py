@@ -17,7 +17,7 @@ PAGES = sorted(
 )
 PAGES = [page for page in PAGES if "reference" not in page.parts]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-PROMISED = frozenset({"send", "suppression"})
+PROMISED = frozenset({"suppression"})
 """Commands of the interface that the pages speak of and that are still to come; empty when all are there."""
 TUTORIAL = (REPOSITORY / "docs/tutorial.md").read_text()
 
