@@ -10,7 +10,7 @@ import click
 
 from engage.bootstrap import Runtime
 from engage.cli.plan import sound_project
-from engage.cli.session import opened
+from engage.cli.session import has_database, opened
 from engage.domain.journey import Journey
 from engage.ports.reading import JourneyNumbers
 from engage.project.graph import GraphNumbers, StepCount
@@ -72,7 +72,7 @@ def _journey(project: Path, name: str) -> Journey:
 
 def live_numbers(settings: Settings, journey: Journey) -> GraphNumbers | None:
     """Return the numbers of a journey where it is live; none without a database, or where it never was."""
-    if settings.database_url is None and not (settings.data_dir / "embedded").exists():
+    if settings.database_url is None and not has_database(settings.data_dir):
         return None
     try:
         with opened(settings) as runtime:

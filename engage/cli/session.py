@@ -61,6 +61,11 @@ def opened(settings: Settings) -> Iterator[Runtime]:
             raise click.ClickException(str(exc)) from exc
 
 
+def has_database(data_dir: Path) -> bool:
+    """Return whether an embedded database was made here, or a link leads to where root had to put it."""
+    return (data_dir / "postgres").exists() or (data_dir / "embedded").exists()
+
+
 def _found(settings: Settings, stack: ExitStack) -> Settings:
     """Return settings that name a database: the embedded one, started and migrated, where there is no other."""
     if settings.database_url is not None:

@@ -74,6 +74,8 @@ _HUES = {
     **dict.fromkeys(("wait_for", "branch", "split", "repeat"), _FORK),
     "exit": _END,
 }
+HUES = (_MAIL, _TEXT, _CALL, _TALK, _TIME, _FORK, _DATA, _END)
+"""Every pair of an ink and its tint."""
 _UNKNOWN = "M4 6h12 M4 10h12 M4 14h8"
 
 

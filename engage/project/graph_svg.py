@@ -5,6 +5,7 @@ from html import escape
 
 from engage.domain.journey import Journey
 from engage.project.graph import Card, Flow, GraphNumbers, flow_of
+from engage.project.graph_dark import dark_style
 from engage.project.graph_icons import CARD, EDGE, FAINT, INK, LINE, PAPER, SOFT, look_of
 from engage.project.graph_layout import (
     CAPITAL_VERBS,
@@ -75,6 +76,7 @@ def _opening(flow: Flow, wide: float, high: float) -> str:
         f"<title>{title}</title>\n"
         '<defs><marker id="to" viewBox="0 0 8 8" refX="6.4" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path d="M1 1l5.5 3L1 7z" fill="{LINE}"/></marker></defs>\n'
+        f"{dark_style()}"
         f'<rect width="{_n(wide)}" height="{_n(high)}" rx="14" fill="{PAPER}"/>'
     )
 
@@ -363,6 +365,10 @@ def _text(
     more += f' font-family="{MONO}"' if mono else ""
     more += f' text-anchor="{anchor}"' if anchor != "start" else ""
     more += f' letter-spacing="{spacing}"' if spacing else ""
+    if len(text) > 2:
+        # Where the fonts named are missing, a wider one is squeezed into the room that was measured.
+        room = width(text, size, mono=mono, bold=weight >= 600) + len(text) * spacing
+        more += f' textLength="{_n(room)}" lengthAdjust="spacingAndGlyphs"'
     shown = escape(text, quote=False)
     return f'<text x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}" fill="{colour}"{more} xml:space="preserve">{shown}</text>'
 

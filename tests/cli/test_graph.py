@@ -167,3 +167,51 @@ def test_a_picture_of_a_live_journey_has_its_numbers(shop: Author) -> None:
     shop.run("graph", "welcome", "-o", "w.svg")
     assert "1 here" not in (shop.folder / "w.svg").read_text()
     assert "inside now" in (shop.folder / "w.svg").read_text()
+
+
+def test_at_night_every_colour_has_another_and_words_stay_readable() -> None:
+    journey = SHOP["appointment-reminder"]
+    numbers = GraphNumbers(
+        entered=9, inside=2, goals=0, ended={"confirmed": 7}, steps={"1": StepCount(entered=9, waiting=2)}
+    )
+    svg = journey_svg(journey, numbers)
+    style, _, drawn = svg.partition("</style>")
+
+    used = {
+        (element, attribute, colour)
+        for element, rest in re.findall(r"<(text|rect|circle|path)([^>]*)>", drawn)
+        for attribute, colour in re.findall(r'(fill|stroke)="(#[0-9a-f]{6})"', rest)
+    }
+    for element, attribute, colour in used:
+        if (element, colour) in (("text", "#ffffff"), ("path", "#ffffff")) or colour in (
+            "#a9b4c0",
+            "#c5cdd6",
+        ):
+            continue  # words on what is dark by day too
+        assert f'{element}[{attribute}="{colour}"]' in style or f'[{attribute}="{colour}"]' in style, (
+            f"{element} {attribute} {colour} stays as it is by day"
+        )
+    card = re.search(r'rect\[fill="#ffffff"\]\{fill:(#\w+)\}', style)
+    assert card is not None
+    for ink in re.findall(r'text\[fill="#\w+"\]\{fill:(#\w+)\}', style):
+        assert contrast(ink, card[1]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, as WCAG measures it."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    high, low = sorted((light(one), light(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_words_keep_to_the_room_that_was_measured_whatever_the_font() -> None:
+    svg = journey_svg(SHOP["appointment-reminder"])
+
+    words = re.findall(r"<text([^>]*)>([^<]{3,})</text>", svg)
+    assert words
+    assert all("textLength=" in attributes for attributes, _ in words)
