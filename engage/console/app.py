@@ -31,6 +31,8 @@ def create_console(deps: ConsoleDeps) -> Starlette:
         ("/journeys", looking.journeys),
         ("/journeys/{journey}.svg", looking.picture),
         ("/journeys/{journey}", looking.journey),
+        ("/audiences", looking.audiences),
+        ("/audiences/{audience}", looking.audience),
         ("/people", looking.people),
         ("/people/{profile}", looking.person),
         ("/deliveries", looking.deliveries),

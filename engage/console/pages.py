@@ -1,6 +1,6 @@
 """Pages: what each address of the console shows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from engage.domain.consent import ledger_key
 from engage.domain.delivery import Channel, Mark
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.trigger import Trigger
 from engage.ports.reading import Counts, CursorError, DeliverySeen, JourneyNumbers, Subscription
 from engage.project.step_words import trigger_words
 
@@ -78,6 +79,44 @@ class Looking:
             lambda: self._deps.reading.quarantine(request.query_params.get("after") or None, A_PAGE)
         )
         return self._pages(request, "quarantine.html", kept=page.items, next=page.next)
+
+    # --- audiences
+
+    def audiences(self, request: Request) -> Response:
+        """All live audiences: their rule, how many are inside, and which journeys they start."""
+        catalog, reading = self._deps.catalog(), self._deps.reading
+        starts: dict[str, list[str]] = {}
+        for name, live in sorted(catalog.journeys.items()):
+            trigger = live.journey.trigger
+            for audience in _audiences_of(trigger):
+                starts.setdefault(audience, []).append(name)
+        return self._pages(
+            request,
+            "audiences.html",
+            rows=[
+                (audience, reading.audience_size(name), starts.get(name, []))
+                for name, audience in sorted(catalog.audiences.items())
+            ],
+            filling=bool(reading.queues(self._deps.clock.now())["jobs"]),
+        )
+
+    def audience(self, request: Request) -> Response:
+        """One audience and who is in it."""
+        name = request.path_params["audience"]
+        audience = self._deps.catalog().audiences.get(name)
+        if audience is None:
+            raise HTTPException(404, "No audience of this name is published.")
+        reading = self._deps.reading
+        after = request.query_params.get("after") or None
+        page = _checked(lambda: reading.members(name, after, A_PAGE))
+        return self._pages(
+            request,
+            "audience.html",
+            audience=audience,
+            size=reading.audience_size(name),
+            members=page.items,
+            next=page.next,
+        )
 
     # --- journeys
 
@@ -287,3 +326,11 @@ def _checked(read: Callable[[], Any]) -> Any:
         return read()
     except CursorError:
         raise HTTPException(400, "This page of the list is not known; begin at its first.") from None
+
+
+def _audiences_of(trigger: Trigger) -> Iterator[str]:
+    """Yield the audiences that start a journey."""
+    if trigger.audience is not None:
+        yield trigger.audience.entered or trigger.audience.left or ""
+    if trigger.schedule is not None and trigger.schedule.audience is not None:
+        yield trigger.schedule.audience

@@ -10,6 +10,7 @@ from starlette.routing import Mount
 
 from engage.console.app import create_console
 from engage.console.deps import ConsoleDeps
+from engage.domain.audience import Audience
 from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.changes import Changes, MembershipChange, Quarantined, ReceiptRow
 from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
@@ -48,6 +49,10 @@ JOURNEY = {
         {"wait": "2 days"},
     ],
 }
+AUDIENCES = (
+    {"audience": "vip", "description": "Bought often.", "where": "count('Order Completed') > 2"},
+    {"audience": "beta", "members": "manual"},
+)
 
 
 def after(hours: float) -> datetime:
@@ -76,7 +81,10 @@ class Shop:
             {"sensitive": ["Passcode Requested.passcode", "profile.pin"]}
         )
         self.catalog = Catalog(
-            settings=settings, journeys=[LiveJourney(Journey.model_validate(JOURNEY), 1)], stopped=frozenset()
+            settings=settings,
+            journeys=[LiveJourney(Journey.model_validate(JOURNEY), 1)],
+            audiences=[Audience.model_validate(one) for one in AUDIENCES],
+            stopped=frozenset(),
         )
         self.reading: Reading = reading or MemoryReading(self.store)
         deps = ConsoleDeps(

@@ -27,6 +27,8 @@ EVERY_PAGE = (
     f"/people/{ADA}",
     "/deliveries",
     f"/deliveries/{NUDGE}",
+    "/audiences",
+    "/audiences/vip",
     "/queues",
     "/quarantine",
 )
@@ -58,9 +60,9 @@ class TestShown:
     def test_the_overview_counts_journeys_and_channels(self, shop: Shop) -> None:
         page = words(ask(shop, "/"))
 
-        assert "Abandoned cart 1 1 1 1 1 · · · not_opted_in 1" in page
+        assert "Abandoned cart 1 1 1 1 1 · · · not opted in 1" in page
         assert "Email 1 1 1 1 1 · · ·" in page
-        assert "SMS 1 · · · · · · · not_opted_in 1" in page
+        assert "SMS 1 · · · · · · · not opted in 1" in page
         assert "At rest: nothing is due." in page
 
     def test_an_empty_project_is_shown_too(self) -> None:
@@ -73,7 +75,7 @@ class TestShown:
         assert "nudge email cart/reminder 1 · 1" in page
         assert "text sms cart/nudge 1 · 1" in page
         assert "3 Wait 2 days 1 1 ·" in page
-        assert "SMS skipped not_opted_in 1" in page
+        assert "SMS skipped not opted in 1" in page
         assert page.index("nudge") < page.index("cart/nudge")
 
     def test_a_journey_has_a_picture(self, shop: Shop) -> None:
@@ -109,6 +111,14 @@ class TestShown:
         page = ask(shop, f"/deliveries{query}").text
 
         assert set(re.findall(r"/deliveries/([0-9a-f-]{36})", page)) == shown
+
+    def test_audiences_are_shown_with_their_rule_and_who_is_in_them(self, shop: Shop) -> None:
+        listed, inside = words(ask(shop, "/audiences")), ask(shop, "/audiences/vip")
+
+        assert "vip Bought often. count('Order Completed') > 2 person 1" in listed
+        assert "beta Filled by hand, by the API or by journeys. people 0" in listed
+        assert f"/console/people/{ADA}" in inside.text
+        assert "Nobody is in it." in words(ask(shop, "/audiences/beta"))
 
     def test_the_quarantine_says_what_is_wrong(self, shop: Shop) -> None:
         assert "malformed_json it ends early 1" in words(ask(shop, "/quarantine"))
@@ -342,6 +352,8 @@ class TestSafety:
         [
             ("/nothing", 404),
             ("/journeys/unheard-of", 404),
+            ("/audiences/unheard-of", 404),
+            ("/audiences/vip?after=x", 400),
             ("/journeys/unheard-of.svg", 404),
             (f"/people/{RUN}", 404),
             ("/people/nobody", 404),
