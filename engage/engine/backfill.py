@@ -15,12 +15,20 @@ from engage.domain.react import begin, react
 from engage.domain.resume import archive, resume
 from engage.domain.turn import ByHash, Choices, Turn
 from engage.engine.agenda import leave_inside
+from engage.engine.bring_in_line import Plan, plan_of, write_standings
 from engage.engine.working_set import load_people, waiting_deliveries
+from engage.ports.selecting import Given
 from engage.ports.storage import Job, StorageBusyError, Store, Transaction
 
 BATCH = 500
+"""People the core looks at in a turn."""
+STRETCH = 4_000
+"""People about whom SQL is asked in a turn: a tenth of a second, and as many rows at most in one commit."""
 MAX_RACES = 20
 BACKFILL = "backfill"
+
+_ONE_JOURNEY = frozenset({"resume", "archive"})
+"""Causes that are about everybody in one journey."""
 
 CatalogOf = Callable[[Transaction], Catalog]
 
@@ -62,21 +70,62 @@ class Backfill:
             job = tx.jobs.lock(name)
             if job is None or job.finished_at is not None:
                 return None
-            page = tx.people.page(None if job.cursor is None else ProfileId(job.cursor), BATCH)
-            if page:
-                self._look(tx, job, page, now)
-                job.cursor = page[-1]
-                job.done += len(page)
-            if len(page) < BATCH:
+            tx.definitions.hold()
+            catalog = self._catalog_of(tx)
+            plan = (
+                Plan(None, Given(now=now))
+                if job.data.get("cause") in _ONE_JOURNEY
+                else plan_of(catalog, job, now)
+            )
+            if self._is_last(tx, job, catalog, plan, now):
                 job.finished_at = now
                 for journey in _taking_in(job):
-                    leave_inside(tx, self._catalog_of(tx), journey, name)
+                    leave_inside(tx, catalog, journey, name)
             tx.jobs.save(job)
             return Progress(name, job.done, max(job.total, job.done), job.finished_at is not None)
 
-    def _look(self, tx: Transaction, job: Job, page: list[ProfileId], now: datetime) -> None:
-        tx.definitions.hold()
-        catalog = self._catalog_of(tx)
+    def _is_last(self, tx: Transaction, job: Job, catalog: Catalog, plan: Plan, now: datetime) -> bool:
+        """Bring the next people in line; return whether they were the last."""
+        after = None if job.cursor is None else ProfileId(job.cursor)
+        stretch = tx.selection.stretch(after, BATCH if plan.rules is None else STRETCH)
+        if stretch is None:
+            return True
+        last = stretch.people < (BATCH if plan.rules is None else STRETCH)
+        if plan.rules is None:
+            self._look(tx, job, catalog, tx.people.page(after, BATCH), now)
+        else:
+            standings = tx.selection.standings(plan.rules, plan.given, stretch)
+            unsure = [standing.profile for standing in standings if standing.unsure]
+            if len(unsure) > BATCH:
+                stretch, last = tx.selection.upto(after, unsure[BATCH - 1]), False
+                standings = [standing for standing in standings if standing.profile <= stretch.upto]
+            self._settle(tx, job, catalog, plan, [standing.profile for standing in standings], now)
+        job.cursor = stretch.upto
+        job.done += stretch.people
+        return last
+
+    def _settle(
+        self, tx: Transaction, job: Job, catalog: Catalog, plan: Plan, people: list[ProfileId], now: datetime
+    ) -> None:
+        """Lock those who are not as they should be, ask again, and write what follows.
+
+        Whoever stood right when first asked is kept right by what is digested since: the rules are live already.
+        """
+        assert plan.rules is not None
+        there = tx.people.hold(people)
+        if not there:
+            return
+        standings = tx.selection.standings(plan.rules, plan.given, there)
+        sure = [standing for standing in standings if not standing.unsure]
+        write_standings(tx, catalog, sure, job.name, now, self._choices)
+        unsure = [standing.profile for standing in standings if standing.unsure]
+        for start in range(0, len(unsure), BATCH):
+            self._look(tx, job, catalog, unsure[start : start + BATCH], now)
+
+    def _look(
+        self, tx: Transaction, job: Job, catalog: Catalog, page: list[ProfileId], now: datetime
+    ) -> None:
+        """Let the core judge some people."""
         people = load_people(tx, catalog, page, now=now)
         turn = Turn(catalog=catalog, now=now, choices=self._choices)
         turn.deliveries = waiting_deliveries(tx, people)

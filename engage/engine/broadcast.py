@@ -21,12 +21,12 @@ from engage.domain.react import begin, react
 from engage.domain.triggering import is_meant
 from engage.domain.turn import ByHash, Choices, Turn
 from engage.engine.agenda import BROADCAST, CLOCKS, due_of, is_due
+from engage.engine.crowd import BATCH, Page, next_page
 from engage.engine.ticks import turn_of_clocks, turn_of_schedule
 from engage.engine.working_set import load_people, waiting_deliveries
+from engage.ports.selecting import Given
 from engage.ports.storage import Job, StorageBusyError, Store, Transaction
 
-BATCH = 500
-"""People a turn looks at; design §4."""
 MAX_RACES = 20
 PATIENCE = timedelta(seconds=60)
 """How long a tick waits for facts that came before it and are not digested yet."""
@@ -125,14 +125,14 @@ class _Work:
         page = self._page()
         chosen += [
             self._place(person)
-            for person in self._people(page)
+            for person in self._people(page.people)
             if self._is_meant(person) and not refused(self.turn, person, self.live, self._candidate())
         ]
         chosen.sort(key=_in_order)
         assert self.trigger.at_most is not None
         self.job.data = {**self.job.data, "chosen": chosen[: self.trigger.at_most]}
-        self._walked(page)
-        if len(page) < BATCH:
+        self._walked(page.upto, page.passed)
+        if page.last:
             self.job.data = {**self.job.data, "phase": "enter"}
             self.job.cursor = None
 
@@ -152,29 +152,26 @@ class _Work:
     def enter_everybody(self) -> None:
         """Enter the next people in the order of their ids, as far as the pace allows."""
         page = self._page()
-        allowed, entered = self._allowed(), 0
-        seen = 0
-        for person in self._people(self._narrowed(page)):
+        allowed, entered, seen = self._allowed(), 0, 0
+        for person in self._people(page.people):
             if entered >= allowed:
-                break
-            seen = page.index(person.id) + 1
+                self._walked(page.people[seen - 1], seen)
+                self._paced(entered, finished=False)
+                return
+            seen = page.people.index(person.id) + 1
             entered += self._is_meant(person) and self._enter(person)
-        if entered < allowed:
-            seen = len(page)
-        self._walked(page[:seen])
-        self._paced(entered, finished=seen == len(page) and len(page) < BATCH)
+        self._walked(page.upto, page.passed)
+        self._paced(entered, finished=page.last)
 
-    def _page(self) -> list[ProfileId]:
+    def _page(self) -> Page:
         after = None if self.job.cursor is None else ProfileId(self.job.cursor)
-        return self.tx.people.page(after, BATCH)
-
-    def _narrowed(self, page: Sequence[ProfileId]) -> list[ProfileId]:
-        """Return those of a page who are in the audience that is asked for: nobody else is locked or loaded."""
-        schedule = self.trigger.schedule
-        if schedule is None or schedule.audience is None or not page:
-            return list(page)
-        inside = self.tx.people.memberships(page)
-        return [profile for profile in page if schedule.audience in inside.get(profile, ())]
+        given = Given(
+            now=self.now,
+            settings=self.catalog.settings,
+            entry=self.job.data.get("entry", {}),
+            entry_event=self.job.data.get("event"),
+        )
+        return next_page(self.tx, self.live, given, after)
 
     def _people(self, profiles: Sequence[ProfileId]) -> Iterator[Person]:
         people = load_people(self.tx, self.catalog, profiles, now=self.now, oldest=self.since)
@@ -184,10 +181,10 @@ class _Work:
                 self.turn.begin(fact_id=f"{self.job.name}:{profile}", now=self.now, arrival=0)
                 yield people[profile]
 
-    def _walked(self, page: Sequence[ProfileId]) -> None:
-        if page:
-            self.job.cursor = page[-1]
-            self.job.done += len(page)
+    def _walked(self, upto: ProfileId | None, passed: int) -> None:
+        if upto is not None:
+            self.job.cursor = upto
+            self.job.done += passed
 
     def _is_meant(self, person: Person) -> bool:
         """Return whether a person is one of those the tick or the signal is about, as of now."""

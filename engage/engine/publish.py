@@ -121,12 +121,16 @@ def _leave_backfill(tx: Transaction, new: Sequence[StoredDefinition], result: Pu
     journeys = sorted(stored.name for stored in new if stored.kind == "journey")
     if not rules and not journeys and not any(kind in ("audience", "trait") for kind, _ in result.removed):
         return None
+    # What a rule without a change of its own says depends on the house rules, and on rules that are gone.
+    everything = any(stored.kind == "settings" for stored in new) or any(
+        kind in ("settings", "audience", "trait") for kind, _ in result.removed
+    )
     name = f"{BACKFILL}:{result.epoch}"
     tx.jobs.save(
         Job(
             name=name,
             kind=BACKFILL,
-            data={"cause": "backfill", "rules": rules, "journeys": journeys},
+            data={"cause": "backfill", "rules": rules, "journeys": journeys, "everything": everything},
             total=tx.people.count(),
         )
     )

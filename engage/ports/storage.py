@@ -13,14 +13,16 @@ from typing import Protocol
 from engage.domain.changes import Changes, Quarantined, Timer
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.errors import EngageError
-from engage.domain.fact import Identifier, InboxRow, NewFact
+from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.profile import Event, Profile
+from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.ports.access import Access
 from engage.ports.consenting import ConsentLedger as ConsentLedger
 from engage.ports.jobs import Job as Job
 from engage.ports.jobs import Jobs as Jobs
+from engage.ports.people import People as People
+from engage.ports.selecting import Selection
 from engage.ports.trail import Trail
 
 
@@ -75,35 +77,6 @@ class Inbox(Protocol):
 
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
-        ...
-
-
-class People(Protocol):
-    """Profiles and their identifiers."""
-
-    def find(self, identifiers: Collection[Identifier]) -> dict[Identifier, ProfileId]:
-        """Return the profiles that identifiers name; unlocked, so look again after locking."""
-        ...
-
-    def lock(self, profiles: Collection[ProfileId], *, skip_locked: bool = False) -> dict[ProfileId, Profile]:
-        """Lock profiles in id order and return them, each with its identifiers. Missing or skipped ones are absent."""
-        ...
-
-    def page(self, after: ProfileId | None, limit: int) -> list[ProfileId]:
-        """Return profile ids in order, after one: how a job walks through everybody."""
-        ...
-
-    def count(self) -> int:
-        """Return about how many profiles there are."""
-        ...
-
-    def memberships(self, profiles: Collection[ProfileId]) -> dict[ProfileId, set[str]]:
-        """Return the audiences people are in."""
-        ...
-
-    def erase(self, profiles: Collection[ProfileId]) -> int:
-        """Erase locked people from every table; return how many rows went. The "no" of each address goes on under a
-        keyed hash of it, for `consents.view` to find; what is written for the address later outweighs it."""
         ...
 
 
@@ -349,6 +322,11 @@ class Transaction(Protocol):
     @property
     def access(self) -> Access:
         """Users and tokens."""
+        ...
+
+    @property
+    def selection(self) -> Selection:
+        """People by rule."""
         ...
 
     @property

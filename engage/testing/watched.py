@@ -148,6 +148,7 @@ class WatchedTransaction:
         "jobs",
         "people",
         "runs",
+        "selection",
         "senders",
         "trail",
     )
@@ -163,6 +164,7 @@ class WatchedTransaction:
         self.deliveries = transaction.deliveries
         self.consents = transaction.consents
         self.definitions = transaction.definitions
+        self.selection = transaction.selection
         self.senders = transaction.senders
         self.jobs = transaction.jobs
         self.trail = transaction.trail

@@ -7,6 +7,5 @@ that a superset stays one under negation. Whoever is maybe but not surely meant 
 
 from engage.storage.expression_sql.fragments import Condition, Params
 from engage.storage.expression_sql.question import Question
-from engage.storage.expression_sql.reading import Given
 
-__all__ = ["Condition", "Given", "Params", "Question"]
+__all__ = ["Condition", "Params", "Question"]

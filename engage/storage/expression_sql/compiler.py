@@ -5,6 +5,7 @@ from datetime import datetime
 from engage.domain.expression import tree
 from engage.domain.expression.functions import shifted
 from engage.domain.expression.tree import Node, Root, Sign
+from engage.ports.selecting import Given
 from engage.storage.expression_sql.comparing import compare, equal
 from engage.storage.expression_sql.conversions import as_json, operand, truth
 from engage.storage.expression_sql.filters import arithmetic_sum, filtered, quotient, tested
@@ -26,7 +27,7 @@ from engage.storage.expression_sql.fragments import (
     negated,
     opposite,
 )
-from engage.storage.expression_sql.reading import Given, Reading
+from engage.storage.expression_sql.reading import Reading
 
 _TRUTHS = (
     tree.Both,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from engage.domain.expression.tree import Node
+from engage.ports.selecting import Given
 from engage.storage.expression_sql.changing import Changing, Moment
 from engage.storage.expression_sql.compiler import Compiler
 from engage.storage.expression_sql.folding import Folding
 from engage.storage.expression_sql.fragments import Condition, Params, Sql, Value, any_of
-from engage.storage.expression_sql.reading import Given
 
 #: Says which people are asked about, as a condition on the column that holds a profile's id.
 Among: TypeAlias = Callable[[Sql], Sql]

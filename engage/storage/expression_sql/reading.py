@@ -1,18 +1,14 @@
 """Reading: what an expression finds in the row of a person or an event — traits, identifiers, properties, consent, chance."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.consent import EVERY_TOPIC, ConsentState, Policy, family
 from engage.domain.expression import Value as Known
 from engage.domain.expression import tree
 from engage.domain.expression.tree import Root
 from engage.domain.expression.values import dig
 from engage.domain.person import address_trait
-from engage.domain.project_settings import ProjectSettings
+from engage.ports.selecting import Given
 from engage.ports.storage import StorageRefusedError
 from engage.storage.expression_sql.conversions import no_lists
 from engage.storage.expression_sql.fragments import (
@@ -30,20 +26,6 @@ from engage.storage.expression_sql.fragments import (
     kept_short,
     negated,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """What is the same for everybody: the clock, what started it, the house rules, and rules that stand for tables."""
-
-    now: datetime
-    settings: ProjectSettings = field(default_factory=ProjectSettings)
-    entry: Mapping[str, Any] | None = None
-    entry_event: str | None = None
-    audiences: Mapping[str, Audience] = field(default_factory=dict)
-    """Audiences that are judged by their rule, not by who is in them now."""
-    traits: Mapping[str, ComputedTrait] = field(default_factory=dict)
-    """Computed traits that are computed, not read."""
 
 
 class Reading:

@@ -43,6 +43,10 @@ class MemoryPeople:
                 found[profile] = profile_of(work, row)
         return found
 
+    def hold(self, profiles: Collection[ProfileId]) -> set[ProfileId]:
+        """Lock profiles in id order without reading them; return which are there."""
+        return set(self.lock(profiles))
+
     def page(self, after: ProfileId | None, limit: int) -> list[ProfileId]:
         """Return profile ids in order, after one."""
         ids = sorted(row.id for row in self._work.profiles.all() if after is None or row.id > after)

@@ -17,6 +17,7 @@ from engage.storage.memory.locks import LockTable, Wait, refuse_to_wait
 from engage.storage.memory.people import MemoryPeople
 from engage.storage.memory.rows import Tables
 from engage.storage.memory.runs import MemoryRuns
+from engage.storage.memory.selecting import MemorySelection
 from engage.storage.memory.senders import MemorySenders
 from engage.storage.memory.trail import MemoryTrail
 from engage.storage.memory.work import Sequences, Work
@@ -47,6 +48,7 @@ class MemoryTransaction:
         "jobs",
         "people",
         "runs",
+        "selection",
         "senders",
         "trail",
     )
@@ -61,6 +63,7 @@ class MemoryTransaction:
         self.deliveries = MemoryDeliveries(work)
         self.consents = MemoryConsents(work, PEPPER)
         self.definitions = MemoryDefinitions(work)
+        self.selection = MemorySelection(work)
         self.senders = MemorySenders(work)
         self.jobs = MemoryJobs(work)
         self.trail = MemoryTrail(work)

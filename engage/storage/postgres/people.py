@@ -13,6 +13,7 @@ _LOCK = """
 SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM profile
 WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE
 """
+_HOLD = "SELECT id FROM profile WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
 _LOCK_FREE = _LOCK + " SKIP LOCKED"
 # A statement of its own, after the locks: one with the lock would see identifiers as they were before the wait.
 _IDENTIFIERS = (
@@ -70,6 +71,10 @@ class PostgresPeople:
             for profile, kind, value in self._session.rows(_IDENTIFIERS, uuids(found)):
                 found[profile].identifiers.append(Identifier(kind, value))
         return found
+
+    def hold(self, profiles: Collection[ProfileId]) -> set[ProfileId]:
+        """Lock profiles in id order without reading them; return which are there."""
+        return {profile for (profile,) in self._session.rows(_HOLD, uuids(profiles))} if profiles else set()
 
     def page(self, after: ProfileId | None, limit: int) -> list[ProfileId]:
         """Return profile ids in order, after one."""

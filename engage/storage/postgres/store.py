@@ -19,6 +19,7 @@ from engage.storage.postgres.inbox import PostgresInbox
 from engage.storage.postgres.jobs import PostgresJobs
 from engage.storage.postgres.people import PostgresPeople
 from engage.storage.postgres.runs import PostgresRuns
+from engage.storage.postgres.selecting import PostgresSelection
 from engage.storage.postgres.senders import PostgresSenders
 from engage.storage.postgres.session import Connection, Session, configure, translated
 from engage.storage.postgres.trail import PostgresTrail
@@ -49,6 +50,7 @@ class PostgresTransaction:
         "jobs",
         "people",
         "runs",
+        "selection",
         "senders",
         "trail",
     )
@@ -64,6 +66,7 @@ class PostgresTransaction:
         self.deliveries = PostgresDeliveries(session)
         self.consents = PostgresConsents(session, pepper)
         self.definitions = PostgresDefinitions(session)
+        self.selection = PostgresSelection(session)
         self.senders = PostgresSenders(session)
         self.jobs = PostgresJobs(session)
         self.trail = PostgresTrail(session)

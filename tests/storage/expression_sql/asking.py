@@ -15,7 +15,8 @@ from engage.domain.ids import EventId, ProfileId, uuid7
 from engage.domain.person import Person
 from engage.domain.profile import Event, Profile, TraitTimes
 from engage.domain.project_settings import ProjectSettings
-from engage.storage.expression_sql import Given, Question
+from engage.ports.selecting import Given
+from engage.storage.expression_sql import Question
 from engage.storage.postgres.session import Connection
 from engage.storage.postgres.store import PostgresTransaction
 from tests.domain.expression.asking import NOW
@@ -82,23 +83,28 @@ def settle(connection: Connection, people: Sequence[Somebody]) -> World:
     """Make these the only people in the database."""
     for table in ("event", "membership", "identifier", "profile"):
         connection.execute(f"DELETE FROM {table}")
-    world, changes = World(), Changes()
-    for number, somebody in enumerate(people):
-        person = _person(number, somebody)
-        world.persons[person.id] = person
+    persons = [person_of(number, somebody) for number, somebody in enumerate(people)]
+    PostgresTransaction(connection).write(changes_of(persons))
+    connection.commit()
+    return World({person.id: person for person in persons})
+
+
+def changes_of(people: Sequence[Person]) -> Changes:
+    """Return what writes these people as they are."""
+    changes = Changes()
+    for person in people:
         changes.profiles[person.id] = person.profile
         changes.identifiers += [(name, person.id) for name in person.profile.identifiers]
         changes.events += [event for event in person.history.matching("*") if isinstance(event, Event)]
         changes.memberships += [
             MembershipChange(profile=person.id, audience=name, member=True, at=NOW)
-            for name in somebody.audiences
+            for name in person.audiences
         ]
-    PostgresTransaction(connection).write(changes)
-    connection.commit()
-    return world
+    return changes
 
 
-def _person(number: int, somebody: Somebody) -> Person:
+def person_of(number: int, somebody: Somebody) -> Person:
+    """Return a random person as the core knows them."""
     key = ProfileId(uuid7(NOW, "somebody", str(number)))
     times = {} if somebody.changed is None else {"a": TraitTimes(NOW, NOW - somebody.changed)}
     profile = Profile(

@@ -1,18 +1,16 @@
 """SQL and Python agree on every expression, every person, every clock."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from engage.domain.expression import Expression, ExpressionError, Place, compile_expression
-from engage.storage.postgres.session import Connection, configure
+from engage.storage.postgres.session import Connection
 from tests.domain.expression.asking import DAY, NOW
 from tests.domain.expression.sources import AGES, TICKING_SOURCES, TIMED_SOURCES
 from tests.storage.expression_sql.asking import PEOPLE, Somebody, foreseen, judged, scope_of, settle
@@ -21,14 +19,6 @@ pytestmark = pytest.mark.live
 
 EXAMPLES = settings().max_examples * 2 // 5
 """Of ten rules and four people each; 800 in `make nightly`."""
-
-
-@pytest.fixture(scope="session")
-def connection(storage_url: str) -> Iterator[Connection]:
-    """A connection of our own: a pool's thread draws random numbers, which must not happen while Hypothesis draws."""
-    with psycopg.connect(storage_url) as opened:
-        configure(opened)
-        yield opened
 
 
 def compiled(sources: list[str]) -> list[Expression]:
@@ -114,7 +104,7 @@ _PLAIN_VALUES = {
     "at": AGES.map(lambda age: (NOW - age).isoformat()),
 }
 _PLAIN_OBJECTS = st.fixed_dictionaries({}, optional=_PLAIN_VALUES)
-_PLAIN_PEOPLE = st.builds(
+PLAIN_PEOPLE = st.builds(
     Somebody,
     traits=_PLAIN_OBJECTS,
     changed=st.none() | AGES,
@@ -128,7 +118,7 @@ _PLAIN_PEOPLE = st.builds(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     max_examples=EXAMPLES // 2,
 )
-@given(people=st.lists(_PLAIN_PEOPLE, min_size=4, max_size=8), later=AGES)
+@given(people=st.lists(PLAIN_PEOPLE, min_size=4, max_size=8), later=AGES)
 def test_of_plain_rules_and_plain_data_sql_is_sure(
     connection: Connection,
     people: list[Somebody],
@@ -196,7 +186,7 @@ def test_no_text_of_an_expression_becomes_sql(connection: Connection, source: st
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=EXAMPLES)
 @given(
     sources=st.lists(TICKING_SOURCES | st.sampled_from(PLAIN), min_size=1, max_size=10),
-    people=st.lists(PEOPLE | _PLAIN_PEOPLE, min_size=1, max_size=5),
+    people=st.lists(PEOPLE | PLAIN_PEOPLE, min_size=1, max_size=5),
     later=AGES,
 )
 def test_sql_foresees_the_instant_that_python_foresees(
@@ -213,7 +203,7 @@ def test_sql_foresees_the_instant_that_python_foresees(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=EXAMPLES // 2)
-@given(people=st.lists(_PLAIN_PEOPLE, min_size=4, max_size=8), later=AGES)
+@given(people=st.lists(PLAIN_PEOPLE, min_size=4, max_size=8), later=AGES)
 def test_of_plain_rules_and_plain_data_sql_knows_when_they_change(
     connection: Connection, people: list[Somebody], later: timedelta
 ) -> None:

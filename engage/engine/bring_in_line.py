@@ -1,0 +1,138 @@
+"""Bring in line: memberships and timers after rules changed, for many people at once, where SQL can judge them.
+
+What SQL is sure of is written as the core itself would have it — the same rows, events and decisions — without loading
+anybody. Whoever it is not sure of, and whoever more hangs on than a membership, is left to the core.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from engage.domain.catalog import Catalog
+from engage.domain.changes import TimerKind
+from engage.domain.expression import EventRead, Reads
+from engage.domain.membership import change_membership
+from engage.domain.person import Person
+from engage.domain.profile import Profile
+from engage.domain.turn import Choices, Turn
+from engage.ports.selecting import Given, Rules, Standing
+from engage.ports.storage import Job, Transaction
+
+_OUR_EVENTS = ("Audience Entered", "Audience Exited")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a job brings in line; `rules` none: everybody must be looked at."""
+
+    rules: Rules | None
+    given: Given
+
+
+def plan_of(catalog: Catalog, job: Job, now: datetime) -> Plan:
+    """Return what must be judged anew, and who must be looked at."""
+    journeys = [name for name in job.data.get("journeys", ()) if name in catalog.journeys]
+    given = Given(now=now, settings=catalog.settings)
+    if any(name in catalog.personal_clocks for name in journeys):
+        return Plan(None, given)  # a clock of each one's own is planned for each of them
+    changed = None if job.data.get("everything", True) else set(job.data.get("rules", ()))
+    names = _concerned(catalog, changed)
+    audiences = [audience for audience in catalog.rules if audience.name in names]
+    traits = [trait for trait in catalog.traits.values() if trait.name in names]
+    inside, outside = _wanted_inside(catalog, journeys)
+    rules = Rules(
+        audiences=audiences,
+        traits=traits,
+        inside=inside,
+        outside=outside,
+        watched=_watched(catalog, [audience.name for audience in audiences]),
+    )
+    by_rule = {audience.name: audience for audience in audiences}
+    computed = {trait.name: trait for trait in traits}
+    return Plan(rules, Given(now=now, settings=catalog.settings, audiences=by_rule, traits=computed))
+
+
+def _concerned(catalog: Catalog, changed: set[str] | None) -> set[str]:
+    """Return the rules that changed and all that read them, directly or not; none given: all there are."""
+    expressions = {trait.name: trait.value.reads for trait in catalog.traits.values()}
+    expressions |= {a.name: a.where.reads for a in catalog.rules if a.where is not None}
+    if changed is None:
+        return set(expressions)
+    found = set(changed)
+    while more := {name for name, reads in expressions.items() if name not in found and _reads(reads, found)}:
+        found |= more
+    return found
+
+
+def _reads(reads: Reads, names: Collection[str]) -> bool:
+    return any(not known.isdisjoint(names) for known in (reads.audiences, reads.traits, reads.changed_at))
+
+
+def _wanted_inside(catalog: Catalog, journeys: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the audiences whose members, or all but them, a journey takes in at once."""
+    inside: list[str] = []
+    outside: list[str] = []
+    for name in journeys:
+        trigger = catalog.journeys[name].journey.trigger
+        if trigger.audience is None or trigger.existing != "include" or trigger.pace is not None:
+            continue
+        if trigger.audience.entered:
+            inside.append(trigger.audience.entered)
+        elif trigger.audience.left:
+            outside.append(trigger.audience.left)
+    return inside, outside
+
+
+def _watched(catalog: Catalog, audiences: Collection[str]) -> list[str]:
+    """Return the audiences from whose changes more follows than an event for somebody in no journey."""
+    reads = (rule.where.reads for rule in catalog.rules if rule.where is not None)
+    counted = [
+        read for found in (*reads, *(t.value.reads for t in catalog.traits.values())) for read in found.events
+    ]
+    if any(_names(read, event) for read in counted for event in _OUR_EVENTS):
+        return list(audiences)
+    taken_in = {
+        name
+        for (name, _), listening in catalog.audience_triggers.items()
+        if any(live.journey.trigger.existing == "include" for live in listening)
+    }
+    on_clocks = {
+        live.journey.trigger.schedule.audience
+        for live in catalog.personal_clocks.values()
+        if live.journey.trigger.schedule is not None
+    }
+    return [name for name in audiences if name in taken_in or name in on_clocks]
+
+
+def _names(read: EventRead, event: str) -> bool:
+    return event.startswith(read.name[:-1]) if read.name.endswith("*") else read.name == event
+
+
+def write_standings(
+    tx: Transaction,
+    catalog: Catalog,
+    standings: Iterable[Standing],
+    job: str,
+    now: datetime,
+    choices: Choices,
+) -> None:
+    """Write memberships, events, decisions and timers of people whose profiles are locked."""
+    turn = Turn(catalog=catalog, now=now, choices=choices)
+    for standing in standings:
+        turn.begin(fact_id=f"{job}:{standing.profile}", now=now, arrival=0)
+        person = _bare(standing, now)
+        for audience, member in standing.members.items():
+            change_membership(turn, person, audience, member)
+        for audience, due in standing.due.items():
+            if due is None:
+                person.timers[TimerKind.AUDIENCE, audience] = (
+                    now  # some instant stands there, else it were no news
+                )
+            turn.set_timer(person, TimerKind.AUDIENCE, audience, due)
+    tx.write(turn.changes)
+
+
+def _bare(standing: Standing, now: datetime) -> Person:
+    """Return a person of whom nothing is known but who it is: their profile is not written."""
+    profile = Profile(id=standing.profile, bucket_key="", created_at=now, lane=standing.lane)
+    return Person(profile)
