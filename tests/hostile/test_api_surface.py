@@ -16,7 +16,13 @@ from schemathesis.core.result import Err, Result
 from engage.storage.postgres import PostgresStore
 from tests.api.world import ADMIN, SERVER, Client, World, basic, bearer, calling
 
-pytestmark = pytest.mark.live
+pytestmark = [
+    pytest.mark.live,
+    # schemathesis draws some of its cases by `random`.
+    pytest.mark.filterwarnings(
+        "ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning"
+    ),
+]
 
 
 def _sound(
