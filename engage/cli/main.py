@@ -45,10 +45,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("engage.cli.processes", "twins of Twilio and SendGrid"),
     "demo": ("engage.cli.demo", "a shop's customers on real journeys, an hour a second"),
     "bench": ("engage.cli.bench", "the workloads of the performance budgets"),
+    "chaos": (
+        "engage.cli.chaos",
+        "the proof: load, kills and faults, then the ledger against the provider's record",
+    ),
 }
 
 
-PROCESSES = frozenset({"up", "demo", "bench", "api", "worker", "beat"})
+PROCESSES = frozenset({"up", "demo", "bench", "chaos", "api", "worker", "beat"})
 """Commands that start Python processes, or are one of those."""
 
 

@@ -199,15 +199,15 @@ class Supervisor:
         finally:
             signal.signal(signal.SIGTERM, previous)
 
-    def revive(self) -> list[str]:
-        """Start again what has died, each at most once a while; return their labels."""
+    def revive(self, *, at_once: bool = False) -> list[str]:
+        """Start again what has died, each at most once a while unless `at_once`; return their labels."""
         revived: list[str] = []
         for label, (spec, process) in list(self._running.items()):
             code = process.poll()
             if code is None:
                 continue
             wait = self._restarts.get(label, 0.0)
-            if time.monotonic() < wait:
+            if time.monotonic() < wait and not at_once:
                 continue
             log.warning("process.died", process=label, code=code)
             backoff = min(RESTART_SECONDS * 2 ** len(self._restarts), RESTART_MAX_SECONDS)

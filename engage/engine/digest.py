@@ -12,7 +12,7 @@ import structlog
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Changes
 from engage.domain.delivery import Channel, Delivery, Priority
-from engage.domain.errors import IdentityRaceError, UnusableSettingsError
+from engage.domain.errors import EngageError, IdentityRaceError, UnusableSettingsError
 from engage.domain.fact import (
     Call,
     ConsentGiven,
@@ -90,9 +90,10 @@ class Digest:
         wanted = [lanes] if isinstance(lanes, int) else sorted(set(lanes))
         try:
             return self._raced(wanted, now, limit, wait=wait)
-        except (IdentityRaceError, StorageAwayError, UnusableSettingsError):
+        except (StorageAwayError, StorageBusyError, UnusableSettingsError):
             raise
         except Exception:
+            # One that loses its race for ever is no better than any other poison: it must not hold up its neighbours.
             if limit > 1:
                 log.exception("digest.careful", lanes=wanted)
                 return _sum(self._carefully(lane, now) for lane in wanted)
@@ -101,12 +102,13 @@ class Digest:
             return Digested(more=True)
 
     def _raced(self, lanes: list[int], now: datetime, limit: int, *, wait: bool) -> Digested:
+        lost: EngageError = IdentityRaceError("no race was run")
         for tried in range(MAX_RACES):
             try:
                 return self._once(lanes, now, limit, wait=wait, patient=tried < PATIENCE)
-            except (IdentityRaceError, StorageBusyError):
-                continue
-        raise IdentityRaceError(f"lanes {lanes} lost {MAX_RACES} races in a row")
+            except (IdentityRaceError, StorageBusyError) as exc:
+                lost = exc
+        raise lost
 
     def _carefully(self, lane: int, now: datetime) -> Digested:
         total = Digested(more=True)
@@ -309,6 +311,8 @@ def _identifiers(facts: Iterable[Fact]) -> set[Identifier]:
                 found.add(fact.person)
             case Send() | ConsentGiven() if fact.person is not None:
                 found.add(fact.person)
+            case Send(to=str(to)):
+                found.add(address_identifier(fact.channel, to))
             case _:
                 pass
     return found

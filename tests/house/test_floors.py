@@ -32,10 +32,10 @@ def test_the_sandbox_is_kept_from_every_other_room() -> None:
     assert kept_from == rooms() - {"engage.sandbox"} | {"workers"}
 
 
-def test_only_the_command_line_may_start_the_sandbox_and_the_bench() -> None:
+def test_only_the_command_line_may_start_the_sandbox_the_bench_and_chaos() -> None:
     kept_out = set(contract("apart")["source_modules"].split())
 
-    assert kept_out == rooms() - {"engage.sandbox", "engage.bench", "engage.cli"}
+    assert kept_out == rooms() - {"engage.sandbox", "engage.bench", "engage.chaos", "engage.cli"}
 
 
 @pytest.mark.parametrize(
