@@ -1,5 +1,6 @@
 """Mail through SendGrid's v3 API: the way out. Its events come back through `sendgrid_events`."""
 
+import base64
 from email.utils import parseaddr
 from typing import Any
 
@@ -25,6 +26,8 @@ from engage.ports.channel import (
 )
 
 PROVIDER = "sendgrid"
+MOST_CATEGORIES, LONGEST_CATEGORY = 10, 255
+"""SendGrid's limits of `mail/send`."""
 REF = "engage_ref"
 LANE = "engage_lane"
 """Custom arguments: they come back flat in every event. Ids, never personal data."""
@@ -109,7 +112,28 @@ class SendGridEmail:
         if content.headers:
             body["headers"] = dict(content.headers)
         if content.categories:
-            body["categories"] = list(content.categories)
+            body["categories"] = [name[:LONGEST_CATEGORY] for name in content.categories[:MOST_CATEGORIES]]
+        if content.pool:
+            body["ip_pool_name"] = content.pool
+        if content.unsubscribe_group is not None:
+            body["asm"] = {"group_id": content.unsubscribe_group}
+        if content.attachments:
+            body["attachments"] = [
+                {
+                    "content": base64.b64encode(item.content).decode("ascii"),
+                    "filename": item.name,
+                    "type": item.type,
+                    "disposition": "attachment",
+                }
+                for item in content.attachments
+            ]
+        tracking: dict[str, Any] = {}
+        if content.opens is not None:
+            tracking["open_tracking"] = {"enable": content.opens}
+        if content.clicks is not None:
+            tracking["click_tracking"] = {"enable": content.clicks, "enable_text": False}
+        if tracking:
+            body["tracking_settings"] = tracking
         if self._sandbox_mode:
             body["mail_settings"] = {"sandbox_mode": {"enable": True}}
         return body

@@ -38,6 +38,7 @@ _MARKS = {
     "spamreport": Mark.COMPLAINED,
     "unsubscribe": Mark.UNSUBSCRIBED,
     "group_unsubscribe": Mark.UNSUBSCRIBED,
+    "group_resubscribe": Mark.RESUBSCRIBED,
 }
 # `reason` of a dropped mail → why, and whether SendGrid refused because the person had said no to it.
 _DROPS: tuple[tuple[str, FailReason, bool], ...] = (
@@ -121,6 +122,8 @@ def _read(part: msgspec.Raw, received_at: datetime) -> Sequence[tuple[int, Recei
         event = _event.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "unreadable"
+    if _text(event, "event").startswith("account"):
+        return "account_event"  # about the account, not about a mail: somebody must look at it
     ref, lane = event.get(REF), event.get(LANE)
     if not isinstance(ref, str) or not _REF.match(ref):
         return "no_reference"

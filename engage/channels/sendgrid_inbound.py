@@ -1,7 +1,9 @@
 """Mail that comes in through SendGrid's Inbound Parse, signed by an attached security policy."""
 
 import json
+import re
 from email import policy
+from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import parseaddr
 from hashlib import blake2b
@@ -11,12 +13,13 @@ from engage.domain.delivery import Channel
 from engage.domain.fact import Inbound
 from engage.ports.channel import Heard, SignedRequest
 
+_TAG = re.compile(r"<[^>]*>")
 MAX_TEXT = 100_000
 """Characters of a mail we keep."""
 
 
 class MailWebhook:
-    """`sendgrid/inbound`: somebody wrote us a mail (Inbound Parse, parsed mode)."""
+    """`sendgrid/inbound`: somebody wrote us a mail (Inbound Parse, in parsed or raw mode)."""
 
     path = "sendgrid/inbound"
 
@@ -59,7 +62,21 @@ def _fields(request: SignedRequest) -> dict[str, str]:
         if isinstance(name, str) and part.get_filename() is None and isinstance(payload, bytes):
             raw[name] = payload
     charsets = json.loads(raw.get("charsets", b"{}"))
-    return {name: _decoded(value, str(charsets.get(name, "utf-8"))) for name, value in raw.items()}
+    whole_mail = raw.pop("email", None)
+    fields = {name: _decoded(value, str(charsets.get(name, "utf-8"))) for name, value in raw.items()}
+    return fields if whole_mail is None else {**fields, **_parsed(whole_mail)}
+
+
+def _parsed(mail: bytes) -> dict[str, str]:
+    """Return the fields of parsed mode, of a mail that came whole (raw mode, field `email`)."""
+    whole = BytesParser(policy=policy.default).parsebytes(mail)
+    assert isinstance(whole, EmailMessage)
+    body = whole.get_body(("plain", "html"))
+    text = "" if body is None else str(body.get_content())
+    if body is not None and body.get_content_subtype() == "html":
+        text = _TAG.sub(" ", text)
+    headers = "\n".join(f"{name}: {value}" for name, value in whole.items())
+    return {"headers": headers, "text": text, "subject": str(whole["subject"] or "")}
 
 
 def _decoded(value: bytes, charset: str) -> str:

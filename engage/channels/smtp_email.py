@@ -254,6 +254,9 @@ def _message(outbound: Outbound, content: EmailContent, sender: tuple[str, str])
     message.set_content(content.text or "")
     if content.html:
         message.add_alternative(content.html, subtype="html")
+    for item in content.attachments:
+        kind, _, below = item.type.partition("/")
+        message.add_attachment(item.content, maintype=kind, subtype=below, filename=item.name)
     return message
 
 

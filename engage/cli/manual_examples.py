@@ -138,6 +138,7 @@ STATUS_WORDS = {
     "deferred": "the mailbox asked to wait; the provider tries again",
     "digits": "keys were pressed",
     "unsubscribed": "unsubscribed by this message",
+    "resubscribed": "a fact of mail: said yes again on a page of the provider's",
     "voicemail": "a message was left",
     "machine": "an answering machine took the call",
     "dropped": "the provider refused to send it",

@@ -57,6 +57,7 @@ class Mark(StrEnum):
     DEFERRED = "deferred"
     DIGITS = "digits"
     UNSUBSCRIBED = "unsubscribed"
+    RESUBSCRIBED = "resubscribed"
     VOICEMAIL = "voicemail"
     MACHINE = "machine"
     """An answering machine took the call."""
@@ -104,6 +105,7 @@ _IMPLIES: dict[Mark, tuple[Mark, ...]] = {
     Mark.DROPPED: (Mark.FAILED,),
     Mark.DEFERRED: (Mark.ACCEPTED,),
     Mark.UNSUBSCRIBED: (Mark.ACCEPTED,),
+    Mark.RESUBSCRIBED: (Mark.ACCEPTED,),
     Mark.COMPLETED: (Mark.ANSWERED,),
     Mark.ANSWERED: (Mark.DELIVERED,),
     Mark.BUSY: (Mark.ACCEPTED,),

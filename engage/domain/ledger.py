@@ -200,8 +200,13 @@ def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt)
         delivery.reason = receipt.reason or delivery.reason
     if receipt.suppress or mark is Mark.COMPLAINED or (mark is Mark.BOUNCED and receipt.hard):
         _suppress(turn, person, delivery, str(mark))
-    if mark is Mark.UNSUBSCRIBED:
-        _unsubscribed(turn, person, delivery)
+    if mark in (Mark.UNSUBSCRIBED, Mark.RESUBSCRIBED):
+        _said(
+            turn,
+            person,
+            delivery,
+            ConsentState.UNSUBSCRIBED if mark is Mark.UNSUBSCRIBED else ConsentState.SUBSCRIBED,
+        )
     if delivery.channel is Channel.VOICE and (receipt.answered_by or "").startswith("machine"):
         delivery.add(Mark.MACHINE)
     if {Mark.MACHINE, Mark.COMPLETED} <= {*delivery.marks, mark} and Mark.VOICEMAIL not in delivery.marks:
@@ -313,14 +318,15 @@ def _suppress(turn: Turn, person: Person, delivery: Delivery, reason: str) -> No
     turn.happen(person, "Address Suppressed", {"channel": str(delivery.channel), "reason": reason})
 
 
-def _unsubscribed(turn: Turn, person: Person, delivery: Delivery) -> None:
+def _said(turn: Turn, person: Person, delivery: Delivery, state: ConsentState) -> None:
+    """The person said no, or yes again, on a page of the provider's: about the topic of this delivery."""
     topic = delivery.topic or EVERY_TOPIC
     write_consent(
         turn,
         person,
         channel=delivery.channel,
         topic=topic,
-        state=ConsentState.UNSUBSCRIBED,
+        state=state,
         address=delivery.address,
         source="provider",
     )

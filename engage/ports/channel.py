@@ -19,6 +19,15 @@ class SmsContent:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """A file of a mail."""
+
+    name: str
+    type: str
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EmailContent:
     """A mail, rendered. `headers` holds ours (List-Unsubscribe …), already free of CR and LF."""
 
@@ -30,6 +39,14 @@ class EmailContent:
     reply_to: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     categories: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    opens: bool | None = None
+    """Whether the provider counts opens; none: as the account is set up. `clicks` likewise."""
+    clicks: bool | None = None
+    pool: str | None = None
+    """The provider's pool of sending addresses."""
+    unsubscribe_group: int | None = None
+    """The provider's own unsubscribe group: it then writes the header itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

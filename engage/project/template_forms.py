@@ -44,6 +44,14 @@ class Sender(Form):
     name: PlainText | None = None
 
 
+class AttachmentForm(Form):
+    """A file of a mail: its text is rendered with the person's values."""
+
+    name: PlainText
+    type: PlainText = "text/plain"
+    text: PlainText
+
+
 class Meta(Form):
     """`meta.yaml`"""
 
@@ -55,6 +63,11 @@ class Meta(Form):
     required: tuple[VariableName, ...] = ()
     tracking: Flag | Tracking | None = None
     media: tuple[PlainText, ...] = ()
+    categories: tuple[PlainText, ...] = Field(default=(), max_length=9)
+    """Beside the template's name, for the provider's statistics."""
+    pool: PlainText | None = Field(default=None, min_length=2, max_length=64)
+    unsubscribe_group: int | None = Field(default=None, ge=1)
+    attachments: tuple[AttachmentForm, ...] = Field(default=(), max_length=10)
 
 
 class Whatsapp(Form):

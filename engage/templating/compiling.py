@@ -10,6 +10,7 @@ from engage.templating.check import Use, findings, uses
 from engage.templating.environment import StrictEnvironment, render_text
 from engage.templating.flatten import CannotFlattenError, flatten
 from engage.templating.mail import MailError, compile_mjml, inline_css, with_preheader
+from engage.templating.mail_lint import Doubt, lint
 from engage.templating.meta import Meta, compile_meta
 from engage.templating.pieces import Piece, join, split
 from engage.templating.plain_text import text_template
@@ -225,6 +226,7 @@ class _Compiler:
             self._report(source.name, file, 1, str(exc), "")
             return MailPart()
         self._files[full + FINAL] = join(html)
+        self._lint(source, file, lint(pieces, join(html), metas[chosen].subject_source if is_there else None))
         template = self._environment.get_template(full + FINAL)
         text = text_template(pieces)
         if text is None:
@@ -262,6 +264,12 @@ class _Compiler:
             self._report_full(full, 1, str(exc), "")
             return None
 
+    def _lint(self, source: TemplateSource, file: str, doubts: Iterable[Doubt]) -> None:
+        text = self._files[f"{source.name}/{file}"]
+        for message, hint, about in doubts:
+            at = text.find(about) if about else -1
+            self._warn(source, file, message, hint, line=text.count("\n", 0, at) + 1 if at > 0 else 1)
+
     # --- problems ---
 
     def _reporter(self, source: TemplateSource, file: str) -> Callable[[str, str, str], None]:
@@ -281,8 +289,10 @@ class _Compiler:
             TemplateProblem(file=f"{template}/{file}", line=line, message=message, hint=hint)
         )
 
-    def _warn(self, source: TemplateSource, file: str, message: str, hint: str) -> None:
-        problem = TemplateProblem(file=f"{source.name}/{file}", message=message, hint=hint, is_warning=True)
+    def _warn(self, source: TemplateSource, file: str, message: str, hint: str, *, line: int = 1) -> None:
+        problem = TemplateProblem(
+            file=f"{source.name}/{file}", line=line, message=message, hint=hint, is_warning=True
+        )
         if problem not in self._problems:
             self._problems.append(problem)
 

@@ -1,17 +1,34 @@
 """`meta.yaml`: what belongs to a template beside its texts."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from difflib import get_close_matches
 from email.utils import parseaddr
 from functools import lru_cache
 from typing import Any
 
+from engage.ports.channel import Attachment
 from engage.templating.values import RefusalError
 from engage.templating.voice import CompileText, Text
 
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _TEXTS = ("subject", "preheader", "from", "reply_to")
-_KEYS = (*_TEXTS, "description", "required", "tracking", "media")
+_KEYS = (
+    *_TEXTS,
+    "description",
+    "required",
+    "tracking",
+    "media",
+    "categories",
+    "pool",
+    "unsubscribe_group",
+    "attachments",
+)
+MAX_ATTACHMENTS, MAX_ATTACHED_BYTES = 10, 1_000_000
+"""Of one mail; a file that is larger belongs behind a link."""
 MAX_HEADER = 998
 """Characters of a line of a mail; RFC 5322 §2.1.1."""
 
@@ -29,6 +46,32 @@ class Meta:
     sender: Text | None = None
     reply_to: Text | None = None
     media: tuple[Text, ...] = field(default=())
+    subject_source: str | None = None
+    """The subject as written."""
+    opens: bool | None = None
+    """Whether the provider counts opens; none: as the account is set up. `clicks` likewise."""
+    clicks: bool | None = None
+    categories: tuple[str, ...] = ()
+    pool: str | None = None
+    """The provider's pool of addresses that sends this."""
+    unsubscribe_group: int | None = None
+    """The provider's own unsubscribe group, in place of our header."""
+    attachments: tuple[tuple[str, str, Text], ...] = ()
+    """Name, type, and the text that is rendered."""
+
+    def attached(self, values: dict[str, Any]) -> tuple[Attachment, ...]:
+        """Render the attachments.
+
+        Raises:
+            RefusalError: together they are too large.
+        """
+        made = tuple(
+            Attachment(name=name, type=kind, content=text(values).encode())
+            for name, kind, text in self.attachments
+        )
+        if sum(len(item.content) for item in made) > MAX_ATTACHED_BYTES:
+            raise RefusalError(f"the attachments have more than {MAX_ATTACHED_BYTES:,} bytes")
+        return made
 
 
 def compile_meta(given: Any, compile_text: CompileText, report: Callable[[str, str, str], None]) -> Meta:
@@ -62,7 +105,62 @@ def compile_meta(given: Any, compile_text: CompileText, report: Callable[[str, s
         sender=compiled.get("from"),
         reply_to=compiled.get("reply_to"),
         media=tuple(compile_text(f"media.{at}", address, False) for at, address in enumerate(media)),
+        subject_source=texts.get("subject"),
+        categories=tuple(dict.fromkeys(_texts(given.get("categories", []), "categories", report)))[:9],
+        attachments=tuple(_attachments(given.get("attachments", []), compile_text, report)),
+        **_counting(given.get("tracking")),
+        **_sending(given, report),
     )
+
+
+def _counting(given: Any) -> dict[str, Any]:
+    if isinstance(given, Mapping):
+        return {name: given[name] for name in ("opens", "clicks") if isinstance(given.get(name), bool)}
+    return {"opens": given, "clicks": given} if isinstance(given, bool) else {}
+
+
+def _sending(given: Mapping[str, Any], report: Callable[[str, str, str], None]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    pool, group = given.get("pool"), given.get("unsubscribe_group")
+    if isinstance(pool, str) and 2 <= len(pool) <= 64:
+        found["pool"] = pool
+    elif pool is not None:
+        report("pool", "the name of a pool has 2 to 64 characters", "")
+    if isinstance(group, int | Decimal) and not isinstance(group, bool) and group > 0:
+        found["unsubscribe_group"] = int(group)
+    elif group is not None:
+        report("unsubscribe_group", "the number of a group was expected", "write `unsubscribe_group: 12`")
+    return found
+
+
+def _attachments(
+    given: Any, compile_text: CompileText, report: Callable[[str, str, str], None]
+) -> Iterator[tuple[str, str, Text]]:
+    if not isinstance(given, list) or len(given) > MAX_ATTACHMENTS:
+        report(
+            "attachments",
+            f"a list of at most {MAX_ATTACHMENTS} was expected",
+            "write `- {name: a.ics, text: …}`",
+        )
+        return
+    for at, item in enumerate(given):
+        where = f"attachments.{at}"
+        name, text = (item.get("name"), item.get("text")) if isinstance(item, Mapping) else (None, None)
+        kind = item.get("type", "text/plain") if isinstance(item, Mapping) else None
+        if not (isinstance(name, str) and isinstance(text, str) and isinstance(kind, str)):
+            report(
+                where,
+                "`name` and `text` were expected",
+                "write `{name: class.ics, type: text/calendar, text: …}`",
+            )
+        elif not _FILE_NAME.fullmatch(name) or not _MIME.fullmatch(kind):
+            report(
+                where,
+                "this is no name or type of a file",
+                "letters, digits, `.`, `-` and `_`; `text/calendar`",
+            )
+        else:
+            yield name, kind, compile_text(f"{where}.text", text, False)
 
 
 def _texts(value: Any, where: str, report: Callable[[str, str, str], None]) -> list[str]:

@@ -175,8 +175,13 @@ class TemplateSet:
             from_address=sender,
             from_name=name,
             reply_to=header(meta.reply_to(values)) if meta.reply_to else None,
-            headers=_opt_out_headers(request),
-            categories=(published.name,),
+            headers={} if meta.unsubscribe_group is not None else _opt_out_headers(request),
+            categories=tuple(dict.fromkeys((published.name, *meta.categories))),
+            attachments=meta.attached(values),
+            opens=meta.opens,
+            clicks=meta.clicks,
+            pool=meta.pool,
+            unsubscribe_group=meta.unsubscribe_group,
         )
 
     def _inline_content(self, request: RenderRequest, values: dict[str, Any]) -> Content:

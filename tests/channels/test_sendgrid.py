@@ -13,6 +13,7 @@ from engage.domain.delivery import Channel, FailReason
 from engage.ports.channel import (
     Accepted,
     Answer,
+    Attachment,
     Busy,
     CannotSay,
     EmailContent,
@@ -77,6 +78,32 @@ def test_a_mail_is_posted_with_our_reference_as_custom_arguments(mail: Sender, w
         "headers": {"List-Unsubscribe": "<https://u>"},
         "categories": ["cart"],
     }
+
+
+def test_what_a_mail_says_of_its_sending_is_posted_as_sendgrid_wants_it(mail: Sender, wire: Wire) -> None:
+    wire.usual = reply(202, b"")
+    content = replace(
+        CONTENT,
+        attachments=(Attachment(name="a.ics", type="text/calendar", content=b"BEGIN"),),
+        opens=False,
+        clicks=True,
+        pool="news",
+        unsubscribe_group=12,
+        categories=tuple(f"c{n}" for n in range(12)),
+    )
+
+    mail.send(outbound(content=content))
+
+    body = wire.requests[0].json
+    assert body["attachments"] == [
+        {"content": "QkVHSU4=", "filename": "a.ics", "type": "text/calendar", "disposition": "attachment"}
+    ]
+    assert body["tracking_settings"] == {
+        "open_tracking": {"enable": False},
+        "click_tracking": {"enable": True, "enable_text": False},
+    }
+    assert (body["ip_pool_name"], body["asm"]) == ("news", {"group_id": 12})
+    assert body["categories"] == [f"c{n}" for n in range(10)]
 
 
 def test_mails_share_one_connection(mail: Sender, wire: Wire) -> None:

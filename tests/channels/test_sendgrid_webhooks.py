@@ -171,6 +171,7 @@ def receipts(*events: Any) -> list[Receipt]:
         (event("spamreport"), Mark.COMPLAINED, {}),
         (event("unsubscribe"), Mark.UNSUBSCRIBED, {}),
         (event("group_unsubscribe", asm_group_id=1), Mark.UNSUBSCRIBED, {}),
+        (event("group_resubscribe", asm_group_id=1), Mark.RESUBSCRIBED, {}),
     ],
 )
 def test_every_event_has_its_mark(given_event: dict[str, Any], mark: Mark, fields: dict[str, Any]) -> None:
@@ -185,6 +186,15 @@ def test_every_event_has_its_mark(given_event: dict[str, Any], mark: Mark, field
 @pytest.mark.parametrize("reason", ["Unsubscribed Address", "Spam Reporting Address"])
 def test_a_drop_because_the_person_said_no_is_a_no(reason: str) -> None:
     assert [r.mark for r in receipts(event("dropped", reason=reason))] == [Mark.DROPPED, Mark.UNSUBSCRIBED]
+
+
+def test_what_is_about_the_account_is_put_aside_for_people() -> None:
+    heard = read(
+        {"event": "account_status_change", "type": "compliance_suspend", "timestamp": 1}, event("open")
+    )
+
+    assert [reason for reason, _ in heard.quarantined] == ["account_event"]
+    assert len(heard.receipts) == 1
 
 
 def test_a_retry_of_an_event_is_the_same_receipt_even_under_another_event_id() -> None:
@@ -309,6 +319,35 @@ def test_a_mail_comes_from_its_envelope_in_its_character_set() -> None:
     assert (mail.channel, mail.sender, mail.to) == ("email", TO, "replies@shop.example")
     assert (mail.message_id, mail.subject, mail.body) == ("<m1@x.example>", "Re: cart", "Grüße")
     assert mail.at == NOW
+
+
+RAW = (
+    b"Message-ID: <m2@x.example>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n"
+    b"Sch\xf6n\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>no</p>\r\n--b--\r\n"
+)
+
+
+def test_a_mail_may_come_whole() -> None:
+    fields = {"email": RAW, "envelope": MAIL["envelope"], "subject": b"broken \xfc", "to": MAIL["to"]}
+
+    (mail,) = webhook("sendgrid/inbound").read(form(fields)).inbound
+
+    assert (mail.message_id, mail.subject, mail.body.strip(), mail.sender) == (
+        "<m2@x.example>",
+        "Grüße",
+        "Schön",
+        TO,
+    )
+
+
+@given(st.binary(max_size=300))
+def test_a_whole_mail_of_any_bytes_is_read_or_put_aside(mail: bytes) -> None:
+    heard = webhook("sendgrid/inbound").read(
+        form({"email": mail.replace(b"--xYzZY", b""), "envelope": MAIL["envelope"]})
+    )
+
+    assert len(heard.inbound) + len(heard.quarantined) == 1
 
 
 def test_a_mail_without_an_id_gets_a_stable_one() -> None:

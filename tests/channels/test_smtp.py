@@ -14,7 +14,7 @@ import pytest
 from engage.channels.registry import ChannelSettings, build_senders
 from engage.channels.smtp_email import SmtpServer
 from engage.domain.delivery import Channel, FailReason
-from engage.ports.channel import Accepted, Busy, EmailContent, Outbound, Rejected, Sender, Unknown
+from engage.ports.channel import Accepted, Attachment, Busy, EmailContent, Outbound, Rejected, Sender, Unknown
 from tests.channels.smtp_server import CLOSE, HANG, SmtpTestServer, certificate
 from tests.channels.test_sendgrid import CONTENT, TO, outbound
 from tests.channels.test_twilio_sms import REF
@@ -66,6 +66,16 @@ def test_a_mail_is_handed_in_over_starttls_with_our_reference(box: Box) -> None:
     assert plain.get_content().splitlines() == [".dots", "and é"]
     assert html.get_content().strip() == "<p>Hi</p>"
     assert "secret" not in " ".join(server.commands)
+
+
+def test_an_attachment_is_a_part_of_the_mail(box: Box) -> None:
+    server, mail = box
+    item = Attachment(name="a.ics", type="text/calendar", content=b"BEGIN:VCALENDAR")
+
+    mail.send(outbound(content=replace(CONTENT, attachments=(item,))))
+
+    [part] = server.taken[0].mail.iter_attachments()  # type: ignore[attr-defined]  # as above
+    assert (part.get_filename(), part.get_content_type()) == ("a.ics", "text/calendar")
 
 
 def test_mails_share_one_connection_and_a_dead_one_is_replaced_unseen(box: Box) -> None:
