@@ -80,15 +80,18 @@ def unzipped(body: bytes, encoding: bytes, limit: int) -> bytes:
             return body
         if name != b"deflate":
             raise ApiError(400, "unknown_encoding", "Send the body as it is, or with Content-Encoding: gzip.")
-    inflate = zlib.decompressobj(_WINDOW_GZIP_OR_ZLIB)
-    try:
-        plain = inflate.decompress(body, limit + 1)
-    except zlib.error as exc:
-        raise ApiError(400, "malformed_body", "The body does not unzip.") from exc
-    if len(plain) > limit:
-        raise too_large(limit)
-    if not inflate.eof:
-        raise ApiError(400, "malformed_body", "The zipped body is cut off.")
+    plain = b""
+    while body:  # gzip may come in several members, one behind the other
+        inflate = zlib.decompressobj(_WINDOW_GZIP_OR_ZLIB)
+        try:
+            plain += inflate.decompress(body, limit + 1 - len(plain))
+        except zlib.error as exc:
+            raise ApiError(400, "malformed_body", "The body does not unzip.") from exc
+        if len(plain) > limit:
+            raise too_large(limit)
+        if not inflate.eof:
+            raise ApiError(400, "malformed_body", "The zipped body is cut off.")
+        body = inflate.unused_data if inflate.unused_data.startswith(_GZIP_MAGIC) else b""
     return plain
 
 

@@ -7,12 +7,20 @@ from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from engage.engine.accept_intake import Intake, Taken
 from engage.ports.storage import StorageAwayError
+
+log = structlog.get_logger(__name__)
 
 FACTS_A_COMMIT = 500
 MAX_WAITING = 20_000
 """Facts that may wait; at some 10,000 facts a second about two seconds of work, well within the clients' time-outs."""
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""And their size: events may have 32 KB each."""
+PATIENCE_SECONDS = 8.0
+"""How long a commit may take before the database counts as away; Segment's client for Node waits ten seconds."""
 MAX_RETRY_AFTER = 60
 CROWD = 4
 """Requests in one commit that count as a crowd."""
@@ -31,6 +39,12 @@ class OverloadedError(Exception):
         self.retry_after = retry_after
 
 
+def _size(taken: Taken) -> int:
+    return sum(len(piece.fact.payload) for piece in taken.pieces) + sum(
+        len(item.payload) for item in taken.quarantined
+    )
+
+
 class MicroBatcher:
     """Gathers what requests bring and stores it from one thread, in few commits.
 
@@ -38,12 +52,17 @@ class MicroBatcher:
     where they come in crowds does a commit wait a moment for more. Nobody is answered before the commit that holds theirs.
     """
 
-    def __init__(self, intake: Intake, *, max_waiting: int = MAX_WAITING) -> None:
-        """Store through `intake`; refuse once `max_waiting` facts wait."""
+    def __init__(
+        self, intake: Intake, *, max_waiting: int = MAX_WAITING, patience: float = PATIENCE_SECONDS
+    ) -> None:
+        """Store through `intake`; refuse once `max_waiting` facts wait, or a commit takes longer than `patience`."""
         self._intake = intake
-        self._max_waiting = max_waiting
+        self._max_waiting, self._patience = max_waiting, patience
         self._waiting: deque[_Request] = deque()
         self._weight = 0
+        self._bytes = 0
+        self._stuck = False
+        """The database has not answered in time, nor since."""
         self._rate = 1_000.0
         """Facts a second, as lately seen: what `Retry-After` is reckoned from."""
         self._draining: asyncio.Task[None] | None = None
@@ -59,15 +78,28 @@ class MicroBatcher:
         weight = len(taken)
         if weight == 0:
             return []
-        if self._weight and self._weight + weight > self._max_waiting:
-            raise OverloadedError(min(MAX_RETRY_AFTER, max(1, math.ceil(self._weight / self._rate))))
+        self.see_room(weight, _size(taken))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[bool]] = loop.create_future()
         self._waiting.append((taken, future))
         self._weight += weight
+        self._bytes += _size(taken)
         if self._draining is None:
             self._draining = loop.create_task(self._drain(loop))
         return await future
+
+    def see_room(self, weight: int = 1, size: int = 0) -> None:
+        """Return if so many facts of so many bytes would be taken now: it is cheaper to ask before a body is read.
+
+        Raises:
+            OverloadedError: too much waits already.
+            StorageAwayError: the database is away.
+        """
+        if self._stuck:
+            raise StorageAwayError("the database does not answer")
+        full = self._weight + weight > self._max_waiting or self._bytes + size > MAX_WAITING_BYTES
+        if self._weight and full:
+            raise OverloadedError(min(MAX_RETRY_AFTER, max(1, math.ceil(self._weight / self._rate))))
 
     async def close(self) -> None:
         """Store what waits, then stop the thread."""
@@ -81,23 +113,48 @@ class MicroBatcher:
                 group, together = self._gather()
                 started = time.monotonic()
                 try:
-                    stored = await loop.run_in_executor(self._thread, self._intake.store, together)
+                    stored = await self._store(loop, group, together)
                 except Exception as exc:
                     self._fail(group, exc)
                     if isinstance(exc, StorageAwayError):
-                        # Who waits behind would only find out the same after another time-out of its own.
-                        self._fail(self._waiting, exc)
-                        self._waiting.clear()
-                        self._weight = len(together)
+                        self._fail_all(exc)
                 else:
                     self._answer(group, stored)
                     spent = max(time.monotonic() - started, 1e-4)
                     self._rate += 0.2 * (len(together) / spent - self._rate)
                 self._weight -= len(together)
+                self._bytes -= _size(together)
                 if len(group) >= CROWD:
                     await asyncio.sleep(CROWD_SECONDS)
         finally:
             self._draining = None
+
+    async def _store(
+        self, loop: asyncio.AbstractEventLoop, group: list[_Request], together: Taken
+    ) -> list[bool]:
+        """Store in the thread. Where that takes too long nobody is kept waiting for it: it may still come to pass, and
+        what is sent again is known then."""
+        storing = loop.run_in_executor(self._thread, self._intake.store, together)
+        done, _ = await asyncio.wait({storing}, timeout=self._patience)
+        if not done:
+            log.error("database.silent", seconds=self._patience)
+            exc = StorageAwayError("the database does not answer")
+            self._stuck = True
+            self._fail(group, exc)
+            self._fail_all(exc)
+            try:
+                await asyncio.wait({storing})
+            finally:
+                self._stuck = False
+        return await storing
+
+    def _fail_all(self, exc: Exception) -> None:
+        """Tell those behind: they would only find out the same after another time-out of their own."""
+        self._fail(self._waiting, exc)
+        for taken, _ in self._waiting:
+            self._weight -= len(taken)
+            self._bytes -= _size(taken)
+        self._waiting.clear()
 
     def _gather(self) -> tuple[list[_Request], Taken]:
         group, weight = [], 0

@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from engage.api.answers import (
     JSON_TYPE,
     Answer,
@@ -22,7 +24,7 @@ from engage.api.answers import (
     wrong_method,
 )
 from engage.api.auth import WriteKey, credential
-from engage.api.bodies import ClientGoneError, headers_of, read_body
+from engage.api.bodies import ClientGoneError, headers_of, read_raw, unzipped
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import OverloadedError
 from engage.api.pixel import GIF, pixel_body
@@ -39,6 +41,8 @@ from engage.engine.canonical_split import (
     write_key_of,
 )
 from engage.ports.storage import StorageAwayError
+
+log = structlog.get_logger(__name__)
 
 _CORS: tuple[Header, ...] = (
     (b"access-control-allow-origin", b"*"),
@@ -104,7 +108,9 @@ class Wire:
     async def _answer(self, take: _Take, scope: Scope, receive: Receive) -> Answer:
         try:
             headers = headers_of(scope["headers"])
-            body = await read_body(receive, headers, MAX_BODY)
+            raw = await read_raw(receive, MAX_BODY)
+            self._deps.batcher.see_room()
+            body = unzipped(raw, headers.get(b"content-encoding", b""), MAX_BODY)
             taken = await take(body, credential(headers.get(b"authorization")))
             await self._deps.batcher.submit(taken)
         except ApiError as exc:
@@ -177,6 +183,8 @@ class Wire:
                 await self._deps.batcher.submit(taken)
             except (ApiError, OverloadedError, StorageAwayError):
                 pass
+            except Exception:
+                log.exception("api.accident", method="GET")
         await _PIXEL(scope, receive, send)
 
     async def _settings(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:

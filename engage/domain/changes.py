@@ -67,6 +67,8 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     received_at: datetime
     lane: int | None = None
+    identity: str | None = None
+    """What makes it the same when it is told again; none: every telling counts."""
 
 
 @dataclass(slots=True)

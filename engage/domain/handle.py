@@ -110,6 +110,8 @@ def _event_of(call: Call) -> tuple[str | None, dict[str, Any]]:
         case Kind.PAGE | Kind.SCREEN:
             word = "Page Viewed" if call.kind is Kind.PAGE else "Screen Viewed"
             return word, {**({"name": call.event} if call.event else {}), **call.properties}
+        case Kind.GROUP:
+            return "Group Identified", {"group_id": call.group_id, "traits": dict(call.traits)}
         case _:
             return None, {}
 

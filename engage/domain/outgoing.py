@@ -9,7 +9,7 @@ from engage.domain.profile import Event
 
 NAMESPACE = "engage"
 """Where `context.personas` says that it comes from: Segment names its space here."""
-_CALLS = {"page": "Page Viewed", "screen": "Screen Viewed"}
+_CALLS = {"page": "Page Viewed", "screen": "Screen Viewed", "group": "Group Identified"}
 
 
 def call(
@@ -43,7 +43,9 @@ def recorded(event: Event, identifiers: Mapping[str, str]) -> dict[str, Any]:
     """Return an event that was kept as the call it came as; our own events are tracks."""
     kind = event.type if _CALLS.get(event.type) == event.name else "track"
     told: dict[str, Any] = {"properties": event.properties}
-    if kind == "track":
+    if kind == "group":
+        told = {"groupId": event.properties.get("group_id"), "traits": event.properties.get("traits", {})}
+    elif kind == "track":
         told["event"] = event.name
     elif (name := event.properties.get("name")) is not None:
         told["name"] = name

@@ -1,10 +1,13 @@
 """Accept: calls of Segment's wire become durable facts, or quarantined items with a reason. One bad item never fails a batch."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import uuid4
+
+import msgspec
 
 from engage.domain.changes import Quarantined
 from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, family
@@ -14,7 +17,7 @@ from engage.engine.accept_intake import Piece, Taken, sorted_out
 from engage.engine.canonical import Origin, Refused, Unfit, canonical, lane_for, read_item
 from engage.engine.canonical_rules import Rules
 from engage.engine.canonical_split import Envelope
-from engage.engine.canonical_stored import keep_call, reopened, replay_id
+from engage.engine.canonical_stored import keep_call, reopened, replay_id, told_again
 
 MAX_BATCH_CONTEXT = 8 * 1024
 """Bytes of a batch's own `context` and `integrations`: they are repeated in every item, up to 2,500 times."""
@@ -55,8 +58,9 @@ class Acceptor:
         )
         if too_large:
             refused = Refused(reason=Unfit.TOO_LARGE, detail="the batch's own `context` has more than 8 KB")
-            return Taken((), [_kept(raw, refused, origin) for raw in envelope.items])
-        return sorted_out(_one(raw, read_item(raw), origin, _mint) for raw in envelope.items)
+            return Taken((), _each([_kept(raw, None, refused, origin) for raw in envelope.items]))
+        taken = sorted_out(_one(raw, read_item(raw), origin, _mint) for raw in envelope.items)
+        return Taken(taken.pieces, _each(taken.quarantined)) if taken.quarantined else taken
 
     def replay(self, kept: Sequence[Quarantined]) -> Taken:
         """Take quarantined things once more, as if they came when they came; what is still unfit stays out."""
@@ -80,7 +84,7 @@ def _mint() -> str:
 def _one(raw: bytes, item: Any | Refused, origin: Origin, mint: Callable[[], str]) -> Piece | Quarantined:
     call = item if isinstance(item, Refused) else canonical(item, origin, mint)
     if isinstance(call, Refused):
-        return _kept(raw, call, origin)
+        return _kept(raw, item, call, origin)
     return Piece(fact=_fact(call, origin), consents=_noes(call, origin))
 
 
@@ -114,14 +118,39 @@ def _noes(call: Call, origin: Origin) -> tuple[ConsentEntry, ...]:
     )
 
 
-def _kept(raw: bytes, refused: Refused, origin: Origin) -> Quarantined:
+def _kept(raw: bytes, item: Any, refused: Refused, origin: Origin) -> Quarantined:
     return Quarantined(
         source=origin.source,
         reason=refused.reason,
         detail=refused.detail.replace("\x00", ""),
         payload=keep_call(raw, origin),
         received_at=origin.received_at,
+        identity=_identity(raw, item, origin.source),
     )
+
+
+def _identity(raw: bytes, item: Any, source: str) -> str | None:
+    """Return what a call is known by when its client sends it again: its `messageId`, else its bytes with one in them.
+
+    Calls without any are as many as were sent.
+    """
+    message_id = item.get("messageId") if isinstance(item, dict) else None
+    if isinstance(message_id, str) and message_id:
+        return told_again(source, message_id.encode("utf-8", "surrogatepass"))
+    return told_again(source, raw) if b'"messageId"' in raw else None
+
+
+def _each(kept: Sequence[Quarantined]) -> list[Quarantined]:
+    """Tell items of one request that have the same identity apart: a repetition there is no request sent again."""
+    times: Counter[str] = Counter()
+    found = []
+    for item in kept:
+        if item.identity is not None:
+            times[item.identity] += 1
+            if times[item.identity] > 1:
+                item = msgspec.structs.replace(item, identity=f"{item.identity}#{times[item.identity]}")
+        found.append(item)
+    return found
 
 
 def _outer(raw: bytes) -> Json | None:

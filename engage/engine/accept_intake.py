@@ -12,7 +12,7 @@ from engage.domain.delivery import Channel, Delivery
 from engage.domain.fact import NewFact
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.engine.canonical import Unfit
-from engage.engine.canonical_stored import keep_fact
+from engage.engine.canonical_stored import keep_fact, told_again
 from engage.ports.clock import Hints
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
 
@@ -160,6 +160,7 @@ def _refused(fact: NewFact, refusal: str) -> Quarantined:
         payload=keep_fact(fact),
         received_at=fact.received_at,
         lane=fact.lane,
+        identity=told_again(fact.source, fact.message_id.encode("utf-8", "surrogatepass")),
     )
 
 

@@ -68,7 +68,7 @@ class Inbox(Protocol):
         ...
 
     def quarantine(self, items: Sequence[Quarantined]) -> None:
-        """Keep what could not be taken, with its reason."""
+        """Keep what could not be taken, with its reason; what has an identity once, for as long as facts are known."""
         ...
 
     def take_out(self, kept: Collection[int]) -> None:

@@ -150,3 +150,20 @@ def replace_payload(kept: Quarantined, before: bytes, after: bytes) -> Quarantin
     """As if somebody had mended what was kept."""
     assert before in kept.payload
     return msgspec.structs.replace(kept, payload=kept.payload.replace(before, after))
+
+
+def test_an_item_told_again_has_the_same_identity_and_twins_in_one_batch_have_two() -> None:
+    items = [
+        *({"type": "track", "userId": "u", "messageId": "m"},) * 2,
+        {"type": "track", "userId": "u", "messageId": "n"},
+        {"type": "track", "userId": "u", "messageId": "x" * 40_000},
+        *({"type": "track"},) * 2,
+    ]
+
+    first, second = (take(*items).quarantined for _ in range(2))
+
+    ids = [item.identity for item in first]
+    assert ids == [item.identity for item in second]
+    assert ids[-2:] == [None, None]
+    assert len(set(ids[:4])) == 4
+    assert None not in ids[:4]

@@ -4,10 +4,11 @@ import asyncio
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 
 from engage.api.microbatch import FACTS_A_COMMIT, MicroBatcher, OverloadedError
-from engage.engine.accept_intake import Intake, Taken
+from engage.engine.accept_intake import Intake, Piece, Taken
 from engage.ports.storage import StorageAwayError
 from tests.accept.store import Hinted, TestedStore, piece, poisoned
 from tests.api.world import SERVER, World, basic, calling
@@ -180,3 +181,51 @@ def test_429_with_whole_seconds_under_overload() -> None:
         "7",
         "overloaded",
     )
+
+
+def test_a_database_that_says_nothing_keeps_nobody_waiting() -> None:
+    store = TestedStore()
+    intake = SlowIntake(store)
+
+    async def scene() -> None:
+        batcher = MicroBatcher(intake, patience=0.1)
+        waiting = [asyncio.create_task(batcher.submit(Taken([piece(name)]))) for name in ("a", "b")]
+        for task in waiting:
+            with pytest.raises(StorageAwayError):
+                await task
+        with pytest.raises(StorageAwayError):
+            await batcher.submit(Taken([piece("c")]))
+
+        intake.gate.set()
+        await until(lambda: store.commits)
+        await asyncio.sleep(0.01)
+
+        # What was stored after all is known when it is sent again.
+        assert await batcher.submit(Taken([piece("a"), piece("c")])) == [False, True]
+        await batcher.close()
+
+    asyncio.run(scene())
+
+
+def test_large_events_count_by_their_size() -> None:
+    intake = SlowIntake(TestedStore())
+    fact = piece("x").fact
+    large = Taken(
+        [
+            Piece(fact=msgspec.structs.replace(fact, message_id=f"m{n}", payload=b"x" * 32_000))
+            for n in range(1_500)
+        ]
+    )
+
+    async def scene() -> None:
+        batcher = MicroBatcher(intake)
+        first = asyncio.create_task(batcher.submit(large))
+        await until(intake.entered.is_set)
+        with pytest.raises(OverloadedError):
+            await batcher.submit(large)
+        intake.gate.set()
+        assert sum(await first) == 1_500
+        assert sum(await batcher.submit(large)) == 0
+        await batcher.close()
+
+    asyncio.run(scene())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from engage.domain.decision import Decided
 from engage.domain.fact import Identifier, Kind, SubscriptionWish
 from engage.domain.identity import MAX_IDENTIFIERS, MAX_MERGES
+from engage.domain.outgoing import recorded
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.accept import Acceptor
 from engage.engine.accept_intake import Intake
@@ -336,3 +337,19 @@ def test_a_computed_trait_counts_a_fact_that_another_lane_kept_waiting() -> None
     town.rest([goes, waits])
 
     assert town.profile(ADA).traits["orders"] == 2
+
+
+def test_a_group_call_is_kept_on_the_person_and_unites_no_colleagues() -> None:
+    town = Town()
+    for who in (ADA, BOB):
+        town.tell(who, kind=Kind.GROUP, group_id="acme", traits={"plan": "enterprise"})
+    town.rest()
+
+    assert town.whose(ADA) != town.whose(BOB)
+    (key,) = town.whose(ADA)
+    assert key is not None
+    (event,) = town.reading.events(key).items
+    assert (event.name, event.type) == ("Group Identified", "group")
+    assert event.properties == {"group_id": "acme", "traits": {"plan": "enterprise"}}
+    told = recorded(event, {"user_id": "ada", "id": key})
+    assert (told["type"], told["groupId"], told["traits"]) == ("group", "acme", {"plan": "enterprise"})

@@ -77,8 +77,13 @@ class MemoryInbox:
                 self._work.inbox.put(seq, msgspec.structs.replace(row, attempts=row.attempts + 1))
 
     def quarantine(self, items: Sequence[Quarantined]) -> None:
-        """Keep what could not be taken, with its reason."""
+        """Keep what could not be taken, with its reason; what has an identity once."""
         for item in items:
+            if item.identity is not None:
+                identity = ("quarantine", item.identity)
+                if self._work.seen.get(identity) is not None:
+                    continue
+                self._work.seen.put(identity, item.received_at)
             self._work.quarantine.put(next(self._work.sequences.other), item)
 
     def take_out(self, kept: Collection[int]) -> None:

@@ -30,11 +30,21 @@ WITH fact AS MATERIALIZED (
 )
 SELECT source, message_id FROM fresh
 """
+# What is told again, because the answer got lost, is known by `seen` as facts are.
 _QUARANTINE = """
+WITH item AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s) AS (
+        lane smallint, received_at timestamptz, source text, reason text, detail text, payload text, identity text
+    )
+), fresh AS MATERIALIZED (
+    INSERT INTO seen (source, message_id, received_at)
+    SELECT 'quarantine', identity, received_at FROM item WHERE identity IS NOT NULL ORDER BY identity
+    ON CONFLICT DO NOTHING
+    RETURNING message_id
+)
 INSERT INTO quarantine (lane, received_at, source, reason, detail, payload)
-SELECT lane, received_at, source, reason, detail, decode(payload, 'base64')
-FROM json_to_recordset(%s)
-AS (lane smallint, received_at timestamptz, source text, reason text, detail text, payload text)
+SELECT lane, received_at, source, reason, detail, decode(payload, 'base64') FROM item
+WHERE identity IS NULL OR (identity IN (SELECT message_id FROM fresh)) IS TRUE
 """
 LANES_WITH_FACTS = """
 SELECT lane, oldest.received_at
@@ -144,9 +154,11 @@ class PostgresInbox:
             )
 
     def quarantine(self, items: Sequence[Quarantined]) -> None:
-        """Keep what could not be taken, with its reason."""
-        if items:
-            self._session.run(_QUARANTINE, json(items))
+        """Keep what could not be taken, with its reason; what has an identity once."""
+        known = {item.identity: item for item in reversed(items)}
+        wanted = [item for item in items if item.identity is None or known[item.identity] is item]
+        if wanted:
+            self._session.run(_QUARANTINE, json(wanted))
 
     def take_out(self, kept: Collection[int]) -> None:
         """Remove quarantined facts by id: they were replayed."""

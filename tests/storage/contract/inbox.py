@@ -3,6 +3,7 @@
 import pytest
 
 from engage.domain.changes import Quarantined
+from engage.ports.reading import Reading
 from engage.ports.storage import StorageRefusedError, Store
 from tests.storage.contract.given import LANE, NOON, at, fact, failing
 
@@ -146,6 +147,23 @@ class InboxContract:
 
         with store.transaction() as tx:
             assert tx.inbox.add([fact("good")]) == [True]
+
+    def test_what_is_told_again_is_quarantined_once(self, store: Store, reading: Reading) -> None:
+        def kept(identity: str | None) -> Quarantined:
+            return Quarantined(
+                source="key", reason="r", detail="", payload=b"x", received_at=at(0), identity=identity
+            )
+
+        for _ in range(2):
+            with store.transaction() as tx:
+                tx.inbox.quarantine([kept("a"), kept(None), kept("a"), kept("b")])
+
+        rows = reading.quarantine().items
+        assert len(rows) == 2 + 2
+        with store.transaction() as tx:
+            tx.inbox.take_out([row.id for row in rows])
+            tx.inbox.quarantine([kept("a")])
+        assert list(reading.quarantine().items) == []
 
     def test_what_cannot_be_taken_is_kept(self, store: Store) -> None:
         item = Quarantined(source="key", reason="invalid", detail="no", payload=b"\xff", received_at=NOON)
