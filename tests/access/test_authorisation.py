@@ -73,6 +73,8 @@ CONSOLE: dict[tuple[str, str], Role | str] = {
             "/deliveries/{delivery}",
             "/queues",
             "/quarantine",
+            "/audiences",
+            "/audiences/{audience}",
         )
     },
     ("GET", "/login"): OPEN,
