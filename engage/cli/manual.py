@@ -53,6 +53,9 @@ def _index(made: Mapping[str, str]) -> str:
         title, _, rest = text.partition("\n")
         lead = rest.strip().partition("\n")[0]
         lines.append(f"- [{title.removeprefix('# ')}]({name}): {lead}")
+    lines.append(
+        "- [Coverage](coverage.md): Every promise of the language, and the test that fails without it."
+    )
     return "\n".join(lines)
 
 

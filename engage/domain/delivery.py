@@ -218,6 +218,8 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     provider: str | None = None
     provider_id: str | None = None
     address: str | None = None
+    template_version: int | None = None
+    """Of the template that was rendered: templates are not pinned, a run gets the newest."""
     segments: int | None = None
     accepted_at: datetime | None = None
     sending_at: datetime | None = None

@@ -103,7 +103,6 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome", omit_defaults=True, kw
     rule: str | None = None
     suppress: bool = False
     opt_out: bool = False
-    template_version: int | None = None
     detail: str | None = None
     answer: Json | None = None
     """`status` and `body` of the answer to a webhook."""

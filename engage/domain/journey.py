@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
 
 from engage.domain.expression import Place
 from engage.domain.forms import (
@@ -122,6 +122,13 @@ class Journey(Form):
     migrate: Migration | None = None
     stale_after: DurationField | None = None
 
+    @field_validator("on_exit")
+    @classmethod
+    def _no_waits(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if any(step.verb.startswith("wait") for step in _all_of(steps)):
+            raise mistake("`on_exit` has no waits", "it runs in the instant in which the run ends")
+        return steps
+
     @model_validator(mode="after")
     def _unique_ids(self) -> "Journey":
         seen: set[str] = set()
@@ -130,8 +137,6 @@ class Journey(Form):
                 if node.id in seen:
                     raise mistake(f"two steps have the id `{node.id}`", "ids are unique within a journey")
                 seen.add(node.id)
-        if any(step.waits() and step.verb.startswith("wait") for step in self.on_exit):
-            raise mistake("`on_exit` has no waits", "it runs in the instant in which the run ends")
         return self
 
     @property
@@ -150,6 +155,14 @@ class Journey(Form):
         if self.entry.reentry is not None:
             return self.entry.reentry
         return Reentry(every=self.trigger.default_reentry)
+
+
+def _all_of(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield steps and everything below them."""
+    for step in steps:
+        yield step
+        for _, block in step.blocks():
+            yield from _all_of(block)
 
 
 class Program:

@@ -199,6 +199,7 @@ class Deliver:
                         self._refuse(reserved, delivery, now, SkipReason.RENDER_FAILED, rendering.refused)
                         continue
                     sent.setdefault(delivery.profile, []).append((delivery.channel, delivery.topic, now))
+                    delivery.template_version = rendering.template_version
                     released.append((delivery, rendering.outbound))
         self._slots(tx, catalog, released, now, reserved)
 

@@ -13,6 +13,10 @@ _PROSE = frozenset({"text", "body", "subject", "preheader", "say", "prompt", "ti
 _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"))
 
 
+CUT_OFF = "` #` begins a comment here: the value ends before it"
+QUOTE_IT = "put the whole value in quotes; a comment that is meant: two spaces, `#`, a space"
+
+
 @dataclass(frozen=True, slots=True)
 class Caught:
     """A value that a comment cuts off. `breaks`: what is left of it makes no sense by itself."""
@@ -28,8 +32,8 @@ class Caught:
             path=path,
             line=self.line,
             column=self.column,
-            message="` #` begins a comment here: the value ends before it",
-            hint="put the whole value in quotes; a comment that is meant: two spaces, `#`, a space",
+            message=CUT_OFF,
+            hint=QUOTE_IT,
             level=self.level,
         )
 

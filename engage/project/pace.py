@@ -1,17 +1,19 @@
 """How many messages somebody can get within 24 hours on any way through a journey."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from engage.domain.forms import read_duration
 from engage.project.nodes import Position, Scalar
-from engage.project.outline import StepAt
+from engage.project.outline import StepAt, text_at
 from engage.project.subject import duration_at
 
 MOST_A_DAY = 3
 """Marketing messages a day that nobody complains of; more is a warning."""
 _DAY = timedelta(hours=24)
+_SHORTEST_DAY = timedelta(hours=23)
+"""From a time on the wall to the same one the next day, when the clocks go forward."""
 _MAX_WAYS = 256
 """Ways looked at in parallel; beyond, the busiest are kept."""
 _MAX_TURNS = 30
@@ -31,12 +33,21 @@ class _Way:
 
     ages: tuple[timedelta, ...] = ()
     ended: bool = False
+    wall: tuple[str, timedelta] | None = None
+    """The time of day that was last waited for, and how long ago that was."""
 
     def later(self, by: timedelta) -> "_Way":
-        return _Way(tuple(age + by for age in self.ages if age + by < _DAY), self.ended)
+        wall = None if self.wall is None else (self.wall[0], self.wall[1] + by)
+        return _Way(tuple(age + by for age in self.ages if age + by < _DAY), self.ended, wall)
 
     def sent(self) -> "_Way":
-        return _Way((timedelta(0), *self.ages), self.ended)
+        return replace(self, ages=(timedelta(0), *self.ages))
+
+    def until(self, at: str) -> "_Way":
+        """Wait for a time of day: it may be any moment now, but for the same time again it takes a day."""
+        same = self.wall is not None and self.wall[0] == at and self.wall[1] < _SHORTEST_DAY
+        rest = _SHORTEST_DAY - self.wall[1] if same and self.wall is not None else timedelta(0)
+        return replace(self.later(rest), wall=(at, timedelta(0)))
 
 
 class _Walk:
@@ -59,10 +70,13 @@ class _Walk:
         blocks = dict(step.blocks)
         match step.verb:
             case "exit":
-                return {_Way(way.ages, True) for way in ways}
+                return {replace(way, ended=True) for way in ways}
             case "wait":
                 pause = read_duration(step.value.value()) or timedelta(0)
                 return {way.later(pause) for way in ways}
+            case "wait_until":
+                at = None if step.value.child("at") is not None else text_at(step.value, "time")
+                return ways if at is None else {way.until(str(at.data)) for way in ways}
             case "wait_for":
                 timeout = duration_at(step.value, "timeout") or timedelta(0)
                 found = {way.later(timeout) for way in ways}

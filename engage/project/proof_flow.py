@@ -1,19 +1,14 @@
-"""Proofs about the way people take: steps nobody reaches, too many messages in a day, circles, replies too late."""
+"""Proofs about the way people take: steps nobody reaches, too many messages in a day, replies too late."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 
-from engage.domain.forms import names_match
-from engage.domain.journey import Journey
-from engage.domain.steps.flow import Emit, Start
-from engage.project.kinds import Definition
-from engage.project.nodes import ListNode, Mapping, Position, Scalar
+from engage.project.nodes import ListNode, Mapping, Scalar
 from engage.project.outline import Outline, StepAt, text_at
 from engage.project.pace import MOST_A_DAY, busiest_day
-from engage.project.problem import Level, Problem
+from engage.project.problem import Problem
 from engage.project.subject import Subject, duration_at, names_of
-from engage.project.surroundings import Surroundings
 
 REPLY_WINDOW = timedelta(hours=72)
 """How long a reply still belongs to the run that asked (language.md §3, correlation)."""
@@ -84,6 +79,8 @@ def _ends(step: StepAt) -> bool:
     if step.verb == "split":
         arms = step.value.child("arms")
         return isinstance(arms, Mapping) and set(arms.keys) == set(ways) and bool(ways) and all(ways.values())
+    if step.verb == "repeat":
+        return step.value.child("while") is None and ways.get("steps", False)
     if step.verb == "wait_for":
         branches = step.value.child("branches")
         expected = len(branches.children) if isinstance(branches, ListNode) else 1
@@ -107,56 +104,3 @@ def _late_reply(subject: Subject, step: StepAt) -> Iterator[Problem]:
                 "this waits longer for a reply than replies are taken for one: 72 hours",
                 "shorten `timeout` to `3 days`; a later reply goes to the newest message of the sender",
             )
-
-
-def chain_proofs(definitions: Iterable[Definition], around: Surroundings) -> Iterator[Problem]:
-    """Point out journeys that set each other going in a circle without an end."""
-    places = {
-        definition.name: definition for definition in definitions if isinstance(definition.form, Journey)
-    }
-    follows = {name: dict(_follows(journey, around)) for name, journey in around.journeys.items()}
-    told: set[str] = set()
-    for name in sorted(follows):
-        circle = _circle(name, follows)
-        if circle is None or told & set(circle):
-            continue
-        told.update(circle)
-        document = places[name].document
-        at = Position(1, 1) if document is None else document.at(follows[name][circle[1 % len(circle)]])
-        yield Problem(
-            path=places[name].path,
-            line=at.line,
-            column=at.column,
-            message="a circle without an end: " + " → ".join(f"`{link}`" for link in [*circle, name]),
-            hint="a chain without waits is cut off after 100 links; let one of them say `reentry: never`",
-            level=Level.WARNING,
-        )
-
-
-def _follows(journey: Journey, around: Surroundings) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    """Yield the journeys that a run of this one can set going again and again, with the place of the step."""
-    for node in journey.program.walk():
-        at: tuple[str | int, ...] = (
-            ("steps", int(node.path.split(".")[0])) if node.path[0].isdigit() else ("on_exit",)
-        )
-        emitted = node.step.emit.event.constant if isinstance(node.step, Emit) else None
-        started = node.step.start.journey if isinstance(node.step, Start) else None
-        for name, target in around.journeys.items():
-            hit = name == started or (
-                emitted is not None and names_match(target.trigger.event or (), emitted)
-            )
-            if hit and target.reentry.every is not None:
-                yield name, at
-
-
-def _circle(start: str, follows: dict[str, dict[str, tuple[str | int, ...]]]) -> list[str] | None:
-    ways, seen = [[start]], set[str]()
-    while ways:
-        way = ways.pop(0)
-        for following in follows.get(way[-1], ()):
-            if following == start:
-                return way
-            if following not in seen:
-                seen.add(following)
-                ways.append([*way, following])
-    return None

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from engage.project.kinds import Definition, Kind
 from engage.project.outline import Outline
 from engage.project.problem import Problem
+from engage.project.proof_chain import chain_proofs
 from engage.project.proof_consent import consent_proofs
-from engage.project.proof_flow import chain_proofs, flow_proofs
+from engage.project.proof_defined import defined_proofs
+from engage.project.proof_flow import flow_proofs
 from engage.project.proof_law import law_proofs
 from engage.project.proof_variables import variable_proofs
 from engage.project.proof_words import word_proofs
@@ -31,5 +33,6 @@ def proofs(definitions: Iterable[Definition], around: Surroundings) -> list[Prob
             found.extend(consent_proofs(subject, outline))
             found.extend(flow_proofs(subject, outline))
             found.extend(variable_proofs(subject, outline))
+            found.extend(defined_proofs(subject, outline))
     found.extend(chain_proofs(definitions, around))
     return found

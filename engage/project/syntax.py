@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from engage.project.comments import CUT_OFF, QUOTE_IT
 from engage.project.nodes import Scalar
 
 _MAX_SHOWN = 60
@@ -168,6 +169,9 @@ def _of_flow(place: _Place, context: str, last: Scalar | None) -> Told | None:
         )
     closing = "}" if sign == "{" else "]"
     if place.line != opened.line or not place.here:
+        hidden = _hidden(place, closing)
+        if hidden is not None:
+            return hidden
         return place.told(
             f"`{sign}` is never closed",
             f"close it with `{closing}`; a value that holds `{sign}` or `{closing}` stands in quotes",
@@ -181,6 +185,16 @@ def _of_flow(place: _Place, context: str, last: Scalar | None) -> Told | None:
         "a value with brackets, quotes or commas in it stands in quotes"
         + (f", for instance {plain_quote(_extent(value))}" if value else ""),
     )
+
+
+def _hidden(place: _Place, closing: str) -> Told | None:
+    """Point out a comment that hides the bracket which would close what was opened before it."""
+    assert place.context is not None  # somewhere it was opened
+    for number in range(place.context.line, min(place.line + 1, len(place.lines))):
+        found = re.search(r"\s#", place.lines[number])
+        if found is not None and closing in place.lines[number][found.end() :]:
+            return place.told(CUT_OFF, QUOTE_IT, found.end() - 1, number)
+    return None
 
 
 def _extent(text: str) -> str:

@@ -37,6 +37,7 @@ _REFUSED = {
     "variable_end": ("`}}` does not belong in an expression", "write the expression without `{{ }}`"),
 }
 _UNKNOWN = {
+    "&&": ("`&&` is not available", "did you mean `and`?"),
     "&": ("`&` is not available", "did you mean `and`?"),
     "!": ("`!` is not available", "did you mean `not`?"),
     "?": ("`?` is not available", "write `a if condition else b`"),
@@ -97,7 +98,7 @@ def _raw(source: str) -> Iterator[Lexeme]:
 
 
 def _unlexed(source: str, at: int, exc: TemplateSyntaxError) -> ExpressionError:
-    char = source[at : at + 1]
+    char = "&&" if source.startswith("&&", at) else source[at : at + 1]
     if char in _CURLY_QUOTES and char:
         return ExpressionError(
             f"`{char}` is not a quote here", hint="use straight quotes: `'text'`", offset=at

@@ -94,6 +94,8 @@ def unknown_function(name: str, at: int) -> ExpressionError:
         hint = f"`{name}` is a test: write `… is {name}`"
     elif name in NAMES:
         hint = f"write `{name}` without brackets"
+    elif name == "len":
+        hint = "write `… | length`"
     else:
         hint = did_you_mean(name, FUNCTIONS) or f"the functions are {listed(FUNCTIONS)}"
     return ExpressionError(f"there is no function `{name}`", hint=hint, offset=at)

@@ -111,7 +111,7 @@ class WaitForForm(Form):
             return data
         keys = [key for key in data if key in _BRANCH_KEYS]
         if not keys:
-            return data
+            return {**data, "branches": ()}
         rest = {key: value for key, value in data.items() if key not in _BRANCH_KEYS}
         return {**rest, "branches": [{key: data[key] for key in keys}], "short": True}
 

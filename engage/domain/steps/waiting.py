@@ -18,7 +18,15 @@ from engage.domain.forms import (
 )
 from engage.domain.project_settings import WallTime, zone_name
 from engage.domain.steps.base import Due, End, Go, Looked, Move, Node, Park, Step, Stimulus, Walk
-from engage.domain.timing import Weekday, civil, next_at, next_open, parse_date_text, parse_weekday
+from engage.domain.timing import (
+    Weekday,
+    civil,
+    next_at,
+    next_open,
+    parse_date_text,
+    parse_instant_text,
+    parse_weekday,
+)
 
 
 def weekdays(value: object) -> tuple[Weekday, ...]:
@@ -130,15 +138,14 @@ class WaitUntilForm(Form):
 
     def _target(self, walk: Walk) -> datetime | None:
         assert self.at is not None
-        value = self.at.value(walk.scope())
+        value, zone = self.at.value(walk.scope()), walk.zone_of(self.zone)
+        if self.zone is not None and isinstance(value, str):
+            # A day and time without an offset is an instant only where a zone stands beside it.
+            value = parse_instant_text(value.strip(), zone) or value
         if self.days_before is not None and self.time is not None:
-            day = _civil_day(value, walk.zone_of(self.zone))
-            return (
-                None
-                if day is None
-                else _evening_before(day, self.days_before, self.time, walk.zone_of(self.zone))
-            )
-        instant = parse_instant(value, walk.zone_of(self.zone))
+            day = _civil_day(value, zone)
+            return None if day is None else _evening_before(day, self.days_before, self.time, zone)
+        instant = parse_instant(value, zone)
         if instant is None:
             return None
         return instant - (self.before or timedelta()) + (self.after or timedelta())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -34,7 +34,13 @@ class CrashError(Exception):
 class House:
     """One world, its clock and what was published in it."""
 
-    def __init__(self, start: datetime = START, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        start: datetime = START,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        templates_live: bool = False,
+    ) -> None:
         self.crash_at: Callable[[str], bool] = lambda _point: False
         self.store = MemoryStore(checkpoint=self._checkpoint)
         self.clock = VirtualClock(start)
@@ -46,7 +52,7 @@ class House:
                 store=self.store,
                 clock=self.clock,
                 catalog_of=self.compiled.catalog_of,
-                renderer_of=lambda tx: templates,
+                renderer_of=self.compiled.renderer_of if templates_live else lambda tx: templates,
                 senders=self.providers.senders,
                 requests=Requests(links_of),
                 mint=mint,
@@ -77,9 +83,10 @@ class House:
         """Store one identify call."""
         self._call(user, Kind.IDENTIFY, traits=traits)
 
-    def track(self, user: str, event: str, **properties: Any) -> None:
-        """Store one track call."""
-        self._call(user, Kind.TRACK, event=event, properties=properties)
+    def track(self, user: str, event: str, *, ago_hours: int = 0, **properties: Any) -> None:
+        """Store one track call; it may have happened some time ago."""
+        happened = self.clock.now() - timedelta(hours=ago_hours)
+        self._call(user, Kind.TRACK, event=event, properties=properties, timestamp=happened)
 
     def alias(self, user: str, previous: str) -> None:
         """Say that `previous`, so far an own person, is `user`."""
@@ -108,14 +115,8 @@ class House:
     def _call(self, user: str, kind: Kind, **fields: Any) -> None:
         self._count += 1
         name = f"m-{self._count}"
-        call = Call(
-            kind=kind,
-            message_id=name,
-            timestamp=self.clock.now(),
-            identifiers=(self.person(user),),
-            source="test",
-            **fields,
-        )
+        told = {"timestamp": self.clock.now(), **fields}
+        call = Call(kind=kind, message_id=name, identifiers=(self.person(user),), source="test", **told)
         self.add_fact(call, name, lane_of(user))
 
     def add_fact(self, fact: Any, message_id: str, lane: int) -> None:

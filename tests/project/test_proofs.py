@@ -1,0 +1,206 @@
+"""What `check` doubts, and what it leaves in peace: every warning has its opposite."""
+
+from pathlib import Path
+
+import pytest
+
+from engage.project.load import load_project
+from engage.project.problem import Level
+from tests.project.gallery import write
+
+SETTINGS = """\
+topics:
+  offers: {sms: opt_in, email: opt_out}
+  orders: {transactional: true}
+sms: {opt_out_text: Reply STOP to opt out}
+"""
+
+
+BOTH_WAYS = """\
+  - branch: [{if: profile.x, then: [{remember: {code: A}}]}, {else: [{remember: {code: B}}]}]
+  - sms: {text: '{{ run.code }}'}
+"""
+OTHER_ENDS = """\
+  - branch: [{if: profile.x, then: [{remember: {code: A}}]}, {else: [{exit: b}]}]
+  - sms: {text: '{{ run.code }}'}
+"""
+
+
+def warnings(
+    root: Path, steps: str, *, settings: str = SETTINGS, more: dict[str, str] | None = None
+) -> list[str]:
+    journey = f"journey: a\ntopic: offers\ntrigger: {{event: Go}}\nentry: {{reentry: never}}\nsteps:\n{steps}"
+    files = {"journeys/a.yaml": journey, "journeys/settings.yaml": settings, **(more or {})}
+    project = load_project(write(root, files))
+    assert [str(problem) for problem in project.problems if problem.level is Level.ERROR] == []
+    return [problem.message for problem in project.problems]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "  - branch: [{if: profile.x, then: [{exit: a}]}]\n  - wait: 1 hour",
+        "  - branch: [{if: profile.x, then: [{exit: a}]}, {else: [{wait: 1 hour}]}]\n  - wait: 1 hour",
+        "  - wait_for: {event: X, timeout: 1 day, then: [{exit: a}]}\n  - wait: 1 hour",
+        "  - wait_for: {event: X, timeout: 1 day, on_timeout: [{exit: a}]}\n  - wait: 1 hour",
+        "  - split: {arms: {a: {weight: 1, then: [{exit: a}]}, b: {weight: 1}}}\n    id: s\n  - wait: 1 hour",
+        "  - repeat: {times: 2, while: profile.x, steps: [{exit: a}]}\n  - wait: 1 hour",
+        "  - sms: {text: hi}\n    if_not_sent: {default: [{exit: a}]}\n  - wait: 1 hour",
+    ],
+    ids=["branch", "else", "wait_for", "timeout", "split", "repeat", "if_not_sent"],
+)
+def test_a_step_that_somebody_reaches_is_left_alone(tmp_path: Path, steps: str) -> None:
+    assert warnings(tmp_path, steps) == []
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "  - exit: a\n  - wait: 1 hour",
+        "  - branch: [{if: profile.x, then: [{exit: a}]}, {else: [{exit: b}]}]\n  - wait: 1 hour",
+        "  - wait_for: {event: X, timeout: 1 day, then: [{exit: a}], on_timeout: [{exit: b}]}\n  - wait: 1 hour",
+        "  - split: {arms: {a: {weight: 1, then: [{exit: a}]}, b: {weight: 1, then: [{exit: b}]}}}\n    id: s\n  - wait: 1h",
+        "  - repeat: {times: 2, steps: [{exit: a}, {wait: 1 hour}]}",
+        "  - repeat: {times: 2, steps: [{exit: a}]}\n  - wait: 1 hour",
+    ],
+    ids=["exit", "branch", "wait_for", "split", "inside repeat", "behind repeat"],
+)
+def test_a_step_that_nobody_reaches_is_pointed_out(tmp_path: Path, steps: str) -> None:
+    assert warnings(tmp_path, steps) == ["nobody reaches this step: the one before it ends every run"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("  - sms: {text: a}\n" * 4, 1),
+        ("  - sms: {text: a}\n" * 3, 0),
+        ("  - sms: {text: a}\n  - wait: 7 hours\n" * 4, 1),
+        ("  - sms: {text: a}\n  - wait: 8 hours\n" * 4, 0),
+        ("  - sms: {text: a, topic: orders}\n" * 6, 0),
+        ("  - repeat: {times: 9, steps: [{sms: {text: a}}, {wait: 1 hour}]}\n", 1),
+        ("  - repeat: {times: 9, steps: [{sms: {text: a}}, {wait: 1 day}]}\n", 0),
+        ("  - sms: {text: a}\n  - wait_until: {time: '09:00'}\n" * 4, 0),
+    ],
+    ids=[
+        "four at once",
+        "three",
+        "seven hours",
+        "eight hours",
+        "owed",
+        "a loop",
+        "a slow loop",
+        "a day of the wall",
+    ],
+)
+def test_a_day_between_messages_is_enough(tmp_path: Path, steps: str, told: int) -> None:
+    found = warnings(tmp_path, steps)
+
+    assert len(found) == told
+    assert all("within 24 hours" in message for message in found)
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        (
+            "  - branch: [{if: profile.x, then: [{remember: {code: A}}]}]\n  - sms: {text: '{{ run.code }}'}",
+            1,
+        ),
+        (BOTH_WAYS, 0),
+        ("  - remember: {code: A}\n  - sms: {text: '{{ run.code }}'}", 0),
+        ("  - sms: {text: '{{ run.code }}'}\n  - remember: {code: A}", 1),
+        ("  - sms: {text: \"{{ run.code | default('x') }}\"}\n  - remember: {code: A}", 0),
+        ("  - wait_for: {event: X, as: code, timeout: 1 day}\n  - sms: {text: '{{ run.code.n }}'}", 1),
+        (
+            "  - wait_for: {event: X, as: code, timeout: 1 day, on_timeout: [{exit: a}]}\n  - sms: {text: '{{ run.code.n }}'}",
+            0,
+        ),
+        ("  - wait_for: {event: X, as: code, timeout: 1 day, then: [{sms: {text: '{{ run.code.n }}'}}]}", 0),
+        ("  - branch: [{if: run.code == 1, then: [{exit: a}]}]\n  - remember: {code: A}", 0),
+        (
+            "  - webhook: {url: 'https://x.example', save_as: code}\n  - sms: {text: '{{ run.code.status }}'}",
+            0,
+        ),
+        (OTHER_ENDS, 0),
+        (
+            "  - repeat: {times: 2, while: profile.x, steps: [{remember: {code: A}}]}\n  - sms: {text: '{{ run.code }}'}",
+            1,
+        ),
+    ],
+    ids=[
+        *(
+            "one way",
+            "both ways",
+            "before",
+            "after",
+            "default",
+            "a wait that may time out",
+            "a wait that ends",
+        ),
+        *("inside then", "a condition may look", "save_as", "the other way ends", "a loop that may not turn"),
+    ],
+)
+def test_a_name_that_only_one_way_sets_is_pointed_out(tmp_path: Path, steps: str, told: int) -> None:
+    found = warnings(tmp_path, steps)
+
+    assert len(found) == told, found
+    assert all("`run.code`" in message for message in found)
+
+
+def test_what_a_template_prints_is_looked_for_on_every_way(tmp_path: Path) -> None:
+    template = {"templates/t/sms.txt": "{{ run.code }} {% if run.other %}{{ run.other }}{% endif %}"}
+    one_way = "  - branch: [{if: profile.x, then: [{remember: {code: A, other: B}}]}]\n  - sms: t"
+    both = "  - remember: {code: A}\n  - sms: t"
+
+    assert [m for m in warnings(tmp_path, one_way, more=template) if "`run.code`" in m]
+    assert warnings(tmp_path, both, more=template) == []
+
+
+CHAIN = "journey: {name}\ntrigger: {trigger}\nentry: {{reentry: {reentry}}}\nsteps: [{steps}]\n"
+
+
+def chain(name: str, trigger: str, steps: str, reentry: str = "always") -> str:
+    return CHAIN.format(name=name, trigger=trigger, steps=steps, reentry=reentry)
+
+
+@pytest.mark.parametrize(
+    ("back", "reentry", "told"),
+    [
+        ("{emit: {event: Go}}", "always", 1),
+        ("{emit: {event: Go}}", "never", 0),
+        ("{emit: {event: Gone}}", "always", 0),
+        ("{wait: 30 days}, {emit: {event: Go}}", "always", 1),
+        ("{set: {plan: x}}", "always", 0),
+    ],
+    ids=["a circle", "once only", "another event", "a slow circle", "no circle"],
+)
+def test_a_chain_that_ends_is_no_circle(tmp_path: Path, back: str, reentry: str, told: int) -> None:
+    files = {
+        "journeys/one.yaml": chain("one", "{event: Go}", "{emit: {event: Next}}", reentry),
+        "journeys/two.yaml": chain("two", "{event: Next}", back),
+    }
+    project = load_project(write(tmp_path, files))
+
+    assert len([p for p in project.problems if "circle" in p.message]) == told
+
+
+@pytest.mark.parametrize(
+    ("trigger", "step"),
+    [
+        ("{trait: {changed: plan}}", "{set: {plan: x}}"),
+        ("{audience: {entered: desk}}", "{remove_from: desk}, {add_to: desk}"),
+        ("{event: Journey Exited}", "{exit: done}"),
+        ("{event: SMS Sent}", "{sms: {text: again}}"),
+        ("{event: Subscription Updated}", "{unsubscribe: {channel: sms, topic: offers}}"),
+    ],
+    ids=["trait", "audience", "its own end", "a message", "consent"],
+)
+def test_a_journey_that_sets_itself_going_is_pointed_out(tmp_path: Path, trigger: str, step: str) -> None:
+    files = {
+        "journeys/one.yaml": "topic: offers\n" + chain("one", trigger, step),
+        "journeys/audiences/desk.yaml": "audience: desk\nmembers: manual\n",
+        "journeys/settings.yaml": SETTINGS,
+    }
+    project = load_project(write(tmp_path, files))
+
+    assert [p.message for p in project.problems] == ["a circle without an end: `one` → `one`"]
