@@ -13,6 +13,8 @@ from engage.project.schema import KINDS, schema
 from engage.settings import load_settings
 
 _STARTER = "starter"
+_ALSO = {"template meta": "meta", "template-meta": "meta"}
+"""Other names of a kind of file."""
 
 
 @click.command("init")
@@ -36,8 +38,15 @@ def init_command(directory: Path) -> None:
 @click.option("--strict", is_flag=True, help="Warnings fail too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check_command(path: Path | None, strict: bool, as_json: bool) -> None:
-    """Report all mistakes of all files, then what is allowed but probably not meant."""
-    project = load_checked(path or load_settings().project)
+    """Report all mistakes of all files, then what is allowed but probably not meant.
+
+    PATH is a project, or a file or folder of one: then only what is wrong there is told.
+    """
+    root, below = _within(path or load_settings().project)
+    project = load_checked(root)
+    if below is not None:
+        told = [problem for problem in project.problems if Path(problem.path).is_relative_to(below)]
+        project = replace(project, problems=told)
     errors = [problem for problem in project.problems if problem.level is Level.ERROR]
     warnings = [problem for problem in project.problems if problem.level is not Level.ERROR]
     if as_json:
@@ -53,6 +62,15 @@ def check_command(path: Path | None, strict: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+def _within(path: Path) -> tuple[Path, Path | None]:
+    """Return the project a path belongs to, and the path inside it; none for a whole project."""
+    place = path.resolve()
+    if (place / "journeys").is_dir():
+        return path, None
+    root = next((folder for folder in place.parents if (folder / "journeys").is_dir()), None)
+    return (path, None) if root is None else (root, place.relative_to(root))
+
+
 def _plain(problems: list[Problem]) -> list[dict[str, object]]:
     return [problem.as_json() for problem in problems]
 
@@ -66,8 +84,8 @@ def load_checked(path: Path) -> Project:
 
 
 @click.command("schema")
-@click.argument("kind", required=False, type=click.Choice([str(name) for name in KINDS]))
+@click.argument("kind", required=False, type=click.Choice([*map(str, KINDS), *_ALSO]))
 def schema_command(kind: str | None) -> None:
     """Print the JSON Schema of a kind of file; without a kind, of all."""
-    found = schema(kind) if kind else {str(name): schema(name) for name in KINDS}
+    found = schema(_ALSO.get(kind, kind)) if kind else {str(name): schema(name) for name in KINDS}
     click.echo(json.dumps(found, indent=2))

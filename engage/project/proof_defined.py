@@ -1,26 +1,33 @@
-"""Proofs about ways: a message that prints `run.x` where not every way that leads to it has set `x`."""
+"""Proofs about what a message prints: `with.x` that is not given, `run.x` that nothing, or not every way, has set.
+
+A value that cannot be there is a mistake: the message would never leave. One that some way lacks is a warning.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from engage.domain.expression import ExpressionError, Place, Text, compile_text, tree
 from engage.domain.expression.tree import FilterName, Root
-from engage.project.nodes import ListNode, Mapping, Node
+from engage.project.nodes import ListNode, Mapping, Node, Position, Scalar
 from engage.project.outline import Outline, SendAt, StepAt, text_at
 from engage.project.problem import Problem
 from engage.project.subject import Subject
+from engage.project.suggest import did_you_mean
+from engage.project.template_files import TemplateSource
 
 _ALWAYS_THERE = frozenset({"key", "entered_at"})
 _PRINTED = re.compile(r"\{\{(?P<body>[^{}]*)\}\}")
 _ASKED = re.compile(r"\{%-?\s*(?:el)?if\b(?P<body>[^%]*)%\}")
-_OF_RUN = re.compile(r"\brun\.([A-Za-z_][A-Za-z0-9_]*)")
+_NAMED = re.compile(r"\b(run|with)\.([A-Za-z_][A-Za-z0-9_]*)")
 
+Names = frozenset[tuple[str, str]]
+"""`run` or `with`, and the name."""
 Known = frozenset[str] | None
 """Names that are set on every way so far; None: no way leads here."""
 
 
 def defined_proofs(subject: Subject, outline: Outline) -> Iterator[Problem]:
-    """Yield the messages that print a value of the run which some way does not set."""
+    """Yield the messages that print a value which is never there, or not on every way."""
     walk = _Walk(subject, outline)
     walk.through(outline.steps, _ALWAYS_THERE)
     walk.through(outline.on_exit, _ALWAYS_THERE)  # a run may leave at any step
@@ -73,30 +80,56 @@ class _Walk:
         place = send.text or send.template
         if place is None:
             return
-        printed = _of_text(str(place.data)) if send.text is not None else self._of_template(send)
-        for name in sorted((printed & self._anywhere) - known):
+        printed, where = (
+            (of_text(str(place.data)), "here") if send.text is not None else self._of_template(send, place)
+        )
+        run = {name for root, name in printed if root == "run"}
+        for name in sorted({name for root, name in printed if root == "with"} - send.given):
+            self._mistake(
+                place.position,
+                f"`with.{name}` is printed {where}, and not given",
+                f"add it: `with: {{{name}: …}}`, or write `with.{name} | default(…)`",
+            )
+        for name in sorted(run - known):
+            if name not in self._anywhere:
+                near = did_you_mean(name, self._anywhere, what="set here") or "set it before with `remember`"
+                told = f"`run.{name}` is printed {where}, and nothing in this journey sets it"
+                self._mistake(place.position, told, near)
+                continue
             self.found.append(
                 self.subject.warning(
                     place.position,
-                    f"`run.{name}` is printed here, and not every way that leads here sets it",
+                    f"`run.{name}` is printed {where}, and not every way that leads here sets it",
                     f"set it before with `remember`, or write `run.{name} | default(…)`",
                 )
             )
 
-    def _of_template(self, send: SendAt) -> frozenset[str]:
-        template = (
-            None if send.template is None else self.subject.around.templates.get(str(send.template.data))
-        )
-        found: set[str] = set()
+    def _mistake(self, at: Position, message: str, hint: str) -> None:
+        path = self.subject.definition.path
+        self.found.append(Problem(path=path, line=at.line, column=at.column, message=message, hint=hint))
+
+    def _of_template(self, send: SendAt, place: Scalar) -> tuple[Names, str]:
+        template = self.subject.around.templates.get(str(place.data))
+        found: set[tuple[str, str]] = set()
         for file, content in {} if template is None else template.files.items():
             if file.startswith((send.channel, "meta")):
-                asked = {
-                    name for test in _ASKED.finditer(str(content)) for name in _OF_RUN.findall(test["body"])
-                }
-                for printed in _PRINTED.finditer(str(content)):
-                    if "default" not in printed["body"] and " if " not in printed["body"]:
-                        found.update(set(_OF_RUN.findall(printed["body"])) - asked)
-        return frozenset(found)
+                found.update(_of_file(str(content)))
+        return frozenset(found) - _required(template), f"by `{place.data}`"
+
+
+def _of_file(content: str) -> Iterator[tuple[str, str]]:
+    """Yield what a file prints without a default and without asking anywhere whether it is there."""
+    asked = {name for test in _ASKED.finditer(content) for name in _NAMED.findall(test["body"])}
+    for printed in _PRINTED.finditer(content):
+        if "default" not in printed["body"] and " if " not in printed["body"]:
+            yield from set(_NAMED.findall(printed["body"])) - asked
+
+
+def _required(template: TemplateSource | None) -> Names:
+    """Return what `meta.yaml` requires: what is missing of it is told there."""
+    meta = None if template is None else template.files.get("meta.yaml")
+    names = meta.get("required") if isinstance(meta, dict) else None
+    return frozenset(("with", str(name)) for name in names or ())
 
 
 def names_set(step: StepAt) -> Iterator[str]:
@@ -129,7 +162,8 @@ def _join(ways: Iterable[Known]) -> Known:
     return frozenset.intersection(*open_ways) if open_ways else None
 
 
-def _of_text(source: str) -> frozenset[str]:
+def of_text(source: str) -> Names:
+    """Return what the text of a message prints without a default."""
     try:
         text: Text = compile_text(source, Place.MESSAGE)
     except ExpressionError:
@@ -137,11 +171,11 @@ def _of_text(source: str) -> frozenset[str]:
     return frozenset(name for part in text.expressions for name in _printed(part.node))
 
 
-def _printed(node: tree.Node) -> Iterator[str]:
-    """Yield the names of the run without which an expression prints nothing: not those it asks for or has a default for."""
+def _printed(node: tree.Node) -> Iterator[tuple[str, str]]:
+    """Yield the names without which an expression prints nothing: not those it asks for or has a default for."""
     match node:
-        case tree.Path(root=Root.RUN, keys=keys) if keys:
-            yield keys[0]
+        case tree.Path(root=Root.RUN | Root.WITH as root, keys=keys) if keys:
+            yield str(root), keys[0]
         case tree.Filtered(name=FilterName.DEFAULT, args=args):
             for argument in args:
                 yield from _printed(argument)
@@ -157,8 +191,8 @@ def _printed(node: tree.Node) -> Iterator[str]:
             return
 
 
-def _read(node: tree.Node) -> Iterator[str]:
-    if isinstance(node, tree.Path) and node.root is Root.RUN and node.keys:
-        yield node.keys[0]
+def _read(node: tree.Node) -> Iterator[tuple[str, str]]:
+    if isinstance(node, tree.Path) and node.keys:
+        yield str(node.root), node.keys[0]
     for child in tree.children(node):
         yield from _read(child)

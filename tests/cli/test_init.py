@@ -27,6 +27,14 @@ def test_a_mistake_is_told_with_its_place_and_exits_1(author: Author) -> None:
 
 
 def test_every_kind_of_file_has_a_schema(author: Author) -> None:
-    for kind in ("journey", "audience", "trait", "scenario", "settings", "meta"):
+    for kind in ("journey", "audience", "trait", "scenario", "settings", "meta", "template meta"):
         assert '"$schema"' in author.run("schema", kind)
     assert author.run("schema").startswith("{")
+
+
+def test_a_file_or_a_folder_of_a_project_can_be_checked_alone(author: Author) -> None:
+    author.edit("journeys/welcome.yaml", "reentry: never", "re_entry: never")
+
+    assert "journeys/welcome.yaml:" in author.run("check", "journeys/welcome.yaml", code=1)
+    assert "0 errors" in author.run("check", "journeys/audiences")
+    assert "1 errors" in author.run("check", "journeys", code=1)

@@ -107,7 +107,7 @@ def test_breaking_it_as_the_tutorial_says_tells_what_it_says(tea_house: Author) 
     tea_house.edit("journeys/tasting.yaml", "timout: 2 days", "timeout: 2 days")
 
     tea_house.edit("templates/tasting/sms.txt", "Come by.", "Come by. {{ with.price }}")
-    assert hole in tea_house.run("check")
+    assert hole in tea_house.run("check", code=1)
     tea_house.edit("templates/tasting/sms.txt", "Come by. {{ with.price }}", "Come by.")
 
     tea_house.edit(

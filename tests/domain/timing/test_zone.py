@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.timing import civil, zone_of
+from engage.domain.timing import civil, zone_names, zone_of
 from tests.domain.timing.clocks import NOWS, TIMES, wall
 
 BERLIN, NEW_YORK, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("UTC")
@@ -90,3 +91,34 @@ def test_no_earlier_instant_shows_the_time(place: tuple[datetime, ZoneInfo], at:
 
     quarters = (instant - timedelta(minutes=15 * number) for number in range(1, 120))
     assert all(wall(earlier, zone) != datetime.combine(day, at) for earlier in quarters)
+
+
+def changes(zone: ZoneInfo, year: int) -> Iterator[date]:
+    """The days on which the clocks of a zone change."""
+    day = datetime(year, 1, 1, tzinfo=UTC)
+    while day.year == year:
+        if day.astimezone(zone).utcoffset() != (day + timedelta(days=1)).astimezone(zone).utcoffset():
+            yield from {(day + timedelta(hours=hours)).astimezone(zone).date() for hours in (0, 24)}
+        day += timedelta(days=1)
+
+
+@pytest.mark.parametrize("year", [2026])
+def test_in_every_zone_every_quarter_of_every_day_of_change_is_on_the_wall_or_right_after_the_gap(
+    year: int,
+) -> None:
+    quarters = [time(hour, minute) for hour in range(24) for minute in (0, 15, 30, 45)]
+    for name in sorted(zone_names()):
+        zone = ZoneInfo(name)
+        for day in changes(zone, year):
+            before = None
+            for at in quarters:
+                instant = civil(day, at, zone)
+                shown = instant.astimezone(zone).replace(tzinfo=None)
+                wanted = datetime.combine(day, at)
+                # Never earlier than the wall says; later only by a gap, whose end everything in it shares.
+                assert shown >= wanted, (name, day, at)
+                if shown != wanted:
+                    tick = instant - timedelta(microseconds=1)
+                    assert tick.astimezone(zone).replace(tzinfo=None) < wanted, (name, day, at)
+                assert before is None or before <= instant, (name, day, at)
+                before = instant
