@@ -1,12 +1,27 @@
 """Command `test`: runs scenarios and tells what did not hold."""
 
 import json
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import structlog
 
 from engage.testing import UnusablePathError, run_scenarios
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep the engine's log to itself: what went wrong stands in the report, with the line of the scenario."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 @click.command("test")
@@ -20,7 +35,8 @@ def test_command(paths: tuple[Path, ...], live: bool, as_json: bool) -> None:
     """
     chosen = paths or (Path(os.environ.get("ENGAGE_PROJECT") or "."),)
     try:
-        report = run_scenarios(chosen, live=live)
+        with _silent():
+            report = run_scenarios(chosen, live=live)
     except UnusablePathError as exc:
         raise click.UsageError(str(exc)) from exc
     if as_json:

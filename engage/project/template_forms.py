@@ -163,6 +163,10 @@ _SUFFIXES = {
 }
 
 
+STEMS = frozenset(_SUFFIXES)
+"""What the files of a template are called before their first dot."""
+
+
 def read_template(name: str, files: Mapping[str, str], path: str) -> tuple[TemplateSource, list[Problem]]:
     """Return a template with its YAML files parsed, and what is wrong with it; `path` is its folder."""
     contents: dict[str, str | dict[str, Any]] = {}
@@ -183,16 +187,27 @@ def read_template(name: str, files: Mapping[str, str], path: str) -> tuple[Templ
     return template_source(name, contents), in_order(problems)
 
 
-def _unknown_file(file: str, path: str) -> list[Problem]:
+def not_a_file(file: str) -> str | None:
+    """Return which files a template may have, if this is none of them."""
     stem, _, rest = file.partition(".")
     locale, _, suffix = rest.rpartition(".")
     if suffix in _SUFFIXES.get(stem, ()) and (not locale or _LOCALE.match(locale)):
-        return []
+        return None
     known = [f"{stem}.{suffix}" for suffix in _SUFFIXES[stem]] if stem in _SUFFIXES else sorted(_SUFFIXES)
-    hint = f"known: {listed(known)}, each also with a locale (`sms.fr-CA.txt`)"
-    return [
-        Problem(path=path, line=1, column=1, message="this file is not used", hint=hint, level=Level.WARNING)
-    ]
+    return f"known: {listed(known)}, each also with a locale (`sms.fr-CA.txt`)"
+
+
+def _unknown_file(file: str, path: str) -> list[Problem]:
+    hint = not_a_file(file)
+    return (
+        []
+        if hint is None
+        else [
+            Problem(
+                path=path, line=1, column=1, message="this file is not used", hint=hint, level=Level.WARNING
+            )
+        ]
+    )
 
 
 def _yaml_file(stem: str, text: str, path: str) -> tuple[dict[str, Any] | None, list[Problem]]:

@@ -11,12 +11,13 @@ from engage.domain.errors import UnusableSettingsError
 from engage.domain.journey import Journey
 from engage.domain.law import Law, LawPack
 from engage.domain.project_settings import ProjectSettings
+from engage.domain.steps.choice import Split
 from engage.engine.publish import Source
 from engage.project.kinds import Kind, path_of
 from engage.project.law_files import law_of
 from engage.project.load import Project
 from engage.project.problem import Level
-from engage.project.scenario import Scenario
+from engage.project.scenario import Publish, Scenario
 from engage.project.suggest import did_you_mean
 from engage.project.template_files import TemplateSource
 from engage.testing.errors import ScenarioError
@@ -102,6 +103,7 @@ def definitions_of(scenario: Scenario, project: Project | None) -> Definitions:
     definitions.templates |= {template.name: template for template in scenario.templates}
     if scenario.published is not None:
         _put_to_sleep(definitions, scenario.published)
+    _refuse_choices(definitions, scenario)
     return definitions
 
 
@@ -159,6 +161,23 @@ def _refuse_mistakes(names: Iterable[str], project: Project) -> None:
     ]
     if wrong:
         raise ScenarioError("\n".join(["the project's files have mistakes:", *wrong]))
+
+
+def _refuse_choices(definitions: Definitions, scenario: Scenario) -> None:
+    """Raise if a split or an arm that the scenario fixes is not there, in what it defines or publishes later."""
+    later = [item.form for item in scenario.timeline if isinstance(item, Publish) and item.form is not None]
+    splits: dict[str, set[str]] = {}
+    for form in (*definitions.forms.values(), *later):
+        for node in form.program.walk() if isinstance(form, Journey) else ():
+            if isinstance(node.step, Split):
+                splits.setdefault(node.id, set()).update(node.step.split.arms)
+    for step, people in scenario.choices.arms.items():
+        if step not in splits:
+            hint = did_you_mean(step, splits, what="splits are")
+            raise ScenarioError(f"`choose`: there is no split `{step}`" + (f"; {hint}" if hint else ""))
+        for arm in sorted(set(people.values()) - splits[step]):
+            hint = did_you_mean(arm, splits[step], what="its arms are")
+            raise ScenarioError(f"`choose`: the split `{step}` has no arm `{arm}`; {hint}")
 
 
 def _put_to_sleep(definitions: Definitions, published: frozenset[str]) -> None:

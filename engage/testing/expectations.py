@@ -1,5 +1,6 @@
 """Expectations: every named part of an `expect` compared with what is seen; what does not hold is told in words."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -118,6 +119,16 @@ def _place(places: Sequence[str]) -> str:
 
 
 def _sent(wanted: SentExpected, seen: Seen) -> Iterator[str]:
+    """Compare numbers of sends; where one does not hold, say too what was refused or failed, and why."""
+    differs = list(_sent_parts(wanted, seen))
+    reasons = Counter(str(line.values["reason"]) for line in (*seen.skipped, *seen.failed))
+    if differs and reasons:
+        told = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+        differs[0] += f" (not sent: {told})"
+    yield from differs
+
+
+def _sent_parts(wanted: SentExpected, seen: Seen) -> Iterator[str]:
     accepted = seen.accepted
     if wanted.count is not None:
         yield from _equal("sent.count", wanted.count, len(accepted))

@@ -64,3 +64,42 @@ def test_without_topics_everything_is_subscribed(tmp_path: Path, more: str) -> N
     inline = "journeys: [{journey: j, topic: anything, trigger: {event: Go}, steps: [{sms: {text: hi}}]}]"
 
     play(tmp_path, inline, *([more] if more else []), skipped=False)
+
+
+@pytest.mark.parametrize(
+    ("choose", "told"),
+    [
+        ("{pck: {ada: a}}", "`choose`: there is no split `pck`; did you mean `pick`?"),
+        ("{pick: {ada: z}}", "`choose`: the split `pick` has no arm `z`; its arms are: `a`, `b`"),
+    ],
+)
+def test_a_split_or_an_arm_that_is_not_there_is_told_before_anything_happens(
+    tmp_path: Path, choose: str, told: str
+) -> None:
+    split = "{split: {arms: {a: {weight: 1}, b: {weight: 1}}}, id: pick}"
+    text = "\n".join(
+        [
+            "scenario: s",
+            f"journeys: [{{journey: j, trigger: {{event: Go}}, steps: [{split}]}}]",
+            f"choose: {choose}",
+            "timeline: [{at: 0s, track: ada, event: Go}]",
+        ]
+    )
+    [result] = run_scenarios([_written(tmp_path, text)]).results
+
+    assert result.failures == (told,)
+
+
+def test_whatever_was_not_sent_is_told_with_its_reason(tmp_path: Path) -> None:
+    text = "\n".join(
+        [
+            "scenario: s",
+            "journeys: [{journey: j, trigger: {event: Go}, steps: [{sms: {text: hi}}]}]",
+            "timeline:",
+            "  - {at: 0s, track: ada, event: Go}",
+            "  - {at: 0s, expect: {sent: {count: 1}}}",
+        ]
+    )
+    [result] = run_scenarios([_written(tmp_path, text)]).results
+
+    assert result.failures == ("line 5, at 0s: sent.count: expected 1, got 0 (not sent: no_address 1)",)

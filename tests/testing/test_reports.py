@@ -45,10 +45,10 @@ def failures(folder: Path, expected: str) -> list[str]:
         ("{at_step: {cyd: {j1: hi}}}", "at_step.cyd.j1: expected hi, got null"),
         ("{traits: {ada: {name: Bob}}}", "traits.ada.name: expected Bob, got Ada"),
         ("{traits: {ada: {name: null}}}", "traits.ada.name: expected null, got Ada"),
-        ("{sent: {count: 2}}", "sent.count: expected 2, got 1"),
-        ("{sent: {to: {bob: 1}}}", "sent.to.bob: expected 1, got 0"),
-        ("{sent: {step: {hi: 0}}}", "sent.step.hi: expected 0, got 1"),
-        ("{sent: {channel: {email: 1}}}", "sent.channel.email: expected 1, got 0"),
+        ("{sent: {count: 2}}", "sent.count: expected 2, got 1 (not sent: no_address 1)"),
+        ("{sent: {to: {bob: 1}}}", "sent.to.bob: expected 1, got 0 (not sent: no_address 1)"),
+        ("{sent: {step: {hi: 0}}}", "sent.step.hi: expected 0, got 1 (not sent: no_address 1)"),
+        ("{sent: {channel: {email: 1}}}", "sent.channel.email: expected 1, got 0 (not sent: no_address 1)"),
         ("{events: {ada: {Go: 2}}}", "events.ada.Go: expected 2, got 1"),
         ("{same_person: [ada, bob]}", "same_person: [ada] and [bob] are different people"),
         ("{same_person: [ada, cyd]}", "same_person: cyd is nobody"),
@@ -180,7 +180,7 @@ def test_the_command_prints_a_line_per_scenario_and_counts_them(tmp_path: Path) 
     assert result.output.splitlines() == [
         f"ok    {file}:2  hello",
         f"FAIL  {file}:13  hello",
-        "        line 21, at 2h: sent.count: expected 7, got 1",
+        "        line 21, at 2h: sent.count: expected 7, got 1 (not sent: no_address 1)",
         "1 passed, 1 failed",
     ]
 

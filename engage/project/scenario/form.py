@@ -16,8 +16,9 @@ from engage.project.problem import Problem, in_order
 from engage.project.scenario.items import ITEMS, Item, Publish
 from engage.project.scenario.ranges import RangeError, expand
 from engage.project.scenario.values import Clock, Instant, Json, Part, Words
-from engage.project.suggest import did_you_mean
-from engage.project.template_files import TemplateSource, inline_template
+from engage.project.suggest import did_you_mean, nearest
+from engage.project.template_files import SHARED, TemplateSource, file_name, inline_template
+from engage.project.template_forms import STEMS, not_a_file
 from engage.project.validate import validate
 
 DEFAULT_START = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -188,12 +189,23 @@ class ScenarioReader:
             if not isinstance(node, Mapping):
                 continue
             for stem, content in node.children.items():
+                if name != SHARED:
+                    self._file_of(stem, content, node)
                 if not isinstance(content.value(), str | dict):
                     self.problems.append(
                         self._problem(content.position, f"`{stem}` is the text of a template file")
                     )
             found.append(inline_template(name, node.value()))
         return tuple(found)
+
+    def _file_of(self, stem: str, content: Node, node: Mapping) -> None:
+        """Point out a stem that is no file of a template."""
+        hint = not_a_file(file_name(stem, content.value()))
+        if hint is not None:
+            at = node.key_position(stem) or content.position
+            near = nearest(stem, STEMS)
+            told = f"did you mean `{near}`?" if near else hint
+            self.problems.append(self._problem(at, f"`{stem}` is no file of a template", told))
 
     def _timeline(self, start: datetime) -> tuple[Item, ...]:
         part = self._part("timeline")
