@@ -39,6 +39,7 @@ from engage.engine.sweep import Sweep
 from engage.ports.channel import EmailContent, Sender, Webhook
 from engage.ports.clock import Clock, Hints, NoHints
 from engage.ports.destination import Destinations
+from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store
 from engage.ports.templating import Links
 from engage.settings import Settings, SettingsError
@@ -203,7 +204,7 @@ class Runtime:
     worker: str = field(default_factory=lambda: f"{os.getpid()}-{uuid.uuid4().hex[:12]}")
     _held: ExitStack = field(default_factory=ExitStack)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _holds_worker_lock: bool = False
+    _name: WorkerLock | None = None
 
     @cached_property
     def compiled(self) -> CompiledProject:
@@ -242,9 +243,8 @@ class Runtime:
     def deliver(self) -> Deliver:
         """Reserve, call, outcome. Holds this process's worker lock from now on."""
         with self._lock:
-            if not self._holds_worker_lock:
-                self._held.enter_context(self.store.hold_worker_lock(self.worker))
-                self._holds_worker_lock = True
+            if self._name is None:
+                self._name = self._held.enter_context(self.store.hold_worker_lock(self.worker))
         pool = self._held.enter_context(ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix="call"))
         return Deliver(
             self.store,
@@ -255,6 +255,7 @@ class Runtime:
             self.clock,
             self.hints,
             worker=self.worker,
+            keep_name=self._name.keep,
             pool=pool,
         )
 

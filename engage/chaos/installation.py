@@ -16,7 +16,7 @@ from engage.engine.publish import Source
 from engage.services import KeptServices, migrate_schema
 from engage.settings import Settings, load_settings
 
-COPIES = {"worker-engine": 2, "worker-deliver": 2}
+COPIES = {"worker-engine": 2, "worker-deliver": 2, "beat": 2}
 STREAM_WINDOW_SECONDS = 90
 """How late an event of a mail may be behind those of later ones: the API is killed, and what it missed comes again."""
 HANG_SECONDS = 20.0

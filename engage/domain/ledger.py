@@ -40,6 +40,8 @@ ASK_AFTER = timedelta(seconds=60)
 """A provider is not asked about an unknown outcome before this; vocabulary.md, "Provider trouble"."""
 RETRY_AFTER_NOT_TAKEN = timedelta(seconds=1)
 MAX_BACKOFF = timedelta(minutes=5)
+NOT_CALLED = "not_called"
+"""Detail of an attempt that we took back ourselves: no refusal of the provider's, so that it counts for nothing."""
 RUN_ENDED = "run_ended"
 """Why a call is not repeated whose run ended so long ago that its own reason is not at hand."""
 
@@ -104,6 +106,9 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
         delivery.attempts = 0
         delivery.unknown_since = None
         due = outcome.at + RETRY_AFTER_NOT_TAKEN
+    elif outcome.detail == NOT_CALLED:
+        delivery.first_call_at = None if delivery.calls <= 1 else delivery.first_call_at
+        first, due = outcome.at, outcome.at + RETRY_AFTER_NOT_TAKEN
     elif outcome.detail == "send_again":
         # Given up as unknown, and the topic would rather send twice than lose it: as if it were asked for now.
         delivery.attempts, delivery.unknown_since, delivery.first_call_at = 0, None, None

@@ -22,13 +22,14 @@ from engage.domain.delivery import (
     SkipReason,
 )
 from engage.domain.fact import NewFact, Outcome
-from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.person import address_of
+from engage.domain.ids import ProfileId
+from engage.domain.ledger import NOT_CALLED
 from engage.domain.profile import Profile
 from engage.domain.release import Hold, Release, Skip, judge
 from engage.engine.hands import Hands
 from engage.engine.normal_address import normal_address
 from engage.engine.outcomes import Outcomes, outcome_fact, outcome_of
+from engage.engine.release_reads import addresses_of, never_addressed, sent_lately
 from engage.engine.rendering import Requests
 from engage.ports.channel import Answer, Busy, Outbound, Rejected, Sender, Unknown
 from engage.ports.clock import Clock, Hints
@@ -45,6 +46,10 @@ CALL_MARGIN = timedelta(seconds=20)
 """A call must not start with less of its lease left than its own time-out takes."""
 FRESH = timedelta(seconds=1.5)
 """How old the ledger may be when a call starts; a call that waited longer for its thread reads it again."""
+
+MAX_ATTEMPTS = 5
+"""A delivery that cannot be judged or rendered, not even to be refused, is refused after so many tries."""
+POSTPONED = timedelta(minutes=1)
 
 CatalogOf = Callable[[Transaction], Catalog]
 _NO_PROVIDER = FailReason.CONFIG
@@ -85,13 +90,15 @@ class Deliver:
         hints: Hints,
         *,
         worker: str,
+        keep_name: Callable[[], None] = lambda: None,
         pool: ThreadPoolExecutor | None = None,
         slot_horizon: float = 1.0,
     ) -> None:
-        """`worker` names the session lock this process holds; `pool` none calls one by one (tests)."""
+        """`worker` names the session lock this process holds, and `keep_name` makes sure that it does; `pool` none calls
+        one by one (tests)."""
         self._store, self._catalog_of, self._renderer_of = store, catalog_of, renderer_of
         self._senders, self._requests, self._clock, self._hints = senders, requests, clock, hints
-        self._worker, self._horizon = worker, slot_horizon
+        self._worker, self._keep_name, self._horizon = worker, keep_name, slot_horizon
         self._hands = None if pool is None else Hands(pool, CHUNK)
         self._outcomes = Outcomes(store, clock, hints)
         self._uncalled: list[Delivery] = []
@@ -99,6 +106,7 @@ class Deliver:
 
     def turn(self, channel: Channel, priority: Priority) -> Delivered:
         """Release up to `CHUNK` deliveries of one channel and class: two transactions around the calls."""
+        self._keep_name()
         self._take_back()
         reserved = self._reserve(channel, priority)
         if reserved.facts:
@@ -175,11 +183,12 @@ class Deliver:
             if delivery.to:
                 region = catalog.settings.region
                 delivery.to = normal_address(delivery.channel, delivery.to, region) or delivery.to
-        consents = tx.consents.view({d.profile for d in ready}, _addresses(ready, profiles))
-        sent = _sent_lately(tx, catalog, ready, now)
-        first = _never_addressed(tx, catalog, ready, profiles)
+        consents = tx.consents.view({d.profile for d in ready}, addresses_of(ready, profiles))
+        sent = sent_lately(tx, catalog, ready, now)
+        first = never_addressed(tx, catalog, ready, profiles)
         released: list[tuple[Delivery, Outbound]] = []
-        for delivery in ready:
+
+        def judge_one(delivery: Delivery) -> None:
             profile = profiles[delivery.profile]
             view = consents.get(delivery.profile) or Consents()
             verdict = judge(delivery, profile, view, catalog, sent.get(delivery.profile, ()), now)
@@ -197,11 +206,29 @@ class Deliver:
                     )
                     if rendering.outbound is None:
                         self._refuse(reserved, delivery, now, SkipReason.RENDER_FAILED, rendering.refused)
-                        continue
+                        return
                     sent.setdefault(delivery.profile, []).append((delivery.channel, delivery.topic, now))
                     delivery.template_version = rendering.template_version
                     released.append((delivery, rendering.outbound))
+
+        for delivery in ready:
+            try:
+                judge_one(delivery)
+            except Exception as exc:
+                # A mistake about one delivery, of ours or in a template: its neighbours must leave all the same.
+                log.exception("release.failed", channel=delivery.channel, journey=delivery.journey)
+                self._postpone(reserved, delivery, now, type(exc).__name__)
         self._slots(tx, catalog, released, now, reserved)
+
+    def _postpone(self, reserved: _Reserved, delivery: Delivery, now: datetime, error: str) -> None:
+        """Try again in a while: perhaps a corrected template is published; in the end it is refused."""
+        delivery.attempts += 1
+        if delivery.attempts >= MAX_ATTEMPTS:
+            self._refuse(reserved, delivery, now, SkipReason.RENDER_FAILED, f"{error}, {MAX_ATTEMPTS} times")
+            return
+        delivery.reason = HoldReason.RETRY
+        delivery.stand(Mark.HELD, now + POSTPONED)
+        reserved.result.held += 1
 
     def _refuse(
         self, reserved: _Reserved, delivery: Delivery, now: datetime, reason: SkipReason, rule: str | None
@@ -282,7 +309,7 @@ class Deliver:
     def _answer(self, delivery: Delivery, outbound: Outbound) -> Answer:
         assert delivery.lease_until is not None
         if self._clock.machine() > delivery.lease_until - CALL_MARGIN:
-            return Busy(detail="lease")
+            return Busy(code=NOT_CALLED, detail="lease")
         sender = self._senders.get(delivery.channel)
         if sender is None:
             return Rejected(reason=_NO_PROVIDER, code="no_provider")
@@ -304,15 +331,15 @@ class Deliver:
         while found is None and self._clock.machine() > read_at + FRESH:
             read_at = self._clock.machine()
             if read_at > delivery.lease_until - CALL_MARGIN:
-                return Busy(detail="lease")
+                return Busy(code=NOT_CALLED, detail="lease")
             try:
                 found = self._no_meanwhile(delivery, outbound)
             except (StorageAwayError, StorageBusyError):
-                found = Busy(detail="ledger")
+                found = Busy(code=NOT_CALLED, detail="ledger")
             except Exception:
                 # A mistake of ours about one call: what its neighbours came to must still be written.
                 log.exception("ledger.failed", channel=delivery.channel)
-                found = Busy(detail="ledger")
+                found = Busy(code=NOT_CALLED, detail="ledger")
         return found
 
     def _no_meanwhile(self, delivery: Delivery, outbound: Outbound) -> SkipReason | Busy | None:
@@ -322,7 +349,7 @@ class Deliver:
             if catalog.stops(delivery.channel):
                 return SkipReason.SENDING_STOPPED
             if delivery.journey is not None and catalog.is_paused(delivery.journey):
-                return Busy(detail="paused")
+                return Busy(code=NOT_CALLED, detail="paused")
             if delivery.channel in CALLS or delivery.automatic:
                 return None
             key = (family(delivery.channel), ledger_key(outbound.to))
@@ -342,49 +369,3 @@ def _is_reservation(stored: Delivery, ours: Delivery) -> bool:
 
 def _is_due(delivery: Delivery, now: datetime) -> bool:
     return delivery.waits_for_release() and delivery.due_at is not None and delivery.due_at <= now
-
-
-def _addresses(
-    ready: Iterable[Delivery], profiles: Mapping[ProfileId, Profile]
-) -> dict[ProfileId, list[tuple[str, str]]]:
-    addresses: dict[ProfileId, list[tuple[str, str]]] = {}
-    for delivery in ready:
-        address = (
-            delivery.to
-            if delivery.to is not None
-            else address_of(profiles[delivery.profile], delivery.channel)
-        )
-        if address:
-            key = (family(delivery.channel), ledger_key(address))
-            addresses.setdefault(delivery.profile, []).append(key)
-    return addresses
-
-
-def _sent_lately(
-    tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], now: datetime
-) -> dict[ProfileId, list[tuple[Channel, str | None, datetime]]]:
-    """Return what was accepted within the longest cap or limit of the law, per person; nothing where none can apply."""
-    caps = [cap.per for cap in catalog.settings.caps if any(cap.covers(d.channel, d.topic) for d in ready)]
-    limits = [catalog.law.longest_limit(channel) for channel in {d.channel for d in ready}]
-    longest = max([*caps, *limits])
-    if not longest:
-        return {}
-    return dict(tx.deliveries.accepted_since({d.profile for d in ready}, now - longest))
-
-
-def _never_addressed(
-    tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], profiles: Mapping[ProfileId, Profile]
-) -> set[DeliveryId]:
-    """Return the SMS that are the first of a non-transactional topic to their address."""
-    settings = catalog.settings
-    if settings.sms.opt_out_text is None:
-        return set()
-    pairs: dict[tuple[str, str], DeliveryId] = {}
-    for delivery in ready:
-        if delivery.channel not in (Channel.SMS, Channel.MMS) or delivery.automatic:
-            continue
-        address = delivery.to or address_of(profiles[delivery.profile], delivery.channel)
-        if address and not settings.is_transactional(delivery.topic):
-            pairs.setdefault((delivery.topic or "", address), delivery.id)
-    known = tx.deliveries.addressed_before(pairs) if pairs else set()
-    return {delivery for pair, delivery in pairs.items() if pair not in known}

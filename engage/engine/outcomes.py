@@ -8,6 +8,7 @@ import msgspec
 
 from engage.domain.delivery import Delivery, Mark
 from engage.domain.fact import Json, NewFact, Outcome, encode
+from engage.domain.ledger import NOT_CALLED
 from engage.ports.channel import Accepted, Answer, Busy, Outbound, Rejected, Unknown
 from engage.ports.clock import Clock, Hints
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store
@@ -75,6 +76,8 @@ def outcome_of(
     match answer:
         case Accepted(provider_id=provider_id, segments=segments):
             return replace(base, provider_id=provider_id, segments=segments, answer=_told(answer))
+        case Busy(code=code) if code == NOT_CALLED:
+            return replace(base, mark=Mark.HELD, detail=NOT_CALLED)
         case Busy(retry_after=wait, code=code):
             retry_at = None if wait is None else at + wait
             return replace(base, mark=Mark.HELD, code=code, retry_at=retry_at, answer=_told(answer))

@@ -21,6 +21,7 @@ from engage.ports.access import Access
 from engage.ports.consenting import ConsentLedger as ConsentLedger
 from engage.ports.jobs import Job as Job
 from engage.ports.jobs import Jobs as Jobs
+from engage.ports.locking import WorkerLock
 from engage.ports.people import People as People
 from engage.ports.selecting import Selection
 from engage.ports.trail import Trail
@@ -355,7 +356,7 @@ class Store(Protocol):
         """Return whether the process that holds this worker name's session lock is still connected."""
         ...
 
-    def hold_worker_lock(self, worker: str) -> AbstractContextManager[None]:
+    def hold_worker_lock(self, worker: str) -> AbstractContextManager[WorkerLock]:
         """Hold the session lock of this worker name for as long as the block runs (one connection kept open)."""
         ...
 

@@ -14,6 +14,7 @@ from engage.domain.decision import Decided
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId, RunId
+from engage.ports.locking import WorkerLock
 from engage.ports.storage import Inbox, Store, Transaction
 
 
@@ -204,6 +205,6 @@ class WatchedStore:
         """See `Store.worker_alive`."""
         return self._store.worker_alive(worker)
 
-    def hold_worker_lock(self, worker: str) -> AbstractContextManager[None]:
+    def hold_worker_lock(self, worker: str) -> AbstractContextManager[WorkerLock]:
         """See `Store.hold_worker_lock`."""
         return self._store.hold_worker_lock(worker)

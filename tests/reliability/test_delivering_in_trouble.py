@@ -4,16 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from engage.domain.delivery import Channel, Delivery, Mark, Priority, SkipReason
 from engage.engine.deliver import Deliver
 from engage.engine.operate import Operate, Operator
-from engage.engine.rendering import Requests
+from engage.engine.rendering import Rendering, Requests
+from engage.engine.settle import Settle
 from engage.ports.channel import Accepted, Answer, Busy, CannotSay, Outbound, Question
 from engage.ports.clock import NoHints
+from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageAwayError, Transaction
+from engage.ports.templating import Renderer
 from engage.storage.coding import decoder
 from engage.storage.memory import MemoryStore
 from engage.templating import compile_templates
@@ -59,7 +63,7 @@ class Unsure:
     def worker_alive(self, worker: str) -> bool:
         return self.store.worker_alive(worker)
 
-    def hold_worker_lock(self, worker: str) -> AbstractContextManager[None]:
+    def hold_worker_lock(self, worker: str) -> AbstractContextManager[WorkerLock]:
         return self.store.hold_worker_lock(worker)
 
 
@@ -181,3 +185,61 @@ def test_a_journey_that_is_paused_between_two_calls_holds_the_second() -> None:
     house.world.digest.turn(range(64), house.clock.now())
     assert len(phone.calls) == 1
     assert sorted(d.status for d in deliveries(house)) == [Mark.ACCEPTED, Mark.HELD, Mark.HELD]
+
+
+def test_a_delivery_that_cannot_even_be_refused_is_refused_in_the_end_and_its_neighbours_leave() -> None:
+    house, phone = started(people=3), Phone()
+    poisoned = min(deliveries(house), key=lambda delivery: delivery.id)
+    healthy = Requests.render
+
+    def render(self: Requests, renderer: Renderer, delivery: Delivery, *more: Any) -> Rendering:
+        if delivery.id == poisoned.id:
+            raise RecursionError
+        return healthy(self, renderer, delivery, *more)
+
+    work = deliver(house, Unsure(house.store), phone)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Requests, "render", render)
+        for _ in range(7):
+            work.turn(Channel.SMS, Priority.LIVE)
+            house.clock.move_to(house.clock.now() + timedelta(minutes=2))
+    house.world.digest.turn(range(64), house.clock.now())
+
+    assert len(phone.calls) == 2
+    refused = next(one for one in deliveries(house) if one.id == poisoned.id)
+    assert (refused.status, refused.reason) == (Mark.SKIPPED, SkipReason.RENDER_FAILED)
+    assert refused.rule == "RecursionError, 5 times"
+
+
+def test_a_clock_that_jumps_ahead_makes_nobody_judge_the_calls_of_a_worker_that_lives() -> None:
+    house, phone = started(), Phone()
+    settle = Settle(house.store, house.compiled.catalog_of, {Channel.SMS: phone}, house.clock, NoHints())
+
+    def jump() -> None:
+        house.clock.move_to(house.clock.now() + timedelta(hours=1))
+        assert settle.turn().lost_workers == 0
+
+    phone.before = jump
+    with house.store.hold_worker_lock("w"):
+        deliver(house, Unsure(house.store), phone).turn(Channel.SMS, Priority.LIVE)
+    house.rest()
+
+    assert len(phone.calls) == 1
+    assert [d.status for d in deliveries(house)] == [Mark.ACCEPTED]
+
+
+def test_a_clock_that_jumps_ahead_between_reservation_and_call_has_it_made_again_and_once() -> None:
+    house, phone = started(people=2), Phone()
+    phone.before = lambda: house.clock.move_to(house.clock.now() + timedelta(hours=1))
+    work = deliver(house, Unsure(house.store), phone)
+
+    with house.store.hold_worker_lock("w"):
+        work.turn(Channel.SMS, Priority.LIVE)
+        phone.before = lambda: None
+        house.world.digest.turn(range(64), house.clock.now())
+        house.clock.move_to(house.clock.now() + timedelta(seconds=2))
+        work.turn(Channel.SMS, Priority.LIVE)
+        house.world.digest.turn(range(64), house.clock.now())
+
+    assert len(phone.calls) == 2
+    assert [d.status for d in deliveries(house)] == [Mark.ACCEPTED] * 2

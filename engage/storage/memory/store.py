@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from engage.domain.changes import Changes
+from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageBusyError
 from engage.storage.memory.access import MemoryAccess
 from engage.storage.memory.consents import MemoryConsents
@@ -78,6 +79,13 @@ class MemoryTransaction:
         write(self._work, changes)
 
 
+class _Held:
+    """A worker's name that nothing can take away."""
+
+    def keep(self) -> None:
+        """It is held."""
+
+
 class MemoryStore:
     """A `Store` whose data lives and dies with the object.
 
@@ -118,7 +126,7 @@ class MemoryStore:
         return worker in self._workers
 
     @contextmanager
-    def hold_worker_lock(self, worker: str) -> Iterator[None]:
+    def hold_worker_lock(self, worker: str) -> Iterator[WorkerLock]:
         """Hold this worker name for as long as the block runs.
 
         Raises:
@@ -128,6 +136,6 @@ class MemoryStore:
             raise StorageBusyError(f"another process is the worker {worker}")
         self._workers.add(worker)
         try:
-            yield
+            yield _Held()
         finally:
             self._workers.discard(worker)

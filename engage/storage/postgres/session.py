@@ -22,6 +22,8 @@ _BUSY = (
     errors.QueryCanceled,
     errors.IdleInTransactionSessionTimeout,
 )
+# A server that became a stand-by, or was told to write nothing for a while, is as good as away.
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 
 # Every hot statement goes by an index. Plans are kept for the life of a connection, and one made while the tables were
@@ -153,7 +155,7 @@ def translated(exc: psycopg.Error) -> EngageError:
             return StorageBusyError(text)
         case _ if isinstance(exc, _REFUSED):
             return StorageRefusedError(text)
-        case psycopg.OperationalError() | psycopg.InterfaceError():
+        case _ if isinstance(exc, _AWAY):
             return StorageAwayError(text)
         case _:
             raise exc

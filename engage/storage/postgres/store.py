@@ -1,15 +1,14 @@
 """The store in PostgreSQL: a pool of connections, transactions, and the session locks of workers."""
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from engage.domain.changes import Changes
-from engage.ports.storage import StorageAwayError, StorageBusyError
+from engage.ports.locking import WorkerLock
+from engage.ports.storage import StorageAwayError
 from engage.storage.postgres.access import PostgresAccess
 from engage.storage.postgres.consents import PostgresConsents
 from engage.storage.postgres.definitions import PostgresDefinitions
@@ -23,6 +22,7 @@ from engage.storage.postgres.selecting import PostgresSelection
 from engage.storage.postgres.senders import PostgresSenders
 from engage.storage.postgres.session import Connection, Session, configure, translated
 from engage.storage.postgres.trail import PostgresTrail
+from engage.storage.postgres.worker_lock import PostgresWorkerLock, key_of
 from engage.storage.postgres.write import write
 
 CONNECT_SECONDS = 10.0  # how long a transaction waits for a connection before the database counts as away
@@ -154,39 +154,19 @@ class PostgresStore:
 
     def worker_alive(self, worker: str) -> bool:
         """Return whether a connected process holds this worker name."""
-        key = _key(worker) & 0xFFFFFFFFFFFFFFFF
+        key = key_of(worker) & 0xFFFFFFFFFFFFFFFF
         with self._connection() as connection:
             return bool(Session(connection).one(_WORKER_ALIVE, key >> 32, key & 0xFFFFFFFF))
 
     @contextmanager
-    def hold_worker_lock(self, worker: str) -> Iterator[None]:
+    def hold_worker_lock(self, worker: str) -> Iterator[WorkerLock]:
         """Hold this worker name on a connection of its own for as long as the block runs.
 
         Raises:
             StorageBusyError: another process holds it.
         """
-        with self._own_connection() as connection:
-            if not Session(connection).one("SELECT pg_try_advisory_lock(%s)", _key(worker)):
-                raise StorageBusyError(f"another process is the worker {worker}")
-            try:
-                yield
-            finally:
-                # The server notices a closed connection only some moments later. A broken one has let go already.
-                with suppress(StorageAwayError):
-                    Session(connection).one("SELECT pg_advisory_unlock(%s)", _key(worker))
-
-    @contextmanager
-    def _own_connection(self) -> Iterator[Connection]:
+        lock = PostgresWorkerLock(self._url, worker)
         try:
-            connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(self._url, autocommit=True)
-        except psycopg.Error as exc:
-            raise translated(exc) from exc
-        try:
-            yield connection
+            yield lock
         finally:
-            connection.close()
-
-
-def _key(worker: str) -> int:
-    """Return the key of a worker's advisory lock: signed, 64 bits."""
-    return int.from_bytes(hashlib.blake2b(worker.encode(), digest_size=8).digest(), "big", signed=True)
+            lock.release()

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from engage.ports.channel import Answer, CannotSay, NotTaken, Outbound, Question, Sender, Taken
+from engage.ports.locking import WorkerLock
 from engage.storage.postgres.store import PostgresStore, PostgresTransaction
 
 
@@ -51,7 +52,7 @@ class PointedStore:
     def worker_alive(self, worker: str) -> bool:
         return self._store.worker_alive(worker)
 
-    def hold_worker_lock(self, worker: str) -> AbstractContextManager[None]:
+    def hold_worker_lock(self, worker: str) -> AbstractContextManager[WorkerLock]:
         return self._store.hold_worker_lock(worker)
 
 
