@@ -3,6 +3,7 @@
 from typing import Any
 
 from kombu.transport import redis as transport
+from redis.exceptions import ConnectionError as BrokerGoneError
 
 
 class KeptChannel(transport.Channel):
@@ -13,6 +14,10 @@ class KeptChannel(transport.Channel):
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:
             return super()._create_client(asynchronous=True)  # type: ignore[no-untyped-call]  # kombu is not typed
+        if self.connection.client is None:
+            # Closed after its connection, with messages in hand. kombu stumbles here, and the worker would end with 0;
+            # as a broken connection it is expected. What was in hand was a hint: the sweep finds the work.
+            raise BrokerGoneError("the connection is closed")
         if self._kept is None or self._kept.connection_pool is not self.pool:
             self._kept = super()._create_client()  # type: ignore[no-untyped-call]  # kombu is not typed
         return self._kept
