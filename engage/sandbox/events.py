@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,9 @@ class EventStream:
                 self._sandbox.clock.later(LONGEST_HOLD_SECONDS, self._release, mail, item)
             case Fault.DELAY:
                 self._sandbox.clock.later(rule.seconds, self._add, item)
+            case Fault.ODD:
+                mail.held = []
+                self._add(*self._oddities(mail, item), *held)
             case Fault.DUPLICATE:
                 mail.held = []
                 self._add(item, self._again(mail, item), *held)
@@ -135,6 +139,22 @@ class EventStream:
         record = Callback(item.record.url, item.record.event, fault=Fault.DUPLICATE.value)
         mail.callbacks.append(record)
         return Item(event, record)
+
+    def _oddities(self, mail: Mail, item: Item) -> Iterator[Item]:
+        """Yield the event with fields that nobody documents, among others that say nothing a receiver can use."""
+        foreign = {name: value for name, value in item.event.items() if name not in mail.arguments}
+        for event in (
+            {"event": item.event["event"], "timestamp": "soon", "email": ["no text"]},
+            item.event | {"event": "levitated", "sg_event_id": secrets.token_urlsafe(24)},
+            foreign | {"sg_message_id": "somebody-elses.filter0", "sg_event_id": secrets.token_urlsafe(24)},
+        ):
+            record = Callback(item.record.url, str(event["event"]), fault=Fault.ODD.value)
+            mail.callbacks.append(record)
+            yield Item(event, record)
+        yield Item(
+            item.event | {"newly_invented": {"deep": [1, None]}, "pool": {"name": "p", "id": "7"}},
+            item.record,
+        )
 
     def _forge(self, mail: Mail, item: Item, url: str) -> None:
         """Post a lie signed with a foreign key, as somebody would who knows the URL only."""

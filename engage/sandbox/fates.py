@@ -159,6 +159,8 @@ DROP_REASONS = {
     "unsubscribed": "Unsubscribed Address",
     "spam": "Spam Reporting Address",
     "content": "Spam Content",
+    "header": "Invalid SMTPAPI header",
+    "quota": "Recipient List over Package Quota",
 }
 
 BOUNCE_CLASSES = {

@@ -19,17 +19,27 @@ class Fault(StrEnum):
     HANG_BEFORE = "hang_before"
     HANG_AFTER = "hang_after"
     RESET_AFTER = "reset_after"
+    REDIRECT = "redirect"
+    """301 to elsewhere, as a proxy that forces another host does."""
+    TOO_LARGE = "413"
+    """HTML of the front end, not the provider's JSON."""
+    HTML_AFTER = "html_after"
+    """Accepted, and something in between answers 200 with HTML."""
     DUPLICATE = "duplicate"
     REORDER = "reorder"
     DELAY = "delay"
     LOST = "lost"
     FORGED = "forged"
+    ODD = "odd"
+    """Mail only: among the events come one that is broken, one that is unknown, one of foreign mail, and fields nobody documents."""
 
 
 #: Faults of a request, told apart by whether the message was accepted all the same.
-BEFORE = frozenset({Fault.TOO_MANY, Fault.UNAVAILABLE_BEFORE, Fault.HANG_BEFORE})
-AFTER = frozenset({Fault.UNAVAILABLE_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER})
-CALLBACK = frozenset({Fault.DUPLICATE, Fault.REORDER, Fault.DELAY, Fault.LOST, Fault.FORGED})
+BEFORE = frozenset(
+    {Fault.TOO_MANY, Fault.UNAVAILABLE_BEFORE, Fault.HANG_BEFORE, Fault.REDIRECT, Fault.TOO_LARGE}
+)
+AFTER = frozenset({Fault.UNAVAILABLE_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER, Fault.HTML_AFTER})
+CALLBACK = frozenset({Fault.DUPLICATE, Fault.REORDER, Fault.DELAY, Fault.LOST, Fault.FORGED, Fault.ODD})
 
 
 class FaultRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

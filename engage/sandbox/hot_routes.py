@@ -10,7 +10,7 @@ from engage.sandbox import call_record, messages
 from engage.sandbox.errors import Reply, json_reply, sendgrid_error, twilio_error
 from engage.sandbox.faults import AFTER, Fault, FaultRule
 from engage.sandbox.ledger import Channel
-from engage.sandbox.mail import recipient_of
+from engage.sandbox.mail import TOO_LARGE, recipient_of
 from engage.sandbox.now import unix_now
 from engage.sandbox.wire import Form, answer, hang, header, one, parse_form, read_body, reset
 
@@ -105,6 +105,10 @@ class HotRoutes:
                 await answer(send, _unavailable(is_mail, rule.retry_after))
             case Fault.HANG_BEFORE:
                 await hang(scope, receive, sandbox.config.hang_seconds)
+            case Fault.REDIRECT:
+                await answer(send, Reply(301, headers=(("location", "https://elsewhere.example/"),)))
+            case Fault.TOO_LARGE:
+                await answer(send, TOO_LARGE)
             case _:
                 return False
         return True
@@ -116,6 +120,8 @@ class HotRoutes:
             match rule.fault:
                 case Fault.UNAVAILABLE_AFTER:
                     reply = _unavailable(scope["path"] == "/v3/mail/send", rule.retry_after)
+                case Fault.HTML_AFTER:
+                    reply = Reply(200, b"<html><body>Welcome</body></html>", "text/html")
                 case Fault.HANG_AFTER:
                     await hang(scope, receive, self._sandbox.config.hang_seconds)
                     return

@@ -25,6 +25,8 @@ _LINK = re.compile(r"<a\b([^>]*)\bhref\s*=\s*[\"'](https?://[^\"']+)[\"']([^>]*)
 _UNTRACKED = re.compile(r"clicktracking\s*=\s*[\"']?off", re.IGNORECASE)
 
 LARGEST_MAIL = 30_000_000
+TOO_LARGE = Reply(413, b"<html><h1>413 Request Entity Too Large</h1></html>", "text/html")
+"""What the provider's front end says: not its JSON."""
 BYPASS = {
     "bypass_list_management": ("bounces", "spam_reports", "invalid_emails", "unsubscribes"),
     "bypass_spam_management": ("spam_reports",),
@@ -49,6 +51,20 @@ class Mail(Entry):
     clicks_tracked: bool = True
     bypass: frozenset[str] = frozenset()
     batch_id: str | None = None
+    pool: str | None = None
+    attachments: tuple[str, ...] = ()
+    """Their names."""
+
+    def view(self) -> dict[str, Any]:
+        """Return the mail as the control route shows it: what the mailbox cannot show is beside."""
+        return Entry.view(self) | {
+            "headers": self.headers,
+            "categories": self.categories,
+            "attachments": self.attachments,
+            "pool": self.pool,
+            "unsubscribe_group": self.group_id,
+            "tracking": {"opens": self.opens_tracked, "clicks": self.clicks_tracked},
+        }
 
     @property
     def link(self) -> str | None:
@@ -71,12 +87,14 @@ class Mails:
     def parse(self, body: bytes) -> Json | Reply:
         """Return the decoded and valid mail/send body, or the refusal."""
         if len(body) > LARGEST_MAIL:
-            return Reply(413, b"<html><h1>413 Request Entity Too Large</h1></html>", "text/html")
+            return TOO_LARGE
         try:
             mail = _decode(body)
         except msgspec.DecodeError:
             return sendgrid_error(400, "Bad Request")
         errors = mistakes(mail, unix_now())
+        if not errors and mail.get("batch_id") and mail["batch_id"] not in self.batches:
+            errors = [{"message": "The batch id is not valid.", "field": "batch_id", "help": None}]
         if errors:
             self._sandbox.ledger.refused["400"] += 1
             return json_reply(400, {"errors": errors})
@@ -139,6 +157,8 @@ def _copies(mail: Json, message_id: str, started_at: float) -> Iterator[tuple[Ma
         "bypass": frozenset(name for lists in bypassed for name in lists),
         "batch_id": mail.get("batch_id"),
         "reply_to": (mail.get("reply_to") or {}).get("email"),
+        "pool": mail.get("ip_pool_name"),
+        "attachments": tuple(item["filename"] for item in mail.get("attachments") or ()),
     }
     for person in mail["personalizations"]:
         arguments = {**(mail.get("custom_args") or {}), **(person.get("custom_args") or {})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ Json = dict[str, Any]
 MOST_PERSONALIZATIONS = 1000
 MOST_RECIPIENTS = 1000
 MOST_CATEGORIES = 10
+MOST_GROUPS_SHOWN = 25
 LARGEST_CUSTOM_ARGS = 10_000
 LONGEST_AHEAD_SECONDS = 72 * 3600
 RESERVED_HEADERS = frozenset(
@@ -60,9 +62,65 @@ def _all(mail: Json, now: float) -> Found:
     yield from _custom_args(mail.get("custom_args"), "custom_args")
     yield from _categories(mail.get("categories"))
     yield from _send_at(mail.get("send_at"), "send_at", now)
-    asm = mail.get("asm")
-    if asm is not None and not (isinstance(asm, dict) and isinstance(asm.get("group_id"), int)):
+    yield from _asm(mail.get("asm"))
+    yield from _pool(mail.get("ip_pool_name"))
+    yield from _attachments(mail.get("attachments"))
+    yield from _replies(mail)
+
+
+def _asm(asm: Any) -> Found:
+    if asm is None:
+        return
+    if not isinstance(asm, dict) or not isinstance(asm.get("group_id"), int):
         yield "The asm group_id is required and must be an integer.", "asm.group_id"
+        return
+    shown = asm.get("groups_to_display")
+    if shown is not None and (not isinstance(shown, list) or len(shown) > MOST_GROUPS_SHOWN):
+        yield f"No more than {MOST_GROUPS_SHOWN} groups can be displayed.", "asm.groups_to_display"
+
+
+def _pool(name: Any) -> Found:
+    if name is not None and not (isinstance(name, str) and 2 <= len(name) <= 64):
+        yield "The ip_pool_name must be a string of 2 to 64 characters.", "ip_pool_name"
+
+
+def _attachments(items: Any) -> Found:
+    if items is None:
+        return
+    if not isinstance(items, list):
+        yield "Attachments must be an array.", "attachments"
+        return
+    for index, item in enumerate(items):
+        path = f"attachments.{index}"
+        if not isinstance(item, dict):
+            yield "Each attachment must be an object.", path
+            continue
+        if not isinstance(item.get("filename"), str) or not item["filename"]:
+            yield "The attachment filename is required.", f"{path}.filename"
+        if not _is_base64(item.get("content")):
+            yield "The attachment content must be base64 encoded.", f"{path}.content"
+        if item.get("disposition") not in (None, "attachment", "inline"):
+            yield "The disposition can only be inline or attachment.", f"{path}.disposition"
+
+
+def _is_base64(content: Any) -> bool:
+    try:
+        return isinstance(content, str) and bool(base64.b64decode(content, validate=True))
+    except ValueError:
+        return False
+
+
+def _replies(mail: Json) -> Found:
+    if mail.get("reply_to") is not None and isinstance(mail["reply_to"], dict):
+        yield from _address(mail["reply_to"], "reply_to", "Does not contain a valid address.")
+    several = mail.get("reply_to_list")
+    if several is None:
+        return
+    if not isinstance(several, list) or not several or len(several) > MOST_RECIPIENTS:
+        yield f"The reply_to_list must have 1 to {MOST_RECIPIENTS} addresses.", "reply_to_list"
+        return
+    for index, address in enumerate(several):
+        yield from _address(address, f"reply_to_list.{index}", "Does not contain a valid address.")
 
 
 def _personalizations(people: Any, now: float) -> Found:

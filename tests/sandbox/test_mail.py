@@ -43,6 +43,12 @@ def test_a_mail_is_accepted_with_202_an_empty_body_and_an_id(twin: Twin) -> None
         "accepted_at": "",
         "status": "",
         "callbacks": [],
+        "headers": {},
+        "categories": [],
+        "attachments": [],
+        "pool": None,
+        "unsubscribe_group": None,
+        "tracking": {"opens": True, "clicks": True},
     }
 
 
@@ -71,6 +77,19 @@ def test_a_mail_is_accepted_with_202_an_empty_body_and_an_id(twin: Twin) -> None
         ({"headers": {"Subject": "x"}}, "headers.Subject"),
         ({"headers": {"X-A": 1}}, "headers.X-A"),
         ({"send_at": int(time.time()) + 80 * 3600}, "send_at"),
+        ({"batch_id": "unheard-of"}, "batch_id"),
+        ({"ip_pool_name": "x"}, "ip_pool_name"),
+        ({"asm": {"group_id": "news"}}, "asm.group_id"),
+        ({"asm": {"group_id": 1, "groups_to_display": list(range(26))}}, "asm.groups_to_display"),
+        ({"attachments": [{"filename": "a.txt", "content": "no base64!"}]}, "attachments.0.content"),
+        ({"attachments": [{"content": "QQ=="}]}, "attachments.0.filename"),
+        (
+            {"attachments": [{"filename": "a", "content": "QQ==", "disposition": "x"}]},
+            "attachments.0.disposition",
+        ),
+        ({"reply_to": {"email": "nobody"}}, "reply_to.email"),
+        ({"reply_to_list": [{"email": "nobody"}]}, "reply_to_list.0.email"),
+        ({"reply_to_list": []}, "reply_to_list"),
     ],
 )
 def test_a_bad_mail_is_refused_by_field(twin: Twin, change: Json, field: str) -> None:

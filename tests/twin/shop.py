@@ -16,6 +16,7 @@ import msgspec
 from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
 from engage.compiled import CompiledProject
 from engage.domain.audience import Audience
+from engage.domain.changes import Quarantined
 from engage.domain.consent import family, ledger_key
 from engage.domain.delivery import Delivery
 from engage.domain.fact import Call, Identifier, Kind, NewFact, encode
@@ -243,6 +244,10 @@ class Shop:
             everybody = tx.people.page(None, 10_000)
             kept = tx.events.history(everybody, {"*": None})
         return [event for events in kept.values() for event in events]
+
+    def quarantined(self) -> list[Quarantined]:
+        """What was put aside."""
+        return list(self.store.look().quarantine.table.rows.values())
 
     def subscribed(self, channel: str, topic: str) -> bool:
         """Whether the only person there may get this topic on this channel."""
