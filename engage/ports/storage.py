@@ -181,7 +181,7 @@ class Deliveries(Protocol):
         ...
 
     def addressed_before(self, addresses: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return which (topic, address) pairs already got an accepted SMS."""
+        """Return which (topic, address) pairs already got an accepted SMS; no topic is ''."""
         ...
 
     def save(self, deliveries: Iterable[Delivery]) -> None:

@@ -96,12 +96,12 @@ class MemoryDeliveries:
         return found
 
     def addressed_before(self, addresses: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return which (topic, address) pairs already got an accepted SMS."""
+        """Return which (topic, address) pairs already got an accepted SMS; no topic is ''."""
         return {
             (topic, address)
             for topic, address in addresses
             for row in self._work.deliveries.where("address", address)
-            if row.topic == topic and row.channel in _TEXTED and row.accepted_at is not None
+            if (row.topic or "") == topic and row.channel in _TEXTED and row.accepted_at is not None
         }
 
     def save(self, deliveries: Iterable[Delivery]) -> None:

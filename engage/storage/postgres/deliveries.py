@@ -22,8 +22,8 @@ SELECT profile_id, channel, topic, taken_at FROM delivery WHERE profile_id = ANY
 ORDER BY taken_at, id
 """
 _ADDRESSED = """
-SELECT DISTINCT topic, address FROM delivery
-WHERE address = ANY(%s::text[]) AND channel IN ('sms', 'mms') AND accepted_at IS NOT NULL AND topic IS NOT NULL
+SELECT DISTINCT coalesce(topic, ''), address FROM delivery
+WHERE address = ANY(%s::text[]) AND channel IN ('sms', 'mms') AND accepted_at IS NOT NULL
 """
 _RECENT = """
 SELECT channel, address, doc FROM delivery
@@ -150,7 +150,7 @@ class PostgresDeliveries:
         return found
 
     def addressed_before(self, addresses: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return which (topic, address) pairs already got an accepted SMS."""
+        """Return which (topic, address) pairs already got an accepted SMS; no topic is ''."""
         if not addresses:
             return set()
         rows = self._session.rows(_ADDRESSED, texts(address for _, address in addresses))

@@ -289,11 +289,13 @@ class DeliveriesContract:
             delivery("ada", "3", Mark.FAILED, address="+3"),
             delivery("ada", "4", Mark.ACCEPTED, address="+4", accepted_at=NOON, channel=Channel.VOICE),
             delivery("ada", "5", Mark.ACCEPTED, address="+5", accepted_at=NOON, channel=Channel.MMS),
+            delivery("ada", "6", Mark.ACCEPTED, address="+6", accepted_at=NOON, topic=None),
         )
 
         with store.transaction() as tx:
             asked = [("news", f"+{n}") for n in range(7)]
             assert tx.deliveries.addressed_before(asked) == {("news", "+1"), ("news", "+5")}
+            assert tx.deliveries.addressed_before([("", "+5"), ("", "+6")]) == {("", "+6")}
 
     def test_a_receipt_is_kept_once(self, store: Store) -> None:
         receipt = ReceiptRow(
