@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from engage.domain.catalog import Catalog
 from engage.domain.consent import Consents
@@ -168,8 +170,17 @@ def _reachable_until(
     quiet = _quiet_of(delivery, catalog)
     if quiet is not None:
         zone, _ = zone_of(profile.traits.get("timezone"), catalog.settings.zone)
-        ends.append(next_quiet(now, QuietHours(start=quiet.from_, end=quiet.to), zone))
+        ends.append(_quiet_begins(now, QuietHours(start=quiet.from_, end=quiet.to), zone))
     return min((end for end in ends if end is not None), default=None)
+
+
+def _quiet_begins(now: datetime, quiet: QuietHours, zone: ZoneInfo) -> datetime | None:
+    """`next_quiet`, looked up: whatever begins after the full hour before `now` and not before `now` is the same."""
+    known = _quiet_after(now.replace(minute=0, second=0, microsecond=0), quiet, zone)
+    return known if known is None or known >= now else next_quiet(now, quiet, zone)
+
+
+_quiet_after = lru_cache(maxsize=1024)(next_quiet)
 
 
 def _by_cap(delivery: Delivery, catalog: Catalog, sent: Iterable[Sent], now: datetime) -> Verdict | None:

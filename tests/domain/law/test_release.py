@@ -1,9 +1,11 @@
 """Release and the law: what may leave says until when, so that a provider does not deliver in the night."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engage.domain.catalog import Catalog
 from engage.domain.consent import Consents
@@ -11,7 +13,8 @@ from engage.domain.delivery import Channel, Delivery, HoldReason, SkipReason
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile import Profile
 from engage.domain.project_settings import ProjectSettings
-from engage.domain.release import Hold, Release, Skip, judge
+from engage.domain.release import Hold, Release, Skip, _quiet_begins, judge
+from engage.domain.timing import QuietHours, next_quiet
 from engage.project.law_files import law_of
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -99,3 +102,20 @@ def test_a_fourth_contact_is_skipped_by_the_rule_that_forbids_it() -> None:
     assert verdict.reason is SkipReason.LAW
     assert verdict.rule is not None
     assert verdict.rule.startswith("law us-fl-contacts, us ")
+
+
+@given(
+    start=st.builds(time, st.integers(0, 23), st.sampled_from([0, 15, 30])),
+    end=st.builds(time, st.integers(0, 23), st.sampled_from([0, 45])),
+    zone=st.sampled_from([NEW_YORK, ZoneInfo("Asia/Kolkata"), ZoneInfo("Europe/Paris"), ZoneInfo("UTC")]),
+    seconds=st.integers(0, 40 * 86400),
+)
+def test_what_is_looked_up_is_what_would_be_computed(
+    start: time, end: time, zone: ZoneInfo, seconds: int
+) -> None:
+    quiet, now = (
+        QuietHours(start=start, end=end),
+        datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=seconds),
+    )
+
+    assert _quiet_begins(now, quiet, zone) == next_quiet(now, quiet, zone)
