@@ -42,7 +42,8 @@ from engage.ports.destination import Destinations
 from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store
 from engage.ports.templating import Links
-from engage.settings import Settings, SettingsError
+from engage.settings import SECRETS, Settings, SettingsError, read_dotenv
+from engage.storage.postgres.exporting import PostgresExporting
 from engage.storage.postgres.idempotency import PostgresIdempotencyKeys
 from engage.storage.postgres.members import members
 from engage.storage.postgres.reading import PostgresReading
@@ -340,6 +341,11 @@ class Runtime:
         """What faces show: pages, lists, numbers, and the audit of the ledger."""
         return PostgresReading(self.store)
 
+    @cached_property
+    def exporting(self) -> PostgresExporting:
+        """Everything of a kind, and everything about somebody."""
+        return PostgresExporting(self.store)
+
     def keep_house(self) -> dict[str, int]:
         """Make the months of events to come, and remove what is older than the project keeps; rows by table."""
         retention = self.catalog().settings.retention
@@ -361,10 +367,17 @@ class Runtime:
         self.store.close()
 
 
-def _pepper(settings: Settings) -> bytes:
-    """Return what keys the rest of erased addresses: derived from the oldest secret key, so that new ones can be added."""
-    oldest = settings.secret_key[-1] if settings.secret_key else ""
-    return hmac.new(oldest.encode(), b"erased addresses", sha256).digest()
+def pepper_of(settings: Settings) -> bytes:
+    """Return what keys the rest of erased people: a secret of its own, else derived from the oldest key, so that new ones can be added.
+
+    On a machine whose secrets were generated, a command that was started without them keys as its workers do.
+    """
+    kept = read_dotenv(settings.data_dir / SECRETS)
+    own = settings.erasure_pepper or ("" if settings.secret_key else kept.get("ENGAGE_ERASURE_PEPPER", ""))
+    if own:
+        return sha256(own.encode()).digest()
+    keys = settings.secret_key or tuple(kept.get("ENGAGE_SECRET_KEY", "").split(","))
+    return hmac.new(keys[-1].encode(), b"erased addresses", sha256).digest()
 
 
 @contextmanager
@@ -376,7 +389,7 @@ def open_runtime(
         url = settings.database_url
         if url is None:
             url = stack.enter_context(embedded(settings.data_dir)).database_url
-        store = PostgresStore(url, min_size=1, max_size=connections, pepper=_pepper(settings))
+        store = PostgresStore(url, min_size=1, max_size=connections, pepper=pepper_of(settings))
         runtime = Runtime(settings=settings, store=store, hints=hints or NoHints())
         stack.callback(runtime.close)
         spare_the_lasting()

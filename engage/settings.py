@@ -9,6 +9,8 @@ from typing import Any
 
 PREFIX_SECRET = "ENGAGE_USERSECRET_"
 PREFIX_DESTINATION = "ENGAGE_DESTINATION_"
+SECRETS = "secrets.env"
+"""Where a local installation keeps the secrets that were made for it, below its data folder."""
 
 
 class SettingsError(Exception):
@@ -44,6 +46,11 @@ class Settings:
     secret_key: tuple[str, ...] = _list(
         "ENGAGE_SECRET_KEY",
         "Keys that sign links and sessions, comma-separated: the first signs, all verify.",
+        secret=True,
+    )
+    erasure_pepper: str | None = _setting(
+        "ENGAGE_ERASURE_PEPPER",
+        "Keys what is left of erased people: their addresses' opt-outs, and proofs. For good: never change it. Absent: derived from the oldest secret key.",
         secret=True,
     )
     write_keys: tuple[str, ...] = _list(
@@ -194,7 +201,7 @@ def read_dotenv(path: Path | None) -> dict[str, str]:
 
 def generated_secrets(data_dir: Path) -> dict[str, str]:
     """Return secrets for a local installation, made once and kept below `data_dir`, readable by the owner alone."""
-    path = data_dir / "secrets.env"
+    path = data_dir / SECRETS
     known = read_dotenv(path)
     wanted = {
         "ENGAGE_SECRET_KEY": secrets.token_urlsafe(32),
@@ -206,6 +213,9 @@ def generated_secrets(data_dir: Path) -> dict[str, str]:
         "SENDGRID_API_KEY": f"SG.{secrets.token_urlsafe(22)}",
         "SENDGRID_FROM": "Fennel & Finch <hello@shop.example>",
     }
+    if not known:
+        # An installation that began without one derives it from its first secret key; another now would forget its list.
+        wanted["ENGAGE_ERASURE_PEPPER"] = secrets.token_urlsafe(32)
     values = {**wanted, **known}
     if values != known:
         data_dir.mkdir(parents=True, exist_ok=True)

@@ -100,11 +100,9 @@ def command_routes(deps: ApiDeps) -> APIRouter:
         return commands.members(audience, body)
 
     @router.delete("/v1/profiles/{person:path}", status_code=202, tags=["profiles"])
-    def erase(
-        person: str, _caller: Annotated[Caller, Depends(needs(deps, Scope.PROFILES_WRITE))]
-    ) -> Response:
-        """Erase a person everywhere."""
-        return commands.erase(person)
+    def erase(person: str, caller: Annotated[Caller, Depends(needs(deps, Scope.PROFILES_WRITE))]) -> Response:
+        """Erase a person everywhere; `request` finds the proof on the audit trail."""
+        return commands.erase(person, caller)
 
     return router
 
@@ -253,11 +251,12 @@ class _Commands:
         """Members of whom no identifier is among those who stay."""
         return {names[0] for names in self._deps.members(audience) if names and staying.isdisjoint(names)}
 
-    def erase(self, person: str) -> Response:
+    def erase(self, person: str, caller: Caller) -> Response:
         """Store the wish that a person is erased."""
         now = self._deps.clock.now()
-        self._store([forgotten(person_of(person, self._deps.acceptor.rules()), now)])
-        return json_response({"accepted": True}, 202)
+        piece = forgotten(person_of(person, self._deps.acceptor.rules()), now, caller.name)
+        self._store([piece])
+        return json_response({"accepted": True, "request": piece.fact.message_id}, 202)
 
     def _store(self, pieces: Sequence[Piece], *, urgent: bool = False) -> None:
         self._deps.intake.store(Taken(pieces), urgent=urgent)

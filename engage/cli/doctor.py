@@ -207,6 +207,12 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             yield _warning("keys", f"{name} is not set", hint)
         else:
             yield _wrong("keys", f"{name} is not set", hint)
+    if len(settings.secret_key) > 1 and not settings.erasure_pepper:
+        yield _warning(
+            "keys",
+            "ENGAGE_ERASURE_PEPPER is not set: the oldest key in ENGAGE_SECRET_KEY keys the list of erased addresses",
+            "do not drop that key; see docs/how-to/privacy.md",
+        )
     weak = [key for key in settings.secret_key if len(key) < 24]
     if weak:
         yield _warning(

@@ -59,6 +59,8 @@ def environment_for(settings: Settings, database_url: str, broker_url: str) -> d
     for name, value in generated.items():
         if live and name.startswith(("TWILIO", "SENDGRID")):
             continue
+        if name == "ENGAGE_ERASURE_PEPPER" and settings.secret_key:
+            continue  # whoever brings their own keys has it derived from those, unless they bring it too
         environment[name] = known.get(name) or environment.get(name) or value
     if not live:
         environment |= sandbox_environment(settings, SANDBOX_LISTEN)

@@ -171,6 +171,8 @@ class ConsentGiven(msgspec.Struct, frozen=True, tag="consent", omit_defaults=Tru
     wish: SubscriptionWish
     source: str
     at: datetime
+    imported: bool = False
+    """Came from a file, and is in the ledger for the person too: rules follow it, and nothing is triggered."""
 
 
 class Send(msgspec.Struct, frozen=True, tag="send", omit_defaults=True, kw_only=True):
@@ -207,6 +209,8 @@ class Forget(msgspec.Struct, frozen=True, tag="forget", omit_defaults=True, kw_o
 
     message_id: str
     person: Identifier
+    by: str = ""
+    """Who asked for it, for the audit trail."""
 
 
 Fact = (

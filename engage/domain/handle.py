@@ -170,6 +170,9 @@ def _wish(
 
 def on_consent(turn: Turn, person: Person, given: ConsentGiven) -> None:
     """A consent change that the ledger has for the address already: follow it up for the person."""
+    if given.imported:
+        _import(turn, person, None, Touched(consent=True))
+        return
     _wish(turn, person, given.wish, given.source, given.at, decided=True)
     react(turn, person, touched=Touched(consent=True))
 

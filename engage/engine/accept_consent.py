@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
 
+from msgspec import structs
+
 from engage.domain.consent import EVERY_TOPIC, ConsentEntry, Consents, ConsentState, Policy, family
 from engage.domain.delivery import Channel
 from engage.domain.fact import ConsentGiven, Identifier, NewFact, SubscriptionWish, encode
@@ -138,6 +140,13 @@ class ConsentDesk:
         for one in asked:
             state = self._state(one, views[one.owner], reopened)
             states.append(state)
+            if profile is not None and one.profile is None and state is ConsentState.UNSUBSCRIBED:
+                # The link was sent to somebody who has been erased since: their no holds, and brings nobody back.
+                entries += [
+                    structs.replace(entry, address=tx.consents.veiled(entry.address or ""))
+                    for entry in _entries(one, state, now)
+                ]
+                continue
             entries += _entries(one, state, now)
             facts.append(_given(one, state, now))
         tx.consents.append(entries)

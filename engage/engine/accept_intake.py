@@ -9,7 +9,7 @@ import structlog
 from engage.domain.changes import Quarantined
 from engage.domain.consent import EVERY_TOPIC, ConsentEntry, Consents, ConsentState, SuppressionEntry, family
 from engage.domain.delivery import Channel, Delivery
-from engage.domain.fact import NewFact
+from engage.domain.fact import Identifier, NewFact
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.engine.canonical import Unfit
 from engage.engine.canonical_stored import keep_fact, told_again
@@ -187,27 +187,39 @@ def _ledger(tx: Transaction, pieces: Sequence[Piece]) -> tuple[list[ConsentEntry
     suppressions: list[SuppressionEntry] = []
     refusals = [piece.no for piece in pieces if piece.no is not None]
     deliveries = tx.deliveries.get({no.delivery for no in refusals}) if refusals else {}
+    strangers = _strangers(tx, [no for no in refusals if no.delivery not in deliveries])
     for no in refusals:
-        for channel, address in sorted(_addresses(no, deliveries.get(no.delivery))):
+        delivery = deliveries.get(no.delivery)
+        for channel, address in sorted(_addresses(no, delivery)):
+            kept = tx.consents.veiled(address) if address in strangers and delivery is None else address
             if no.suppress is None:
                 consents.append(
                     ConsentEntry(
                         channel=channel,
-                        topic=_topic(no, deliveries.get(no.delivery)),
+                        topic=_topic(no, delivery),
                         state=ConsentState.UNSUBSCRIBED,
                         at=no.at,
                         source=no.source,
-                        address=address,
+                        address=kept,
                         proof=no.delivery,
                     )
                 )
             else:
                 suppressions.append(
                     SuppressionEntry(
-                        channel=channel, address=address, reason=no.suppress, at=no.at, source=no.source
+                        channel=channel, address=kept, reason=no.suppress, at=no.at, source=no.source
                     )
                 )
     return consents, suppressions
+
+
+def _strangers(tx: Transaction, refusals: Sequence[SaidNo]) -> set[str]:
+    """Return the addresses of late refusals that nobody has: erased, for all we know. Their no is kept, and they are not."""
+    named = {address for no in refusals for _, address in _addresses(no, None)}
+    if not named:
+        return named
+    known = tx.people.find({Identifier("email" if "@" in name else "phone", name) for name in named})
+    return named - {identifier.value for identifier in known}
 
 
 def _topic(no: SaidNo, delivery: Delivery | None) -> str:

@@ -74,10 +74,11 @@ def moved(audience: str, people: Iterable[Identifier], now: datetime, *, member:
     ]
 
 
-def forgotten(person: Identifier, now: datetime) -> Piece:
-    """Return the piece of an erasure."""
+def forgotten(person: Identifier, now: datetime, by: str = "", *, lane: int | None = None) -> Piece:
+    """Return the piece of an erasure; its lane is that of the name, unless the person's own is known."""
     unique = str(uuid4())
-    return _piece(Forget(message_id=unique, person=person), unique, lane_of(person.value), now)
+    fact = Forget(message_id=unique, person=person, by=by)
+    return _piece(fact, unique, lane_of(person.value) if lane is None else lane, now)
 
 
 def _piece(fact: Fact, message_id: str, lane: int, now: datetime, source: str = API) -> Piece:

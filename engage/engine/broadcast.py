@@ -174,7 +174,9 @@ class _Work:
         return next_page(self.tx, self.live, given, after)
 
     def _people(self, profiles: Sequence[ProfileId]) -> Iterator[Person]:
-        people = load_people(self.tx, self.catalog, profiles, now=self.now, oldest=self.since)
+        # Who was chosen may have been merged or erased since.
+        there = list(self.tx.people.lock(profiles))
+        people = load_people(self.tx, self.catalog, there, now=self.now, oldest=self.since)
         self.turn.deliveries.update(waiting_deliveries(self.tx, people))
         for profile in profiles:
             if profile in people:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from itertools import takewhile
 
 import msgspec
@@ -36,10 +35,10 @@ from engage.domain.replies import REPLY_WINDOW, answering
 from engage.domain.turn import POSTPONED, ByHash, Choices, Turn
 from engage.engine.agenda import leave_signal
 from engage.engine.pacing import reserved
+from engage.engine.people.erase import forget
 from engage.engine.play import Batch, address_identifier, play, set_aside
 from engage.engine.working_set import load_people, waiting_deliveries
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
-from engage.ports.trail import AuditEntry
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +149,7 @@ class Digest:
             if not batch.rows and not batch.timers:
                 return Digested(more=batch.more, busy=busy)
             if batch.rows and isinstance(batch.rows[0][1], Forget):
-                self._forget(tx, batch.rows[0][1], now)
+                forget(tx, batch.rows[0][0], batch.rows[0][1], now)
                 tx.inbox.remove([batch.rows[0][0].seq])
                 return Digested(facts=1, more=True, busy=busy)
             tx.definitions.hold()
@@ -202,22 +201,6 @@ class Digest:
                 batch.more = True
         _up_to_an_erasure(batch)
         return batch
-
-    def _forget(self, tx: Transaction, fact: Forget, now: datetime) -> None:
-        """Erase a person everywhere, and keep a proof that says nothing about them."""
-        if fact.person.kind == "id":
-            wanted = {ProfileId(fact.person.value)}
-        else:
-            wanted = set(tx.people.find([fact.person]).values())
-        locked = tx.people.lock(wanted)
-        if len(locked) < len(wanted) and fact.person.kind != "id":
-            raise IdentityRaceError("a profile was merged or erased meanwhile")
-        rows = tx.people.erase(list(locked))
-        for profile in locked:
-            subject = sha256(profile.encode()).hexdigest()
-            tx.trail.add(
-                AuditEntry(at=now, actor="engine", action="erased", subject=subject, data={"rows": rows})
-            )
 
     def _load(self, tx: Transaction, turn: Turn, batch: Batch, now: datetime, *, patient: bool) -> None:
         facts = [fact for _, fact in batch.rows]

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from engage.domain.delivery import Channel, Priority
 from engage.engine.agenda import KINDS, is_due
+from engage.engine.backfill import BACKFILL
 from engage.ports.storage import Store
 
 
@@ -38,6 +39,6 @@ class Sweep:
                 unsettled=bool(
                     tx.deliveries.unknown(now, 1) or tx.deliveries.expired_leases(machine or now, 1)
                 ),
-                jobs=[job.name for job in unfinished if job.kind not in KINDS],
+                jobs=[job.name for job in unfinished if job.kind == BACKFILL],
                 broadcasts=[job.name for job in unfinished if job.kind in KINDS and is_due(job, now)],
             )

@@ -16,6 +16,10 @@ class ConsentLedger(Protocol):
         """Return the present view for people and their (channel, address) pairs, each profile its own."""
         ...
 
+    def veiled(self, address: str) -> str:
+        """Return the name under which an erased address goes on: a keyed hash, which `view` finds by the address."""
+        ...
+
     def append(self, entries: Sequence[ConsentEntry], suppressions: Sequence[SuppressionEntry] = ()) -> None:
         """Append to the ledger and move the present view along; visible to everybody at commit."""
         ...

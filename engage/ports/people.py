@@ -6,6 +6,7 @@ from typing import Protocol
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Profile
+from engage.ports.erasing import Erased
 
 
 class People(Protocol):
@@ -35,7 +36,11 @@ class People(Protocol):
         """Return the audiences people are in."""
         ...
 
-    def erase(self, profiles: Collection[ProfileId]) -> int:
-        """Erase locked people from every table; return how many rows went. The "no" of each address goes on under a
-        keyed hash of it, for `consents.view` to find; what is written for the address later outweighs it."""
+    def erase(
+        self, profiles: Collection[ProfileId], *, named: Identifier | None = None, before: int | None = None
+    ) -> Erased:
+        """Erase locked people, and what stands under the name they were asked for by, from every table.
+
+        Facts in the inbox that name them go if they came before the one numbered `before`. The "no" of each address goes on
+        under a keyed hash of it, for `consents.view` to find; what is written for the address later outweighs it."""
         ...

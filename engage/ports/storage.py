@@ -61,7 +61,11 @@ class Inbox(Protocol):
         ...
 
     def remove(self, rows: Collection[int]) -> None:
-        """Remove digested facts by `seq`."""
+        """Remove digested facts by `seq`.
+
+        Raises:
+            StorageBusyError: one is gone, with a person who was erased meanwhile; begin the turn again.
+        """
         ...
 
     def failed(self, rows: Collection[int]) -> None:

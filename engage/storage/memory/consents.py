@@ -41,6 +41,10 @@ class MemoryConsents:
         if suppression is not None and not suppression.lifted:
             consents.suppressed[channel, address] = suppression.reason
 
+    def veiled(self, address: str) -> str:
+        """Return the name under which an erased address goes on."""
+        return veiled(address, self._pepper)
+
     def append(self, entries: Sequence[ConsentEntry], suppressions: Sequence[SuppressionEntry] = ()) -> None:
         """Append to the ledger and move the present view along; a line older than the view changes nothing there."""
         work = self._work

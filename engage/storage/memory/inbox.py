@@ -7,6 +7,7 @@ import msgspec
 
 from engage.domain.changes import Quarantined
 from engage.domain.fact import InboxRow, NewFact
+from engage.ports.storage import StorageBusyError
 from engage.storage.coding import refuse_nul
 from engage.storage.memory.work import Work
 
@@ -65,8 +66,10 @@ class MemoryInbox:
         return None if first is None else first.received_at
 
     def remove(self, rows: Collection[int]) -> None:
-        """Remove digested facts by `seq`."""
-        for seq in rows:
+        """Remove digested facts by `seq`; raises StorageBusyError if one is gone."""
+        for seq in set(rows):
+            if self._work.inbox.get(seq) is None:
+                raise StorageBusyError("a fact was erased meanwhile")
             self._work.inbox.delete(seq)
 
     def failed(self, rows: Collection[int]) -> None:

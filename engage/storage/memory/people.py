@@ -5,6 +5,7 @@ from collections.abc import Collection
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Profile
+from engage.ports.erasing import Erased
 from engage.storage.coding import decoder, encode
 from engage.storage.memory.erasing import erase
 from engage.storage.memory.rows import ProfileRow
@@ -18,9 +19,15 @@ class MemoryPeople:
         """Work inside a transaction; `pepper` keys what is left of erased addresses."""
         self._work, self._pepper = work, pepper
 
-    def erase(self, profiles: Collection[ProfileId]) -> int:
-        """Erase locked people from every table and return how many rows went."""
-        return erase(self._work, profiles, self._pepper)
+    def erase(
+        self,
+        profiles: Collection[ProfileId],
+        *,
+        named: Identifier | None = None,
+        before: int | None = None,
+    ) -> Erased:
+        """Erase locked people from every table."""
+        return erase(self._work, profiles, self._pepper, named=named, before=before)
 
     def find(self, identifiers: Collection[Identifier]) -> dict[Identifier, ProfileId]:
         """Return the profiles that identifiers name, unlocked."""

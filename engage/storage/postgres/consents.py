@@ -102,6 +102,10 @@ class PostgresConsents:
                 found[channel, place] = reason
         return found
 
+    def veiled(self, address: str) -> str:
+        """Return the name under which an erased address goes on."""
+        return veiled(address, self._pepper)
+
     def append(self, entries: Sequence[ConsentEntry], suppressions: Sequence[SuppressionEntry] = ()) -> None:
         """Append to the ledger and move the present view along; a line older than the view changes nothing there."""
         if entries:

@@ -6,6 +6,7 @@ from datetime import datetime
 from engage.domain.changes import Quarantined
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import LANES
+from engage.ports.storage import StorageBusyError
 from engage.storage.postgres.session import Session, json, numbers
 
 _LANE_LOCKS = 1  # the first key of the advisory locks on lanes
@@ -142,9 +143,13 @@ class PostgresInbox:
         return found
 
     def remove(self, rows: Collection[int]) -> None:
-        """Remove digested facts by `seq`."""
-        if rows:
-            self._session.run("DELETE FROM inbox WHERE seq = ANY(%s::bigint[])", numbers(rows))
+        """Remove digested facts by `seq`; raises StorageBusyError if one is gone."""
+        wanted = set(rows)
+        if not wanted:
+            return
+        gone = self._session.run("DELETE FROM inbox WHERE seq = ANY(%s::bigint[])", numbers(wanted))
+        if gone < len(wanted):
+            raise StorageBusyError("a fact was erased meanwhile")
 
     def failed(self, rows: Collection[int]) -> None:
         """Count one more failed attempt at these facts."""

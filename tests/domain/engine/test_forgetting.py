@@ -1,8 +1,10 @@
 """Forgetting: a person is gone from every table; the proof says nothing about them."""
 
+from datetime import timedelta
+
 import msgspec
 
-from engage.domain.fact import Forget, Identifier, NewFact, encode
+from engage.domain.fact import Call, Forget, Identifier, Kind, NewFact, encode
 from engage.domain.ids import lane_of
 from engage.storage.memory.work import Work
 from tests.domain.engine.house import House
@@ -87,3 +89,57 @@ def test_forgetting_nobody_is_no_accident() -> None:
     there.rest()
 
     assert len(there.profiles()) == 1
+
+
+ADA, MAIL = Identifier("user_id", "ada-lovelace"), Identifier("email", "ada@shop.example")
+
+
+def tell(house: House, message_id: str, *names: Identifier) -> None:
+    call = Call(
+        kind=Kind.TRACK,
+        message_id=message_id,
+        timestamp=house.clock.now(),
+        identifiers=names,
+        event="Late",
+        source="test",
+    )
+    house.add_fact(call, message_id, lane_of(names[0].value))
+
+
+def test_waiting_facts_of_theirs_go_too_and_those_of_others_stay() -> None:
+    there = house()
+    tell(there, "m-a", ADA, MAIL)
+    there.rest()
+    # In another lane than the erasure's, and not digested yet.
+    assert lane_of(MAIL.value) != lane_of(ADA.value)
+    tell(there, "m-b", MAIL)
+    tell(there, "m-c", Identifier("user_id", "bob"))
+    forget(there, ADA)
+    there.world.digest.turn(lane_of(ADA.value), there.clock.now())
+    there.world.digest.turn(lane_of(ADA.value), there.clock.now())
+    there.rest()
+
+    assert b"ada@shop.example" not in everything(there.store.look())
+    assert [row.name for row in there.store.look().events.all()] == ["Late"]
+
+
+def test_somebody_who_was_chosen_by_a_signal_and_erased_holds_up_nobody() -> None:
+    there = House()
+    trigger = {"signal": "Free", "people": "profile.waits", "at_most": 2, "pace": "1 per hour"}
+    there.publish({"journey": "j", "trigger": trigger, "steps": [{"wait": "1 day"}]})
+    for number in range(3):
+        there.identify(f"somebody-{number}", waits=True)
+    there.rest()
+    there.signal("Free")
+    there.rest()
+    entered = {run.profile for run in there.runs("j")}
+    with there.store.transaction() as tx:
+        (chosen,) = [job.data["chosen"] for job in tx.jobs.unfinished() if "chosen" in job.data]
+    (waiting,) = [place[-1] for place in chosen if place[-1] not in entered]
+
+    forget(there, Identifier("id", waiting))
+    there.world.run_until(there.clock.now() + timedelta(hours=3))
+
+    assert waiting.encode() not in everything(there.store.look())
+    with there.store.transaction() as tx:
+        assert [job.name for job in tx.jobs.unfinished() if job.kind == "broadcast"] == []

@@ -1,0 +1,1 @@
+"""People in files: brought in row by row, written out, and erased."""
