@@ -1,7 +1,6 @@
 """Bootstrap: the one place that knows which adapters stand behind which ports."""
 
 import gc
-import hmac
 import os
 import threading
 import uuid
@@ -11,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from hashlib import sha256
 
 import structlog
 
@@ -42,7 +40,7 @@ from engage.ports.destination import Destinations
 from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store
 from engage.ports.templating import Links
-from engage.settings import SECRETS, Settings, SettingsError, read_dotenv
+from engage.settings import Settings, SettingsError, pepper_of
 from engage.storage.postgres.exporting import PostgresExporting
 from engage.storage.postgres.idempotency import PostgresIdempotencyKeys
 from engage.storage.postgres.members import members
@@ -365,19 +363,6 @@ class Runtime:
         """Give back connections, threads and locks."""
         self._held.close()
         self.store.close()
-
-
-def pepper_of(settings: Settings) -> bytes:
-    """Return what keys the rest of erased people: a secret of its own, else derived from the oldest key, so that new ones can be added.
-
-    On a machine whose secrets were generated, a command that was started without them keys as its workers do.
-    """
-    kept = read_dotenv(settings.data_dir / SECRETS)
-    own = settings.erasure_pepper or ("" if settings.secret_key else kept.get("ENGAGE_ERASURE_PEPPER", ""))
-    if own:
-        return sha256(own.encode()).digest()
-    keys = settings.secret_key or tuple(kept.get("ENGAGE_SECRET_KEY", "").split(","))
-    return hmac.new(keys[-1].encode(), b"erased addresses", sha256).digest()
 
 
 @contextmanager

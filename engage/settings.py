@@ -1,9 +1,11 @@
 """Settings: everything the environment (or `.env`) may say. Secrets have no default outside demo and tests."""
 
+import hmac
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +224,16 @@ def generated_secrets(data_dir: Path) -> dict[str, str]:
         path.touch(mode=0o600)
         path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     return values
+
+
+def pepper_of(settings: Settings) -> bytes:
+    """Return what keys the rest of erased people: a secret of its own, else derived from the oldest key, so that new ones can be added.
+
+    On a machine whose secrets were generated, a command that was started without them keys as its workers do.
+    """
+    kept = read_dotenv(settings.data_dir / SECRETS)
+    own = settings.erasure_pepper or ("" if settings.secret_key else kept.get("ENGAGE_ERASURE_PEPPER", ""))
+    if own:
+        return sha256(own.encode()).digest()
+    keys = settings.secret_key or tuple(kept.get("ENGAGE_SECRET_KEY", "").split(","))
+    return hmac.new(keys[-1].encode(), b"erased addresses", sha256).digest()

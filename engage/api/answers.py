@@ -41,6 +41,17 @@ class ApiError(Exception):
         return to_json({"code": self.code, "message": self.message, "details": self.details})
 
 
+class LostPageError(ApiError):
+    """An error that a person sees: told as a page."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str], page: str
+    ) -> None:
+        """Keep the page."""
+        super().__init__(status, code, message, headers=headers)
+        self.page = page
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer, ready to be sent as it is."""

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from engage.api.answers import (
     ApiError,
+    LostPageError,
     Receive,
     Scope,
     Send,
@@ -104,6 +105,10 @@ def _lifespan(deps: ApiDeps) -> Callable[[FastAPI], AbstractAsyncContextManager[
 async def _answered(request: Request, exc: Exception) -> Response:
     """Give every error its one shape."""
     error = _error_of(request, exc)
+    if isinstance(error, LostPageError):
+        return Response(
+            error.page, error.status, headers=error.headers, media_type="text/html; charset=utf-8"
+        )
     return Response(error.body(), error.status, headers=error.headers, media_type="application/json")
 
 

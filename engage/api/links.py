@@ -1,17 +1,26 @@
 """The links in our messages: preferences and one click, confirmation, tracked links, opens, view in browser."""
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from engage.api.answers import ApiError, Message
+from engage.api.answers import ApiError, LostPageError, Message
 from engage.api.bodies import headers_of, read_body
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import OverloadedError
-from engage.api.pages import SAFE_HEADERS, confirm_page, done_page, preferences_page
+from engage.api.page_words import Words, language_of
+from engage.api.pages import (
+    SAFE_HEADERS,
+    Look,
+    confirm_page,
+    confirmed_page,
+    lost_page,
+    preferences_page,
+    unsubscribed_page,
+)
 from engage.api.pixel import GIF
 from engage.domain.consent import ConsentState
 from engage.domain.delivery import Mark
@@ -67,14 +76,14 @@ class _Links:
     def __init__(self, deps: ApiDeps) -> None:
         self._deps = deps
 
-    def preferences(self, token: str) -> Response:
+    def preferences(self, token: str, request: Request) -> Response:
         """Show what may be chosen. Changes nothing, however often it is fetched."""
-        about = self._read(token, Preferences)
-        return _html(preferences_page(self._deps.desk.choices(*_whose(about))))
+        about = self._read(token, Preferences, request)
+        return self._shown(about, request)
 
-    def choose(self, token: str, form: Form) -> Response:
+    def choose(self, token: str, form: Form, request: Request) -> Response:
         """Unsubscribe by one click (RFC 8058), or make the choices of the form."""
-        about = self._read(token, Preferences)
+        about = self._read(token, Preferences, request)
         now = self._deps.clock.now()
         person, channel, profile = _whose(about)
         if form.get("List-Unsubscribe", "").strip().lower() == "one-click":
@@ -86,8 +95,10 @@ class _Links:
                 source="one-click",
             )
             self._deps.desk.change([wish], now, profile=profile)
-            return _html(done_page("Unsubscribed", "You will not get these messages any more."))
-        ticked = {name for name, value in form.items() if value == "on"}
+            look = self._look(request)
+            return _html(look, unsubscribed_page(look))
+        leaves = form.get("leave") == "all"
+        ticked = set() if leaves else {name for name, value in form.items() if value == "on"}
         self._deps.desk.choose(
             person,
             channel,
@@ -96,21 +107,31 @@ class _Links:
             source="preferences",
             now=now,
         )
-        return _html(preferences_page(self._deps.desk.choices(person, channel, profile), saved=True))
+        return self._shown(about, request, lambda words: words.left_all if leaves else words.saved)
 
-    def confirmation(self, token: str) -> Response:
+    def _shown(
+        self, about: Preferences, request: Request, note: Callable[[Words], str] = lambda _words: ""
+    ) -> Response:
+        offer = self._deps.desk.offer(*_whose(about))
+        look = self._look(request, offer.locale)
+        return _html(look, preferences_page(look, about.address, offer.choices, note(look.words)))
+
+    def confirmation(self, token: str, request: Request) -> Response:
         """Show the button. A GET never confirms: scanners of mail follow links."""
-        about = self._read(token, Confirm)
+        about = self._read(token, Confirm, request)
+        look = self._look(request, self._deps.desk.offer(*_whose(about)).locale)
         topic = self._deps.catalog().settings.topics.get(about.topic)
-        return _html(confirm_page((topic.title if topic is not None else "") or about.topic, about.channel))
+        own = None if topic is None else topic.translations.get(look.language)
+        title = (own.title if own is not None else "") or (topic.title if topic is not None else "")
+        return _html(look, confirm_page(look, title or about.topic, about.channel))
 
-    def confirm(self, token: str) -> Response:
+    def confirm(self, token: str, request: Request) -> Response:
         """Subscribe this address to the topic."""
-        about = self._read(token, Confirm)
+        about = self._read(token, Confirm, request)
         person, channel, profile = _whose(about)
         now = self._deps.clock.now()
-        offered = self._deps.desk.choices(person, channel, profile)
-        mine = [c for c in offered if c.channel == channel and c.topic == about.topic]
+        offer = self._deps.desk.offer(person, channel, profile)
+        mine = [c for c in offer.choices if c.channel == channel and c.topic == about.topic]
         if any(choice.closed for choice in mine):
             # The channel was closed as a whole: open it for this topic and for nothing that was off.
             self._deps.desk.choose(person, channel, profile, _also(about), source="confirmed", now=now)
@@ -122,15 +143,17 @@ class _Links:
                 state=ConsentState.SUBSCRIBED,
                 source="confirmed",
                 confirmed=True,
+                proof=about.delivery,
             )
             self._deps.desk.change([wish], now, profile=profile)
-        return _html(done_page("Thank you", "Your subscription is confirmed."))
+        look = self._look(request, offer.locale)
+        return _html(look, confirmed_page(look))
 
-    async def follow(self, token: str) -> Response:
+    async def follow(self, token: str, request: Request) -> Response:
         """Lead to the signed target, and to nothing else; the click is kept on the way."""
-        about = self._read(token, TrackedLink)
+        about = self._read(token, TrackedLink, request)
         if urlsplit(about.url).scheme not in ("http", "https"):
-            raise _unknown_link()
+            raise self._lost(request)
         await self._witness(about.delivery, about.lane, Mark.CLICKED, url=about.url, link_id=about.link_id)
         return Response(status_code=302, headers={**SAFE_HEADERS, "location": _ascii(about.url)})
 
@@ -141,18 +164,35 @@ class _Links:
             await self._witness(about.delivery, about.lane, Mark.OPENED)
         return Response(GIF, media_type="image/gif", headers={"cache-control": "no-store"})
 
-    def view(self, token: str) -> Response:
+    def view(self, token: str, request: Request) -> Response:
         """Show a message as a page, cut off from everything else of ours."""
-        page = self._deps.view(self._read(token, Viewed).delivery)
+        page = self._deps.view(self._read(token, Viewed, request).delivery)
         if page is None:
-            raise ApiError(404, "gone", "This message is no longer kept.")
+            raise self._lost(request, gone=True)
         return Response(page, media_type="text/html; charset=utf-8", headers=_VIEW_HEADERS)
 
-    def _read(self, token: str, kind: type[_T]) -> _T:
+    def _read(self, token: str, kind: type[_T], request: Request) -> _T:
         about = read_token(token, self._deps.secrets)
         if not isinstance(about, kind):
-            raise _unknown_link()
+            raise self._lost(request)
         return about
+
+    def _look(self, request: Request, locale: Any = None) -> Look:
+        settings = self._deps.catalog().settings
+        accepted = request.headers.get("accept-language", "")
+        return Look(theme=settings.pages, language=language_of(locale, accepted, settings.locale))
+
+    def _lost(self, request: Request, *, gone: bool = False) -> ApiError:
+        """A link that leads nowhere: a page for people, JSON for everybody else."""
+        code, message = (
+            ("gone", "This message is no longer kept.")
+            if gone
+            else ("unknown_link", "This link is not one of ours, or is damaged.")
+        )
+        if "text/html" not in request.headers.get("accept", ""):
+            return ApiError(404, code, message)
+        look = self._look(request)
+        return LostPageError(404, code, message, headers=look.headers, page=lost_page(look, gone=gone))
 
     async def _witness(
         self,
@@ -200,9 +240,5 @@ def _ascii(url: str) -> str:
     return quote(url, safe="%/:?#[]@!$&'()*+,;=~")
 
 
-def _html(page: str) -> Response:
-    return Response(page, media_type="text/html; charset=utf-8", headers=SAFE_HEADERS)
-
-
-def _unknown_link() -> ApiError:
-    return ApiError(404, "unknown_link", "This link is not one of ours, or is damaged.")
+def _html(look: Look, page: str) -> Response:
+    return Response(page, media_type="text/html; charset=utf-8", headers=look.headers)

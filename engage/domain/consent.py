@@ -93,6 +93,13 @@ class Consents(msgspec.Struct):
         if entry.profile is not None:
             self.by_profile[channel, entry.topic] = entry.state
 
+    def any_yes(self, address: str | None) -> bool:
+        """Return whether a yes stands at an address, for anything."""
+        return any(
+            where == address and state is not ConsentState.UNSUBSCRIBED
+            for (_, where, _), state in self.by_address.items()
+        )
+
     def refusal(self, channel: str, address: str, topic: str | None, policy: Policy) -> SkipReason | None:
         """Return why consent forbids this send, or None.
 

@@ -1,5 +1,6 @@
 """The house rules of a project: `journeys/settings.yaml` as a form, with the defaults of language.md §5."""
 
+import re
 from datetime import time, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -74,11 +75,19 @@ ZoneName = Annotated[str, BeforeValidator(zone_name)]
 TopicPolicy = Literal["opt_in", "opt_out", "double_opt_in"]
 
 
+class TopicWords(Form):
+    """What a topic is called on the preference page in another language."""
+
+    title: PlainText = ""
+    description: PlainText = ""
+
+
 class Topic(Form):
     """What people may say yes or no to. A channel it does not name may not be used (mms follows sms)."""
 
     title: PlainText = ""
     description: PlainText = ""
+    translations: dict[str, TopicWords] = {}
     transactional: bool = False
     urgent: bool = False
     duplicates: Literal["never_twice", "never_lost"] = "never_twice"
@@ -199,6 +208,40 @@ class IdentityRules(Form):
         return frozenset(self.blocked) | {value.lower() for value in self.blocked if "@" in value}
 
 
+def colour(value: object) -> str:
+    """Read `#2446d8`."""
+    if isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        return value.lower()
+    raise mistake(f"`{value}` is not a colour", 'write six digits: "#2446d8"')
+
+
+def web_address(value: object) -> str:
+    """Read an https address."""
+    if isinstance(value, str) and re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d+)?(/[^\s\"'<>]*)?", value):
+        return value
+    raise mistake(f"`{value}` is not an address of the web", "write `https://shop.example/logo.png`")
+
+
+class PagesForm(Form):
+    """How the pages behind our links look: preferences, unsubscribe, confirmation."""
+
+    name: PlainText = ""
+    logo: Annotated[str, BeforeValidator(web_address)] | None = None
+    home: Annotated[str, BeforeValidator(web_address)] | None = None
+    accent: Annotated[str, BeforeValidator(colour)] = "#2446d8"
+    footer: PlainText = ""
+
+    @property
+    def on_accent(self) -> str:
+        """Black or white, whichever is read more easily on the accent: one of the two always has a contrast of 4.5 or more."""
+        channels = [int(self.accent[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        # Relative luminance, WCAG 2.2; above this one black is the better of the two.
+        return (
+            "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 else "#ffffff"
+        )
+
+
 class WebhookRules(Form):
     """Hosts the `webhook` step may call."""
 
@@ -224,6 +267,7 @@ class ProjectSettings(Form):
     retention: Retention = Retention()
     sensitive: tuple[str, ...] = ()
     webhooks: WebhookRules = WebhookRules()
+    pages: PagesForm = PagesForm()
     identity: IdentityRules = IdentityRules()
 
     @model_validator(mode="before")

@@ -1,9 +1,9 @@
 """Consent said directly: by API, on the preferences page, by one click, by confirming. In the ledger when this returns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from msgspec import structs
@@ -13,7 +13,7 @@ from engage.domain.delivery import Channel
 from engage.domain.fact import ConsentGiven, Identifier, NewFact, SubscriptionWish, encode
 from engage.domain.ids import ProfileId, lane_of
 from engage.domain.profile import Profile
-from engage.domain.project_settings import ProjectSettings
+from engage.domain.project_settings import ProjectSettings, TopicWords
 from engage.engine.accept_intake import ATTEMPTS, NOBODY
 from engage.ports.clock import Hints
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
@@ -32,6 +32,8 @@ class Wish:
     source: str
     confirmed: bool = False
     """The person did it at this very address, so that a double opt-in needs no second step."""
+    proof: str | None = None
+    """What shows it: the delivery whose link was used, a form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +44,32 @@ class Choice:
     topic: str
     title: str
     description: str
+    translations: Mapping[str, TopicWords]
     address: str
     on: bool
     closed: bool
     """The whole channel was said no to."""
 
+    def words(self, language: str) -> tuple[str, str]:
+        """Return title and description in a language, as far as the project has them in it."""
+        own = self.translations.get(language)
+        if own is None:
+            return self.title, self.description
+        return own.title or self.title, own.description or self.description
+
     @property
     def kept_by_carrier(self) -> bool:
         """Whether only the person's own START opens a closed channel again: the STOP stands at the carrier too."""
         return self.channel == Channel.SMS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the preferences page of an address offers."""
+
+    choices: Sequence[Choice]
+    locale: Any
+    """The person's own trait, whatever it holds."""
 
 
 class ConsentDesk:
@@ -76,13 +95,13 @@ class ConsentDesk:
         self._hints.digest({lane_of(wish.person.value) for wish in wishes})
         return states
 
-    def choices(self, person: Identifier, channel: str, profile: ProfileId | None = None) -> list[Choice]:
+    def offer(self, person: Identifier, channel: str, profile: ProfileId | None = None) -> Offer:
         """Return what the preferences page of this address offers. Changes nothing.
 
         Raises:
             StorageAwayError: the database is away.
         """
-        return self._try(lambda tx: self._choices(tx, person, channel, profile))
+        return self._try(lambda tx: self._offer(tx, person, channel, profile))
 
     def choose(
         self,
@@ -101,7 +120,7 @@ class ConsentDesk:
         """
 
         def write(tx: Transaction) -> None:
-            offered = self._choices(tx, person, channel, profile)
+            offered = self._offer(tx, person, channel, profile).choices
             reopened = {c.channel for c in offered if c.closed and not c.kept_by_carrier and wanted(c)}
             wishes = [
                 Wish(person=person, channel=name, topic=None, state=ConsentState.SUBSCRIBED, source=source)
@@ -140,7 +159,10 @@ class ConsentDesk:
         for one in asked:
             state = self._state(one, views[one.owner], reopened)
             states.append(state)
-            if profile is not None and one.profile is None and state is ConsentState.UNSUBSCRIBED:
+            stranger = (
+                profile is not None and one.profile is None and not views[one.owner].any_yes(one.newest)
+            )
+            if stranger and state is ConsentState.UNSUBSCRIBED:
                 # The link was sent to somebody who has been erased since: their no holds, and brings nobody back.
                 entries += [
                     structs.replace(entry, address=tx.consents.veiled(entry.address or ""))
@@ -170,22 +192,21 @@ class ConsentDesk:
             return there if there is ConsentState.SUBSCRIBED else ConsentState.PENDING
         return ConsentState.SUBSCRIBED
 
-    def _choices(
-        self, tx: Transaction, person: Identifier, channel: str, profile: ProfileId | None
-    ) -> list[Choice]:
+    def _offer(self, tx: Transaction, person: Identifier, channel: str, profile: ProfileId | None) -> Offer:
         owner = tx.people.find([person]).get(person, profile)
         found = tx.people.lock([owner]).get(owner) if owner is not None else None
         own = family(channel)
         addresses = {kind: known[-1] for kind in _CHANNELS if (known := _addresses(person, found, kind))}
         owner = found.id if found is not None else NOBODY
         view = tx.consents.view([owner], {owner: list(addresses.items())}).get(owner, Consents())
-        return [
+        choices = [
             self._choice(view, kind, address, topic)
             for topic in self._offered()
             for kind, address in addresses.items()
             if topic is not None or kind == own
             if topic is None or self._settings().policy(kind, topic) is not Policy.NEVER
         ]
+        return Offer(choices=choices, locale=None if found is None else found.traits.get("locale"))
 
     def _offered(self) -> list[str | None]:
         """Topics people may say yes or no to; without any, there is only the channel as a whole."""
@@ -205,6 +226,7 @@ class ConsentDesk:
             topic=topic or EVERY_TOPIC,
             title=(about.title if about is not None else "") or topic or "Everything",
             description=about.description if about is not None else "",
+            translations=about.translations if about is not None else {},
             address=address,
             on=refusal is None,
             closed=closed,
@@ -273,6 +295,7 @@ def _entries(asked: _Asked, state: ConsentState, now: datetime) -> list[ConsentE
             source=asked.wish.source,
             address=address,
             profile=owner,
+            proof=asked.wish.proof,
         )
         for address in meant
     ]

@@ -214,12 +214,17 @@ def _ledger(tx: Transaction, pieces: Sequence[Piece]) -> tuple[list[ConsentEntry
 
 
 def _strangers(tx: Transaction, refusals: Sequence[SaidNo]) -> set[str]:
-    """Return the addresses of late refusals that nobody has: erased, for all we know. Their no is kept, and they are not."""
-    named = {address for no in refusals for _, address in _addresses(no, None)}
-    if not named:
-        return named
+    """Return the addresses of late refusals that nobody has: erased, for all we know. Their no is kept, and they are not.
+
+    An address at which a yes stands is no stranger's: a no under its hash would not outweigh that.
+    """
+    pairs = {pair for no in refusals for pair in _addresses(no, None)}
+    if not pairs:
+        return set()
+    named = {address for _, address in pairs}
     known = tx.people.find({Identifier("email" if "@" in name else "phone", name) for name in named})
-    return named - {identifier.value for identifier in known}
+    view = tx.consents.view([NOBODY], {NOBODY: sorted(pairs)}).get(NOBODY, Consents())
+    return {name for name in named - {one.value for one in known} if not view.any_yes(name)}
 
 
 def _topic(no: SaidNo, delivery: Delivery | None) -> str:

@@ -50,7 +50,7 @@ class Desk:
         self.desk.choose(BY_MAIL, "email", None, wanted, source="page", now=NOW)
 
     def on(self) -> dict[tuple[str, str], bool]:
-        return {(c.channel, c.topic): c.on for c in self.desk.choices(BY_MAIL, "email")}
+        return {(c.channel, c.topic): c.on for c in self.desk.offer(BY_MAIL, "email").choices}
 
     def state(self, channel: str, address: str, topic: str) -> ConsentState | None:
         return self.store.consents(channel, address).by_address.get((channel, address, topic))

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engage.bootstrap import pepper_of
 from engage.cli.supervise import environment_for
-from engage.settings import Settings, generated_secrets, load_settings
+from engage.settings import Settings, generated_secrets, load_settings, pepper_of
 
 
 def test_a_secret_of_its_own_outlives_every_rotation() -> None:
