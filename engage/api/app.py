@@ -29,7 +29,7 @@ from engage.api.hooks import Hooks
 from engage.api.inputs import invalid
 from engage.api.links import link_routes
 from engage.api.microbatch import OverloadedError
-from engage.api.profile_api import profile_api_routes
+from engage.api.profile_api import in_both_shapes, is_segments, profile_api_routes
 from engage.api.reading import reading_routes
 from engage.api.wire import Wire, overloaded
 from engage.ports.storage import StorageAwayError, StorageBusyError
@@ -109,7 +109,8 @@ async def _answered(request: Request, exc: Exception) -> Response:
         return Response(
             error.page, error.status, headers=error.headers, media_type="text/html; charset=utf-8"
         )
-    return Response(error.body(), error.status, headers=error.headers, media_type="application/json")
+    body = in_both_shapes(error) if is_segments(request.url.path) else error.body()
+    return Response(body, error.status, headers=error.headers, media_type="application/json")
 
 
 def _error_of(request: Request, exc: Exception) -> ApiError:

@@ -148,6 +148,7 @@ class _Commands:
                 topic=change.topic,
                 state=ConsentState(change.state),
                 source=change.source,
+                proof=change.proof,
             )
             for change in changes
         ]

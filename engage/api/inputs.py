@@ -40,6 +40,7 @@ class SubscriptionChange(Wanted, frozen=True):
     state: Literal["subscribed", "unsubscribed"]
     topic: Name | None = None
     source: Annotated[str, msgspec.Meta(max_length=200)] = "api"
+    proof: Annotated[str, msgspec.Meta(max_length=500)] | None = None
 
 
 class SubscriptionChanges(Wanted, frozen=True):

@@ -47,8 +47,8 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
         after: Next = None,
     ) -> Response:
-        """Traits by name; audiences are traits that are true."""
-        profile = _profile(people, person)
+        """Traits by name; an audience is a trait too, true inside and false outside."""
+        profile = people.profile(person)
         known = _traits(deps, people, profile, kind)
         wanted = _names(include)
         names = sorted(name for name in known if wanted is None or name in wanted)
@@ -67,7 +67,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         after: Next = None,
     ) -> Response:
         """Everything that names this person."""
-        profile = _profile(people, person)
+        profile = people.profile(person)
         wanted = _names(include)
         named = {
             f"{name.kind}:{name.value}": name
@@ -93,7 +93,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         after: Next = None,
     ) -> Response:
         """What happened to this person."""
-        profile = _profile(people, person)
+        profile = people.profile(person)
         since = _instant(start, "start") or deps.clock.now() - LOOKBACK
         until = _instant(end, "end")
         only, never = _names(include), _names(exclude) or frozenset()
@@ -118,7 +118,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
     @router.get(f"{_PATH}/metadata")
     def metadata(person: str, _caller: Annotated[Caller, may_read]) -> Response:
         """When this person became known, and last changed."""
-        profile = _profile(people, person)
+        profile = people.profile(person)
         last = next(iter(deps.reading.events(profile.id, None, 1).items), None)
         changed = [times.written for times in profile.trait_times.values()]
         seen = [] if last is None else [last.received_at]
@@ -139,7 +139,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
     @router.get(f"{_PATH}/links")
     def links(person: str, request: Request, _caller: Annotated[Caller, may_read]) -> Response:
         """The accounts this person belongs to."""
-        profile = _profile(people, person)
+        profile = people.profile(person)
         data = [
             {"to_collection": "accounts", "external_ids": [_external_id(name, profile, "accounts")]}
             for name in profile.identifiers
@@ -150,31 +150,35 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
     return router
 
 
-def _profile(people: People, person: str) -> Profile:
-    try:
-        return people.profile(person)
-    except ApiError as exc:
-        raise ProfileApiError(exc.status, exc.code, exc.message, exc.details) from exc
+_CODES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "authentication_error",
+    404: "not_found",
+    429: "rate_limit_error",
+}
 
 
-class ProfileApiError(ApiError):
-    """An error in both shapes: Segment's clients look for the code one level down."""
+def is_segments(path: str) -> bool:
+    """Return whether a path is of this API."""
+    return path.startswith("/v1/spaces/")
 
-    def body(self) -> bytes:
-        """Return the JSON of the answer."""
-        code = "not_found" if self.status == 404 else "invalid_request_error"
-        inner = {"code": code, "message": self.message}
-        return to_json({"code": self.code, "message": self.message, "details": self.details, "error": inner})
+
+def in_both_shapes(error: ApiError) -> bytes:
+    """Return an error in both shapes: Segment's clients look for the code one level down."""
+    inner = {"code": _CODES.get(error.status, "internal_error"), "message": error.message}
+    return to_json({"code": error.code, "message": error.message, "details": error.details, "error": inner})
 
 
 def _traits(deps: ApiDeps, people: People, profile: Profile, kind: str | None) -> dict[str, Any]:
-    audiences = {membership.audience: True for membership in deps.reading.audiences(profile.id)}
+    inside = {membership.audience for membership in deps.reading.audiences(profile.id)}
+    audiences = {name: name in inside for name in {*inside, *deps.catalog().audiences}}
     traits, computed = people.traits(profile), deps.catalog().traits
     match kind:
         case None:
             return {**audiences, **traits}
         case "audience":
-            return dict(audiences)
+            return audiences
         case "computed_trait":
             return {name: value for name, value in traits.items() if name in computed}
         case _:

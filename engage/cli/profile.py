@@ -51,9 +51,10 @@ OUTPUT = click.option(
 @FORMAT
 @ERRORS
 @AGAIN
+@click.option("--audience", metavar="A", help="A manual audience that everybody in the file joins.")
 @JSON
 def profile_import_command(
-    path: Path, named: str | None, errors: Path | None, again: bool, as_json: bool
+    path: Path, named: str | None, errors: Path | None, again: bool, audience: str | None, as_json: bool
 ) -> None:
     """Bring in people from a CSV or JSONL file: identifiers and traits; it is history, and triggers nothing.
 
@@ -62,12 +63,20 @@ def profile_import_command(
     header say it. An empty cell changes nothing. A JSONL line holds the same keys, or `ids` and `traits`; null deletes a trait.
 
     Stopped in the middle, the same command goes on where it stood. Exits 1 if rows were refused: they stand in a report that can be
-    mended and imported.
+    mended and imported. With --audience people also join a manual audience, which is as if they were added by hand: it may
+    start journeys.
     """
     with opened(load_settings()) as runtime:
         file, now = file_of(path, named), runtime.clock.now()
-        settings = runtime.catalog().settings
-        kind = Profiles(Acceptor(lambda: settings), file.content, now, typed=file.format is Format.JSONL)
+        catalog = runtime.catalog()
+        if audience is not None and not (
+            audience in catalog.audiences and catalog.audiences[audience].manual
+        ):
+            raise click.UsageError(f"no audience `{audience}` with `members: manual` is published")
+        if audience is not None:
+            file = file.meant_for(audience)
+        settings, typed = catalog.settings, file.format is Format.JSONL
+        kind = Profiles(Acceptor(lambda: settings), file.content, now, typed=typed, audience=audience)
         bring_in(runtime, file, kind, kind.lanes, errors=errors, again=again, as_json=as_json)
 
 

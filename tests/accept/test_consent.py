@@ -8,6 +8,7 @@ import pytest
 from engage.domain.changes import Changes
 from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
 from engage.domain.fact import ConsentGiven, Identifier
+from engage.domain.ids import ProfileId
 from engage.domain.profile import Profile
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.accept_consent import Choice, ConsentDesk, Wish
@@ -178,3 +179,21 @@ def test_without_topics_the_page_offers_the_channel_as_a_whole() -> None:
 
     desk.choose(lambda _choice: True)
     assert desk.on() == {("email", EVERY_TOPIC): True}
+
+
+def test_one_click_by_somebody_erased_holds_and_brings_nobody_back() -> None:
+    desk = Desk()
+    gone = ProfileId("019ca945-0a00-71df-b438-0000000000ff")
+    wish = Wish(
+        person=Identifier("email", "zoe@b.example"),
+        channel="email",
+        topic="promotions",
+        state=NO,
+        source="one-click",
+    )
+
+    desk.desk.change([wish], NOW, profile=gone)
+
+    assert desk.state("email", "zoe@b.example", "promotions") is NO
+    assert desk.store.facts() == []
+    assert "zoe" not in str([row.doc for row in desk.store._tables.consents.rows.values()])

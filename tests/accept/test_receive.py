@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.consent import EVERY_TOPIC, ConsentState
+from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
 from engage.domain.delivery import Channel, Mark
 from engage.domain.fact import Inbound, Receipt
 from engage.domain.ids import DeliveryId, lane_of
@@ -225,3 +225,27 @@ def test_a_no_about_a_call_closes_calls(rig: Rig) -> None:
 
     assert rig.stopped(PHONE, "voice")
     assert not rig.stopped(PHONE, "sms")
+
+
+def test_a_late_no_about_somebody_erased_holds_and_brings_no_address_back(rig: Rig) -> None:
+    rig.receipts(
+        receipt(Mark.UNSUBSCRIBED, address=MAIL), receipt(Mark.BOUNCED, receipt_id="r2", address=MAIL)
+    )
+
+    assert rig.stopped(MAIL, "email")
+    assert rig.suppressed() == "bounced"
+    kept = [*rig.store._tables.subscriptions.rows, *rig.store._tables.suppressions.rows]
+    kept += [row.doc for row in rig.store._tables.consents.rows.values()]
+    assert MAIL not in str(kept)
+
+
+def test_a_late_no_outweighs_a_yes_that_stands_at_the_address(rig: Rig) -> None:
+    yes = ConsentEntry(
+        channel="email", topic=EVERY_TOPIC, state=ConsentState.SUBSCRIBED, at=NOW, source="s", address=MAIL
+    )
+    with rig.store.transaction() as tx:
+        tx.consents.append([yes])
+
+    rig.receipts(receipt(Mark.UNSUBSCRIBED, address=MAIL))
+
+    assert rig.stopped(MAIL, "email")

@@ -253,6 +253,14 @@ class TestMembers:
         found = {f.person.value: f.member for f in world.facts() if isinstance(f, Members)}
         assert found == {"a": True, "b": True, "c": False}
 
+    def test_replacing_with_nobody_clears_the_audience(self, client: Client, world: World) -> None:
+        world.members = [[Identifier("user_id", "a")], [Identifier("email", "b@c.d")]]
+
+        answer = client.put("/v1/audiences/beta/members", json={"replace": []}, headers=bearer())
+
+        assert answer.json() == {"added": 0, "removed": 2}
+        assert [fact.member for fact in world.facts() if isinstance(fact, Members)] == [False, False]
+
     def test_replace_takes_out_who_is_not_named_by_any_identifier(self, client: Client, world: World) -> None:
         world.members = [
             [Identifier("user_id", "a"), Identifier("email", "a@b.c")],

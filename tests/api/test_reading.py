@@ -14,6 +14,7 @@ from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId, uuid7
 from engage.domain.profile import Event, Profile, TraitTimes
 from engage.domain.run import Run
+from engage.storage.memory.store import MemoryStore
 from tests.api.world import NOW, Client, World, basic, bearer, calling
 
 ADA = ProfileId(uuid7(NOW, "ada"))
@@ -234,6 +235,15 @@ class TestSubscriptions:
             ).json()["subscriptions"]
 
             assert [(one["state"], one["source"]) for one in found] == [(state, "form")]
+
+    def test_a_proof_is_kept_in_the_ledger(self, client: Client, world: World) -> None:
+        wish = {"profile": "email:zoe@b.c", "channel": "email", "topic": "promotions", "state": "subscribed"}
+        client.put(
+            "/v1/subscriptions", json={"subscriptions": [{**wish, "proof": "form 7"}]}, headers=bearer()
+        )
+
+        assert isinstance(world.store, MemoryStore)
+        assert any(b'"form 7"' in row.doc for row in world.store._tables.consents.rows.values())
 
 
 class TestDeliveries:

@@ -16,9 +16,10 @@ def get(client: Client, path: str, **params: Any) -> Any:
 
 
 def test_traits_and_audiences_are_read_by_name(client: Client) -> None:
-    assert get(client, "traits")["traits"] == {"beta": True, "name": "Ada", "spent": 12.3}
+    everything = {"beta": True, "name": "Ada", "rich": False, "spent": 12.3}
+    assert get(client, "traits")["traits"] == everything
     assert get(client, "traits", include="name,none")["traits"] == {"name": "Ada"}
-    assert get(client, "traits", **{"class": "audience"})["traits"] == {"beta": True}
+    assert get(client, "traits", **{"class": "audience"})["traits"] == {"beta": True, "rich": False}
     assert get(client, "traits", **{"class": "computed_trait"})["traits"] == {}
 
 
@@ -28,7 +29,7 @@ def test_traits_come_in_pages(client: Client) -> None:
 
     assert list(first["traits"]) == ["beta", "name"]
     assert first["cursor"] == {"url": f"{ADA}/traits", "has_more": True, "next": "name", "limit": 2}
-    assert list(rest["traits"]) == ["spent"]
+    assert list(rest["traits"]) == ["rich", "spent"]
     assert (rest["cursor"]["has_more"], rest["cursor"]["next"]) == (False, "")
 
 
@@ -87,5 +88,24 @@ def test_an_error_has_both_shapes(client: Client) -> None:
     assert answer.json()["error"]["code"] == "not_found"
 
 
-def test_a_token_is_needed(client: Client) -> None:
-    assert client.get(f"{ADA}/traits").status_code == 401
+def test_every_error_has_both_shapes(client: Client) -> None:
+    nobody = ADA.replace("user_id:ada", "user_id:nobody")
+    for path, headers, status, code in (
+        (f"{ADA}/traits", {}, 401, "authentication_error"),
+        (f"{ADA}/traits?limit=201", bearer(), 400, "invalid_request_error"),
+        (f"{ADA}/traits?class=other", bearer(), 400, "invalid_request_error"),
+        (f"{ADA}/events?start=yesterday", bearer(), 400, "invalid_request_error"),
+        (f"{nobody}/events", bearer(), 404, "not_found"),
+        (f"{ADA}/accounts", bearer(), 404, "not_found"),
+    ):
+        answer = client.get(path, headers=headers)
+
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        assert set(answer.json()) == {"code", "message", "details", "error"}
+
+
+@pytest.mark.parametrize("name", ["email:Ada@B.c", "phone:%2B15005550006", "user_id:ada"])
+def test_anybody_is_found_by_every_name_of_theirs(client: Client, name: str) -> None:
+    path = ADA.replace("user_id:ada", name)
+
+    assert client.get(f"{path}/traits", headers=bearer()).json()["traits"]["name"] == "Ada"

@@ -88,6 +88,23 @@ class TestProfiles:
         reports = sorted(path.name for path in shop.folder.glob("people.errors*"))
         assert reports == ["people.errors-2.csv", "people.errors.csv"]
 
+    def test_everybody_in_a_file_joins_a_manual_audience(self, shop: Author) -> None:
+        shop.write("journeys/audiences/guests.yaml", "audience: guests\nmembers: manual\n")
+        journey = {
+            "journey": "hello-guest",
+            "trigger": {"audience": {"entered": "guests"}},
+            "steps": [{"wait": "1 day"}],
+        }
+        shop.write("journeys/hello-guest.yaml", json.dumps(journey))
+        shop.run("publish", "--yes")
+        shop.write("guests.csv", "email\na@b.example\nnobody\nc@d.example\n")
+
+        assert "members: manual" in shop.run("profile", "import", "guests.csv", "--audience", "other", code=2)
+        shop.run("profile", "import", "guests.csv", "--audience", "guests", code=1)
+
+        assert rows("SELECT audience, count(*) FROM membership GROUP BY 1") == [("guests", 2)]
+        assert rows("SELECT count(*) FROM run") == [(2,)]
+
     def test_an_export_of_everybody_comes_in_elsewhere_as_it_was(self, shop: Author) -> None:
         shop.identify("u1", email="Ada@shop.example", plan="pro", zip="01234", tags=["a", 1], note="=1+1")
         shop.identify("u2", phone="+14155550101", age=20)

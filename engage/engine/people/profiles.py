@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engage.domain.changes import Quarantined
-from engage.domain.fact import Identifier
+from engage.domain.fact import Call, Identifier, Members, NewFact, decode, encode
 from engage.engine.accept import Acceptor
 from engage.engine.accept_intake import Piece
 from engage.engine.canonical import Origin, Refused, read_item
@@ -30,8 +30,14 @@ class Profiles:
 
     name = "profiles"
 
-    def __init__(self, acceptor: Acceptor, content: str, now: datetime, *, typed: bool) -> None:
-        """Read rows of the file with the digest `content`; `typed`: a value has its type already (JSON)."""
+    def __init__(
+        self, acceptor: Acceptor, content: str, now: datetime, *, typed: bool, audience: str | None = None
+    ) -> None:
+        """Read rows of the file with the digest `content`; `typed`: a value has its type already (JSON).
+
+        `audience`: a manual one that everybody in the file joins.
+        """
+        self._audience = audience
         self._acceptor, self._content, self._typed = acceptor, content, typed
         self._rules = acceptor.rules()
         self._own = frozenset(self._rules.identifiers.values())
@@ -66,10 +72,22 @@ class Profiles:
 
     def write(self, tx: Transaction, rows: Sequence[tuple[Row, Piece]], now: datetime) -> dict[int, str]:
         """Store the facts; what was stored before is known by its file and row."""
-        del now
-        tx.inbox.add([piece.fact for _, piece in rows])
-        self.lanes.update(piece.fact.lane for _, piece in rows)
+        facts = [piece.fact for _, piece in rows]
+        if self._audience is not None:
+            # Behind who they are, in the same lane.
+            facts += [self._joining(row, piece, self._audience, now) for row, piece in rows]
+        tx.inbox.add(facts)
+        self.lanes.update(fact.lane for fact in facts)
         return {}
+
+    def _joining(self, row: Row, piece: Piece, audience: str, now: datetime) -> NewFact:
+        call = decode(piece.fact.payload)
+        assert isinstance(call, Call)
+        unique = f"{self._content}:{row.number}:{audience}"
+        fact = Members(message_id=unique, audience=audience, person=call.identifiers[0], member=True)
+        return NewFact(
+            lane=piece.fact.lane, source=SOURCE, message_id=unique, received_at=now, payload=encode(fact)
+        )
 
     def _identifier(self, kind: str, value: Any) -> list[Identifier]:
         text = plain(value)
