@@ -153,6 +153,9 @@ def _wish(
 ) -> None:
     """Write a wish into the ledger; unless it was `decided` where it came in, a yes may have to be confirmed."""
     address, state = wish.address or person.address(wish.channel), ConsentState(wish.state)
+    if not decided and opens_a_number(wish) and address in turn.stopped:
+        turn.decide(person, Decided.CONSENT, "refused", reason="stopped", values={"channel": wish.channel})
+        return
     if not decided and wish.topic is not None:
         known = person.consents.by_address.get((family(wish.channel), ledger_key(address or ""), wish.topic))
         state = state_after(state, turn.catalog.settings.policy(wish.channel, wish.topic), known)
@@ -165,6 +168,13 @@ def _wish(
         address=address,
         source=source,
         at=at,
+    )
+
+
+def opens_a_number(wish: SubscriptionWish) -> bool:
+    """Return whether a wish is a yes to all texts: what a STOP closed only the person's own START opens, at the carrier too."""
+    return (
+        wish.topic is None and wish.state == ConsentState.SUBSCRIBED and family(wish.channel) == Channel.SMS
     )
 
 

@@ -83,6 +83,8 @@ class Turn:
     choices: Choices = field(default_factory=ByHash)
     deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
     """Loaded deliveries: those facts are about, and those that wait for release in open runs."""
+    stopped: frozenset[str] = frozenset()
+    """Numbers that said STOP, among those whose whole channel a call of this turn would open."""
     fact_id: str = ""
     arrival: int = 0
     chain: int = 0

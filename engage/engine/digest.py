@@ -10,6 +10,7 @@ import structlog
 
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Changes
+from engage.domain.consent import EVERY_TOPIC, ConsentState
 from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.errors import EngageError, IdentityRaceError, UnusableSettingsError
 from engage.domain.fact import (
@@ -29,10 +30,12 @@ from engage.domain.fact import (
     Wake,
     decode,
 )
+from engage.domain.handle import opens_a_number
 from engage.domain.identity import Mint
 from engage.domain.ids import ProfileId, uuid7
 from engage.domain.replies import REPLY_WINDOW, answering
 from engage.domain.turn import POSTPONED, ByHash, Choices, Turn
+from engage.engine.accept_intake import NOBODY
 from engage.engine.agenda import leave_signal
 from engage.engine.pacing import reserved
 from engage.engine.people.erase import forget
@@ -225,6 +228,7 @@ class Digest:
             oldest=min(calls, default=None),
             may_be_gone=() if patient else wanted - named,
         )
+        turn.stopped = _stopped(tx, facts, batch)
         # Read again under the lock: a receipt digested meanwhile must not be written over.
         known = {*turn.deliveries, *(delivery.id for found in batch.answered.values() for delivery in found)}
         if known:
@@ -299,6 +303,24 @@ def _identifiers(facts: Iterable[Fact]) -> set[Identifier]:
             case _:
                 pass
     return found
+
+
+def _stopped(tx: Transaction, facts: Sequence[Fact], batch: Batch) -> frozenset[str]:
+    """Return the numbers that said STOP, among those that calls at hand would open as a whole."""
+    calls = [f for f in facts if isinstance(f, Call) and any(map(opens_a_number, f.subscriptions))]
+    if not calls:
+        return frozenset()
+    numbers = {wish.address for call in calls for wish in call.subscriptions}
+    numbers |= {name.value for call in calls for name in call.identifiers if name.kind == "phone"}
+    numbers |= {call.traits["phone"] for call in calls if isinstance(call.traits.get("phone"), str)}
+    numbers |= {person.address(Channel.SMS) for person in batch.people.values()}
+    asked = [(str(Channel.SMS), number) for number in sorted(filter(None, numbers))]
+    view = tx.consents.view([NOBODY], {NOBODY: asked})[NOBODY]
+    return frozenset(
+        address
+        for (_, address, topic), state in view.by_address.items()
+        if topic == EVERY_TOPIC and state is ConsentState.UNSUBSCRIBED
+    )
 
 
 def _answered(

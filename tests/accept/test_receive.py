@@ -234,8 +234,8 @@ def test_a_late_no_about_somebody_erased_holds_and_brings_no_address_back(rig: R
 
     assert rig.stopped(MAIL, "email")
     assert rig.suppressed() == "bounced"
-    kept = [*rig.store._tables.subscriptions.rows, *rig.store._tables.suppressions.rows]
-    kept += [row.doc for row in rig.store._tables.consents.rows.values()]
+    tables = rig.store._tables
+    kept = [tables.subscriptions.rows, tables.suppressions.rows, tables.consents.rows]
     assert MAIL not in str(kept)
 
 

@@ -1,0 +1,70 @@
+"""What somebody stopped by STOP, nobody but they themselves starts again."""
+
+import pytest
+
+from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
+from engage.domain.fact import Call, Identifier, Kind, SubscriptionWish
+from engage.domain.ids import lane_of
+from tests.domain.engine.house import House
+
+PHONE, MAIL = "+14155550101", "ada@shop.example"
+ADA = Identifier("user_id", "ada")
+YES, NO = ConsentState.SUBSCRIBED, ConsentState.UNSUBSCRIBED
+
+
+def say(house: House, message_id: str, wish: SubscriptionWish) -> None:
+    call = Call(
+        kind=Kind.IDENTIFY,
+        message_id=message_id,
+        timestamp=house.clock.now(),
+        identifiers=(ADA,),
+        traits={"phone": PHONE, "email": MAIL},
+        subscriptions=(wish,),
+        source="shop",
+    )
+    house.add_fact(call, message_id, lane_of(ADA.value))
+    house.rest()
+
+
+def state(house: House, channel: str, address: str) -> ConsentState | None:
+    (profile,) = house.profiles()
+    with house.store.transaction() as tx:
+        view = tx.consents.view([profile], {profile: [(channel, address)]})[profile]
+    return view.by_address.get((channel, address, EVERY_TOPIC))
+
+
+@pytest.mark.parametrize(("channel", "address", "after"), [("sms", PHONE, NO), ("email", MAIL, YES)])
+def test_a_call_does_not_open_what_a_stop_closed(channel: str, address: str, after: ConsentState) -> None:
+    house = House()
+    house.identify("ada", phone=PHONE, email=MAIL)
+    house.rest()
+    stop = ConsentEntry(
+        channel=channel, topic=EVERY_TOPIC, state=NO, at=house.clock.now(), source="inbound", address=address
+    )
+    with house.store.transaction() as tx:
+        tx.consents.append([stop])
+
+    say(house, "m-yes", SubscriptionWish(channel=channel, state=YES, address=address))
+
+    assert state(house, channel, address) is after
+
+
+def test_a_call_may_open_what_nobody_closed() -> None:
+    house = House()
+
+    say(house, "m-yes", SubscriptionWish(channel="sms", state=YES, address=PHONE))
+
+    assert state(house, "sms", PHONE) is YES
+
+
+def test_a_number_that_said_stop_stays_closed_for_whoever_gets_it() -> None:
+    house = House()
+    stop = ConsentEntry(
+        channel="sms", topic=EVERY_TOPIC, state=NO, at=house.clock.now(), source="inbound", address=PHONE
+    )
+    with house.store.transaction() as tx:
+        tx.consents.append([stop])
+
+    say(house, "m-yes", SubscriptionWish(channel="sms", state=YES))
+
+    assert state(house, "sms", PHONE) is NO
