@@ -69,6 +69,8 @@ CONSOLE: dict[tuple[str, str], Role | str] = {
             "/journeys/{journey}",
             "/people",
             "/people/{profile}",
+            "/audiences",
+            "/audiences/{audience}",
             "/deliveries",
             "/deliveries/{delivery}",
             "/queues",
