@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engage.domain.fact import Call, Identifier, decode
@@ -167,6 +167,8 @@ def call_of(kind: Format, row: Row) -> Call:
 
 
 @given(st.sampled_from(Format), st.lists(traits, min_size=1, max_size=3))
+@example(Format.CSV, [{"plan": "false"}, {"plan": False}])
+@example(Format.CSV, [{"plan": "word"}, {"plan": 1}, {"plan": " x"}])
 def test_people_come_back_as_they_were_sent_out(kind: Format, given: list[dict[str, Any]]) -> None:
     people = [
         Profile(

@@ -130,31 +130,28 @@ def _written(writer: Writer, rows: Iterable[Mapping[str, Any]]) -> int:
 def _columns(people: Iterator[Profile]) -> tuple[list[str], dict[str, str]]:
     """Return the kinds of identifiers, and of each trait the suffix of its column that brings every value back as it was."""
     kinds: dict[str, None] = dict.fromkeys(("user_id", "email", "phone", "anonymous_id"))
-    types: dict[str, str] = {}
+    values: dict[str, set[str]] = {}
     for person in people:
         kinds.update(dict.fromkeys(name.kind for name in person.identifiers))
         for trait, value in person.traits.items():
             if trait not in ("email", "phone") or value != person.identifier(trait):
-                types[trait] = max(types.get(trait, ""), _suffix(value), key=_SUFFIXES.index)
+                values.setdefault(trait, set()).add(_manner(value))
     # A trait that is called as a column of ours would be read as that one.
     taken = {*kinds, "id", "ids", "audiences", "traits", "timestamp", "created_at"}
-    named = {
-        trait: ":text" if trait in ("email", "phone") else ":json"
-        for trait, suffix in types.items()
-        if trait in taken and not suffix
-    }
-    return list(kinds), types | named
+    return list(kinds), {trait: _suffix(found, taken=trait in taken) for trait, found in values.items()}
 
 
-_SUFFIXES = ("", ":text", ":json")
-
-
-def _suffix(value: Any) -> str:
-    """Return what the header must say so that this value comes back as it was: nothing, where it is guessed right."""
+def _manner(value: Any) -> str:
+    """Return how a value may be written so that it comes back as it was: `word` and `value` by themselves, else `text`, `json`."""
     if isinstance(value, str):
         if value == "" or value != value.strip():
-            return ":json"
-        return "" if guessed(value) == value else ":text"
-    text = _encoder.encode(value).decode()
-    again = guessed(text)
-    return "" if type(again) is type(value) and again == value else ":json"
+            return "json"
+        return "word" if guessed(value) == value else "text"
+    again = guessed(_encoder.encode(value).decode())
+    return "value" if type(again) is type(value) and again == value else "json"
+
+
+def _suffix(manners: set[str], *, taken: bool) -> str:
+    if manners <= {"word", "value"} and not taken:
+        return ""
+    return ":text" if manners <= {"word", "text"} else ":json"
