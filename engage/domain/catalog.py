@@ -174,18 +174,34 @@ class Catalog:
     @cached_property
     def rules(self) -> list[Audience]:
         """Audiences with a rule, those that others read first."""
-        done: dict[str, Audience] = {}
+        return [rule for rule in self.followed if isinstance(rule, Audience)]
 
-        def visit(audience: Audience, seen: frozenset[str]) -> None:
-            if audience.name in done or audience.name in seen or audience.where is None:
+    @cached_property
+    def followed(self) -> list[ComputedTrait | Audience]:
+        """Computed traits and audiences with a rule, those that others read first: one pass settles all of them."""
+        everything: dict[str, ComputedTrait | Audience] = {
+            **{f"audience {name}": self.audiences[name] for name in sorted(self.audiences)},
+            **{f"trait {name}": self.traits[name] for name in sorted(self.traits)},
+        }
+        done: dict[str, ComputedTrait | Audience] = {}
+
+        def visit(name: str, seen: frozenset[str]) -> None:
+            rule = everything.get(name)
+            expression = (
+                rule.value if isinstance(rule, ComputedTrait) else None if rule is None else rule.where
+            )
+            if rule is None or expression is None or name in done or name in seen:
                 return
-            for read in sorted(audience.where.reads.audiences):
-                if read in self.audiences:
-                    visit(self.audiences[read], seen | {audience.name})
-            done[audience.name] = audience
+            reads = expression.reads
+            for read in sorted(
+                {f"audience {read}" for read in reads.audiences}
+                | {f"trait {read}" for read in reads.traits | reads.changed_at}
+            ):
+                visit(read, seen | {name})
+            done[name] = rule
 
-        for name in sorted(self.audiences):
-            visit(self.audiences[name], frozenset())
+        for name in everything:
+            visit(name, frozenset())
         return list(done.values())
 
     @cached_property

@@ -20,11 +20,12 @@ from engage.domain.fact import (
 )
 from engage.domain.ids import EventId
 from engage.domain.ledger import write_consent
-from engage.domain.membership import Touched, follow
+from engage.domain.membership import apply_traits, follow
 from engage.domain.person import Person
 from engage.domain.profile import Event
-from engage.domain.react import apply_traits, react, set_member, start
+from engage.domain.react import react, set_member, start
 from engage.domain.resume import archive, resume
+from engage.domain.touched import Touched
 from engage.domain.turn import Turn
 
 ADDRESSES = ("email", "phone")

@@ -26,11 +26,11 @@ from engage.domain.delivery import (
 )
 from engage.domain.delivery_events import delivery_properties, event_of
 from engage.domain.fact import Outcome, Receipt
-from engage.domain.membership import Touched
 from engage.domain.person import Person
 from engage.domain.react import react
 from engage.domain.run import Run
 from engage.domain.steps.base import Moved
+from engage.domain.touched import Touched
 from engage.domain.turn import Turn
 from engage.domain.walk import NO_RUN
 

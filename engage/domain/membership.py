@@ -1,7 +1,6 @@
 """Membership: computed traits and audiences follow what changed, at the instant at which it changed."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,64 +8,25 @@ from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.changes import MembershipChange, TimerKind
 from engage.domain.clockwork import plan as plan_clocks
 from engage.domain.decision import Decided
-from engage.domain.expression import EventRead, Expression, Reads
+from engage.domain.expression import Expression
 from engage.domain.person import Person
+from engage.domain.touched import Touched
 from engage.domain.turn import Turn
-
-_IDENTIFIERS = frozenset({"id", "user_id", "anonymous_id"})
-
-
-@dataclass(slots=True)
-class Touched:
-    """What one fact changed about a person, as far as rules may care."""
-
-    traits: set[str] = field(default_factory=set)
-    values: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    """Traits that have another value now: before and after."""
-    at: datetime | None = None
-    """When the values changed, where that is not now."""
-    events: set[str] = field(default_factory=set)
-    audiences: set[str] = field(default_factory=set)
-    consent: bool = False
-    everything: bool = False
-
-    def __bool__(self) -> bool:
-        """Whether anything changed at all."""
-        return bool(self.traits or self.events or self.audiences or self.consent or self.everything)
-
-    def concerns(self, reads: Reads) -> bool:
-        """Return whether an expression that reads `reads` may have another value now."""
-        return (
-            self.everything
-            or not self.traits.isdisjoint(reads.traits)
-            or not self.traits.isdisjoint(reads.changed_at)
-            or not self.audiences.isdisjoint(reads.audiences)
-            or (self.consent and reads.subscriptions)
-            or (bool(reads.identifiers) and not self.traits.isdisjoint(_IDENTIFIERS))
-            or any(_read_names(read, self.events) for read in reads.events)
-        )
-
-
-def _read_names(read: EventRead, events: Collection[str]) -> bool:
-    if read.name.endswith("*"):
-        return any(name.startswith(read.name[:-1]) for name in events)
-    return read.name in events
 
 
 def follow(turn: Turn, person: Person, touched: Touched) -> None:
     """Bring computed traits and audiences in line with what changed; changes of membership become events.
 
-    Traits come first, then audiences in the order in which they read each other, so one pass settles everything.
+    They come in the order in which they read each other, so one pass settles everything.
     """
     if person.unjudged:
         touched.everything, person.unjudged = True, False
-    for trait in turn.catalog.traits.values():
-        if touched.concerns(trait.value.reads):
-            _compute(turn, person, trait, touched)
-    for audience in turn.catalog.rules:
-        assert audience.where is not None
-        if touched.concerns(audience.where.reads):
-            _judge(turn, person, audience, touched)
+    for rule in turn.catalog.followed:
+        if isinstance(rule, ComputedTrait):
+            if touched.concerns(rule.value.reads):
+                _compute(turn, person, rule, touched)
+        elif rule.where is not None and touched.concerns(rule.where.reads):
+            _judge(turn, person, rule, touched)
     if turn.catalog.personal_clocks:
         plan_clocks(
             turn,
@@ -134,3 +94,32 @@ def change_membership(turn: Turn, person: Person, audience: str, member: bool) -
         "Audience Entered" if member else "Audience Exited",
         {"audience_key": audience, audience: member},
     )
+
+
+def apply_traits(
+    turn: Turn, person: Person, values: Mapping[str, Any], at: datetime, *, moved: set[str] | None = None
+) -> dict[str, tuple[Any, Any]]:
+    """Write traits as of `at`; return those that changed, before and after; see `Profile.write_traits`.
+
+    A write to a computed trait is refused and recorded.
+    """
+    computed = sorted(name for name in values if name in turn.catalog.traits)
+    if computed:
+        turn.decide(person, Decided.EVENT, "refused", reason="computed_trait", values={"traits": computed})
+    own = {name: value for name, value in values.items() if name not in computed}
+    changed = person.profile.write_traits(own, at, moved=moved)
+    if values:
+        turn.touch(person)
+    return changed
+
+
+def put_in_or_out(turn: Turn, person: Person, audience: str, member: bool) -> Touched:
+    """Change a manual audience for a person and return what that touched: nothing if it stands so already."""
+    known = turn.catalog.audiences.get(audience)
+    if known is None or not known.manual:
+        turn.decide(person, Decided.AUDIENCE, "refused", reason="not_manual", values={"audience": audience})
+        return Touched()
+    if member is (audience in person.audiences):
+        return Touched()
+    change_membership(turn, person, audience, member)
+    return Touched(audiences={audience})

@@ -4,11 +4,11 @@ from engage.domain.catalog import JourneyState, LiveJourney
 from engage.domain.course import finish, proceed
 from engage.domain.decision import Decided, EndReason
 from engage.domain.journey import Migration
-from engage.domain.membership import Touched
 from engage.domain.person import Person
 from engage.domain.react import react
 from engage.domain.run import Run
 from engage.domain.steps.base import Go
+from engage.domain.touched import Touched
 from engage.domain.turn import Turn
 from engage.domain.walk import RunWalk
 

@@ -1,8 +1,6 @@
 """React: the order of things inside one fact — exits, goals, waits, triggers — and inside what follows from it."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from engage.domain.catalog import LiveJourney
 from engage.domain.changes import TimerKind
@@ -13,15 +11,19 @@ from engage.domain.entering import Candidate, enter
 from engage.domain.fact import Start
 from engage.domain.forms import names_match
 from engage.domain.journey import ExitRule, Goal, Journey
-from engage.domain.membership import Touched, change_membership, follow, on_timer
+from engage.domain.membership import follow, on_timer, put_in_or_out
 from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.domain.steps.base import Due, Go, Happened, Looked, Moved
 from engage.domain.steps.flow import reason_of
+from engage.domain.touched import Touched
 from engage.domain.triggering import triggered
 from engage.domain.turn import Turn
 from engage.domain.walk import RunWalk, delivery_run, has_key
+
+_OF_CONSENT = frozenset({"Subscription Updated", "Address Suppressed"})
+"""Our events with which consent has changed: rules that ask `subscribed(…)` are judged again."""
 
 
 def react(
@@ -46,46 +48,15 @@ def react(
             _one(turn, person, after.event, Touched(events={after.event.name}), None, after.run, after.step)
         elif after.start is not None:
             start(turn, person, after.start)
-        elif after.member is not None:
-            set_member(turn, person, *after.member)
-        elif after.traits is not None:
-            write_traits(turn, person, after.traits, turn.now)
-
-
-def write_traits(turn: Turn, person: Person, values: Mapping[str, Any], at: datetime) -> None:
-    """Write traits and let it have its consequences; computed traits cannot be written from outside."""
-    changed = apply_traits(turn, person, values, at)
-    touched = Touched(traits=set(changed), values=changed)
-    if touched:
-        _one(turn, person, None, touched, None, None, None)
-
-
-def apply_traits(
-    turn: Turn, person: Person, values: Mapping[str, Any], at: datetime, *, moved: set[str] | None = None
-) -> dict[str, tuple[Any, Any]]:
-    """Write traits as of `at`; return those that changed, before and after; see `Profile.write_traits`.
-
-    A write to a computed trait is refused and recorded.
-    """
-    computed = sorted(name for name in values if name in turn.catalog.traits)
-    if computed:
-        turn.decide(person, Decided.EVENT, "refused", reason="computed_trait", values={"traits": computed})
-    own = {name: value for name, value in values.items() if name not in computed}
-    changed = person.profile.write_traits(own, at, moved=moved)
-    if values:
-        turn.touch(person)
-    return changed
+        elif after.touched is not None:
+            _one(turn, person, None, after.touched, None, None, None)
 
 
 def set_member(turn: Turn, person: Person, audience: str, member: bool) -> None:
     """Change a manual audience for a person; what reads it follows. Nothing happens if it stands so already."""
-    known = turn.catalog.audiences.get(audience)
-    if known is None or not known.manual:
-        turn.decide(person, Decided.AUDIENCE, "refused", reason="not_manual", values={"audience": audience})
-        return
-    if member is not (audience in person.audiences):
-        change_membership(turn, person, audience, member)
-        _one(turn, person, None, Touched(audiences={audience}), None, None, None)
+    touched = put_in_or_out(turn, person, audience, member)
+    if touched:
+        _one(turn, person, None, touched, None, None, None)
 
 
 def start(turn: Turn, person: Person, wanted: Start) -> None:
@@ -160,6 +131,7 @@ def _one(
     if event is not None:
         person.history.add(event)
         touched.events.add(event.name)
+        touched.consent = touched.consent or event.name in _OF_CONSENT
     follow(turn, person, touched)
     before = list(person.runs)
     if event is not None:

@@ -9,11 +9,11 @@ from engage.domain.delivery_events import CHANNEL_WORDS, delivery_properties
 from engage.domain.fact import Inbound
 from engage.domain.ids import DeliveryId, ProfileId, uuid7
 from engage.domain.ledger import stop, tell_run
-from engage.domain.membership import Touched
 from engage.domain.person import Person
 from engage.domain.react import react
 from engage.domain.run import Run
 from engage.domain.steps.wait_for import WaitFor
+from engage.domain.touched import Touched
 from engage.domain.turn import Turn
 from engage.domain.walk import NO_RUN
 

@@ -3,11 +3,11 @@
 from engage.domain.course import finish, stimulate
 from engage.domain.decision import EndReason
 from engage.domain.delivery import HoldReason, Mark
-from engage.domain.membership import Touched
 from engage.domain.person import Person
 from engage.domain.react import judge_conditions, judge_kept, react, ring
 from engage.domain.run import Run
 from engage.domain.steps.base import Looked
+from engage.domain.touched import Touched
 from engage.domain.turn import Turn
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from engage.domain.catalog import LiveJourney
 from engage.domain.entering import Candidate
 from engage.domain.expression.regex import compiled, first_match
-from engage.domain.membership import Touched
 from engage.domain.person import Person
 from engage.domain.profile import Event
+from engage.domain.touched import Touched
 from engage.domain.turn import Turn
 
 _INBOUND = ("body", "from", "to", "media", "subject")

@@ -18,6 +18,7 @@ from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.domain.sensitive import without
+from engage.domain.touched import Touched
 
 
 class Choices(Protocol):
@@ -52,8 +53,8 @@ class Follow:
 
     event: Event | None = None
     start: Start | None = None
-    member: tuple[str, bool] | None = None
-    traits: Mapping[str, Any] | None = None
+    touched: Touched | None = None
+    """What a step changed about the person: seen at once, and reacted to when the run rests."""
     run: str | None = None
     """The run a delivery's event belongs to."""
     step: str | None = None

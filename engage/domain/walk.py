@@ -19,11 +19,13 @@ from engage.domain.expression import Expression, Scope, Text, text_of
 from engage.domain.fact import Identifier, Start
 from engage.domain.ids import DeliveryId, RunId, uuid7
 from engage.domain.journey import Journey
+from engage.domain.membership import apply_traits, follow, put_in_or_out
 from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run, StepDelivery
 from engage.domain.steps.base import Asked, Node
 from engage.domain.timing import zone_of
+from engage.domain.touched import Touched
 from engage.domain.turn import Follow, Turn
 
 
@@ -144,8 +146,14 @@ class RunWalk:
         return has_key(self.turn, self.person, self.run, self.journey, event) is True
 
     def write_traits(self, values: Mapping[str, Any]) -> None:
-        """See `Walk.write_traits`: what follows from it is handled once the run rests."""
-        self.turn.follow(Follow(traits=dict(values)))
+        """See `Walk.write_traits`: the run sees it at once; what else follows is handled once it rests."""
+        changed = apply_traits(self.turn, self.person, values, self.now)
+        self._touch(Touched(traits=set(changed), values=changed))
+
+    def _touch(self, touched: Touched) -> None:
+        if touched:
+            follow(self.turn, self.person, touched)
+            self.turn.follow(Follow(touched=touched))
 
     def change_consent(self, channel: str, topic: str, state: ConsentState) -> None:
         """See `Walk.change_consent`; a yes that asks for a second step waits for it."""
@@ -215,7 +223,7 @@ class RunWalk:
 
     def member(self, audience: str, member: bool) -> None:
         """See `Walk.member`."""
-        self.turn.follow(Follow(member=(audience, member)))
+        self._touch(put_in_or_out(self.turn, self.person, audience, member))
 
     def note(self, outcome: str, reason: str | None = None, values: Mapping[str, Any] | None = None) -> None:
         """See `Walk.note`."""

@@ -8,11 +8,11 @@ from engage.domain.catalog import Catalog, JourneyState
 from engage.domain.entering import Candidate
 from engage.domain.errors import IdentityRaceError
 from engage.domain.ids import ProfileId
-from engage.domain.membership import Touched
 from engage.domain.migrating import migrate
 from engage.domain.person import Person
 from engage.domain.react import begin, react
 from engage.domain.resume import archive, resume
+from engage.domain.touched import Touched
 from engage.domain.turn import ByHash, Choices, Turn
 from engage.engine.agenda import leave_inside
 from engage.engine.bring_in_line import Plan, plan_of, write_standings

@@ -15,9 +15,9 @@ from engage.domain.entering import Candidate, refused
 from engage.domain.errors import IdentityRaceError
 from engage.domain.expression import order_key
 from engage.domain.ids import ProfileId
-from engage.domain.membership import Touched
 from engage.domain.person import Person
 from engage.domain.react import begin, react
+from engage.domain.touched import Touched
 from engage.domain.triggering import is_meant
 from engage.domain.turn import ByHash, Choices, Turn
 from engage.engine.agenda import BROADCAST, CLOCKS, due_of, is_due

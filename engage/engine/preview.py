@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from engage.domain.audience import ComputedTrait
 from engage.domain.catalog import Catalog
 from engage.domain.errors import IdentityRaceError
 from engage.domain.ids import ProfileId
@@ -77,14 +78,14 @@ def _page(
 
 
 def _judged(catalog: Catalog, person: Person, now: datetime) -> set[str]:
-    """Return the audiences a person would be in: computed traits first, then rules, those that others read before them."""
+    """Return the audiences a person would be in: rules and computed traits, those that others read before them."""
     inside = {name for name in person.audiences if (known := catalog.audiences.get(name)) and known.manual}
     person.audiences = inside
-    for trait in catalog.traits.values():
-        value = trait.value.value(person.scope(catalog.settings, now))
-        person.profile.traits[trait.name] = value.isoformat() if isinstance(value, datetime) else value
-    for audience in catalog.rules:
-        assert audience.where is not None
-        if audience.where.truth(person.scope(catalog.settings, now)):
-            inside.add(audience.name)
+    for rule in catalog.followed:
+        scope = person.scope(catalog.settings, now)
+        if isinstance(rule, ComputedTrait):
+            value = rule.value.value(scope)
+            person.profile.traits[rule.name] = value.isoformat() if isinstance(value, datetime) else value
+        elif rule.where is not None and rule.where.truth(scope):
+            inside.add(rule.name)
     return inside

@@ -103,6 +103,10 @@ class _Explainer:
 
     def _missing(self, fault: _Fault, strangers: Sequence[_Fault]) -> Iterable[Problem]:
         wanted = str(fault.location[-1])
+        if isinstance(fault.location[-1], int):
+            few = f"{_name(fault.path) or 'this list'} has too few values"
+            yield self._problem(fault.node.position, few, f"it takes at least {fault.location[-1] + 1}")
+            return
         for stranger in strangers:
             beside = stranger.path[:-1] == fault.path
             if beside and nearest(str(stranger.path[-1]), [wanted]) is not None:

@@ -96,7 +96,7 @@ class AddTo(Step):
     add_to: KebabName
 
     def enter(self, walk: Walk, node: Node) -> Move:
-        """Takes effect once this run rests."""
+        """This run sees it at once; what follows is handled once it rests."""
         walk.member(self.add_to, True)
         return Go(node.after)
 
@@ -108,6 +108,6 @@ class RemoveFrom(Step):
     remove_from: KebabName
 
     def enter(self, walk: Walk, node: Node) -> Move:
-        """Takes effect once this run rests."""
+        """This run sees it at once; what follows is handled once it rests."""
         walk.member(self.remove_from, False)
         return Go(node.after)
