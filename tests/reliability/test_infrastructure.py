@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -19,10 +20,11 @@ from engage.embedded import start_postgres
 from engage.embedded.postgres import Postgres
 from engage.engine.accept_intake import Intake, Piece, Taken
 from engage.ports.clock import NoHints
-from engage.ports.storage import StorageAwayError
+from engage.ports.storage import StorageAwayError, StorageBusyError
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres.session import translated
 from engage.storage.postgres.store import PostgresStore
+from engage.storage.postgres.worker_lock import PostgresWorkerLock
 from workers.hints import CeleryHints
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
@@ -113,6 +115,36 @@ def test_a_worker_holds_its_name_again_after_the_database_was_restarted(
 
         assert store.worker_alive("w")
     assert not store.worker_alive("w")
+
+
+def test_a_worker_takes_its_name_from_a_session_of_its_own_that_the_server_believes_alive(
+    database: Database, store: PostgresStore
+) -> None:
+    with store.hold_worker_lock("w") as name:
+        assert isinstance(name, PostgresWorkerLock)
+        half_open, name._connection = name._connection, psycopg.connect(database.url)
+        name._connection.close()
+
+        with pytest.raises(StorageBusyError):
+            name.keep()
+        for _ in range(50):
+            with suppress(StorageBusyError):
+                name.keep()
+                break
+            time.sleep(0.1)
+
+        assert store.worker_alive("w")
+        assert half_open is not None
+        with pytest.raises(psycopg.Error):
+            half_open.execute("SELECT 1")
+
+
+def test_a_name_that_somebody_else_holds_is_left_to_them(store: PostgresStore) -> None:
+    with store.hold_worker_lock("w"):
+        with pytest.raises(StorageBusyError), store.hold_worker_lock("w"):
+            pass
+
+        assert store.worker_alive("w")
 
 
 def test_a_name_that_is_held_costs_no_round_trip_to_keep(store: PostgresStore) -> None:

@@ -10,6 +10,14 @@ import psycopg
 from engage.ports.storage import StorageAwayError, StorageBusyError
 from engage.storage.postgres.session import Connection, Session, translated
 
+# Only a session that holds this very lock: the number of a process may be somebody else's by now.
+_END_OLD_SESSION = """
+SELECT pg_terminate_backend(pid) FROM pg_locks
+WHERE pid = %s AND locktype = 'advisory' AND granted AND objsubid = 1
+    AND classid = %s::bigint::oid AND objid = %s::bigint::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
 
 class PostgresWorkerLock:
     """Implements `ports.locking.WorkerLock`. Thread-safe."""
@@ -23,6 +31,8 @@ class PostgresWorkerLock:
         self._url, self._worker = url, worker
         self._guard = threading.Lock()
         self._connection: Connection | None = None
+        self._session: int | None = None
+        """The server's process that held the name last, as far as we know."""
         self.keep()
 
     def keep(self) -> None:
@@ -48,8 +58,13 @@ class PostgresWorkerLock:
             raise translated(exc) from exc
         self._connection = connection
         if not Session(connection).one("SELECT pg_try_advisory_lock(%s)", key_of(self._worker)):
+            if self._session is not None:
+                # Our own connection broke, and the server may not notice that for hours.
+                key = key_of(self._worker) & 0xFFFFFFFFFFFFFFFF
+                Session(connection).rows(_END_OLD_SESSION, self._session, key >> 32, key & 0xFFFFFFFF)
             self._drop()
             raise StorageBusyError(f"another process is the worker {self._worker}")
+        self._session = connection.info.backend_pid
 
     def _drop(self) -> None:
         if self._connection is not None:
