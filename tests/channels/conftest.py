@@ -26,7 +26,7 @@ def settings(wire: Wire) -> ChannelSettings:
     return settings_for(wire.url)
 
 
-def settings_for(url: str, read_timeout: float = 0.3) -> ChannelSettings:
+def settings_for(url: str, read_timeout: float = 1.0) -> ChannelSettings:
     """Both providers set up, pointing at `url`."""
     return ChannelSettings(
         public_url=PUBLIC,
