@@ -1,6 +1,6 @@
 """Digest: a lane's facts and due timers, in order, become everything that follows — in one transaction."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
@@ -40,7 +40,7 @@ from engage.engine.agenda import leave_signal
 from engage.engine.pacing import reserved
 from engage.engine.people.erase import forget
 from engage.engine.play import Batch, address_identifier, play, set_aside
-from engage.engine.working_set import load_people, waiting_deliveries
+from engage.engine.working_set import load_people, shared_consents, waiting_deliveries
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -229,6 +229,8 @@ class Digest:
             may_be_gone=() if patient else wanted - named,
         )
         turn.stopped = _stopped(tx, facts, batch)
+        if turn.catalog.reads_consent:
+            batch.consents = shared_consents(tx, batch.people, _addresses(facts))
         # Read again under the lock: a receipt digested meanwhile must not be written over.
         known = {*turn.deliveries, *(delivery.id for found in batch.answered.values() for delivery in found)}
         if known:
@@ -321,6 +323,19 @@ def _stopped(tx: Transaction, facts: Sequence[Fact], batch: Batch) -> frozenset[
         for (_, address, topic), state in view.by_address.items()
         if topic == EVERY_TOPIC and state is ConsentState.UNSUBSCRIBED
     )
+
+
+def _addresses(facts: Sequence[Fact]) -> Iterator[tuple[str, str]]:
+    """Yield the addresses that facts name, by identifier or as a trait."""
+    for identifier in _identifiers(facts):
+        if identifier.kind in ("email", "phone"):
+            yield identifier.kind, identifier.value
+    for fact in facts:
+        if isinstance(fact, Call):
+            for kind in ("email", "phone"):
+                value = fact.traits.get(kind)
+                if isinstance(value, str) and value:
+                    yield kind, value
 
 
 def _answered(

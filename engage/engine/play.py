@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from engage.domain.changes import Quarantined, Timer
+from engage.domain.consent import Consents
 from engage.domain.decision import Decided
 from engage.domain.delivery import Channel, Delivery
 from engage.domain.fact import (
@@ -62,8 +63,18 @@ class Batch:
     people: dict[ProfileId, Person] = field(default_factory=dict)
     owners: dict[Identifier, ProfileId] = field(default_factory=dict)
     answered: dict[tuple[Channel, str], list[Delivery]] = field(default_factory=dict)
+    consents: Consents = field(default_factory=Consents)
+    """What the ledger says of every address at hand: shared by all people of the turn, newcomers too."""
     moved: dict[ProfileId, ProfileId] = field(default_factory=dict)
     """Profiles that were merged away in this turn, with the one that was kept."""
+
+    def take_in(self, person: Person) -> None:
+        """Take in somebody nobody knew: what the ledger says of an address holds for them as well."""
+        person.consents.by_address, person.consents.suppressed = (
+            self.consents.by_address,
+            self.consents.suppressed,
+        )
+        self.people[person.id] = person
 
     def person(self, profile: ProfileId) -> Person | None:
         """Return a person by profile, also after a merge in this turn."""
@@ -230,7 +241,7 @@ def _sure(turn: Turn, batch: Batch, identifier: Identifier, mint: Mint) -> Perso
         return person
     # Nothing leads back to such a person, so each is somebody of their own.
     person = create(turn, [identifier], lambda *_: ProfileId(turn.next_id("nobody")))
-    batch.people[person.id] = person
+    batch.take_in(person)
     return person
 
 
@@ -271,7 +282,7 @@ def person_of(
             _merge(turn, batch, person, lost)
     else:
         person = create(turn, resolution.identifiers, mint)
-        batch.people[person.id] = person
+        batch.take_in(person)
     new = attach(turn, person, resolution.identifiers)
     for identifier in resolution.identifiers:
         batch.owners[identifier] = person.id

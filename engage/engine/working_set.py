@@ -1,10 +1,10 @@
 """Working set: everything a turn needs to know about its people, in a few bulk queries."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from engage.domain.catalog import Catalog
-from engage.domain.consent import ledger_key
+from engage.domain.consent import Consents, ledger_key
 from engage.domain.delivery import Delivery
 from engage.domain.errors import IdentityRaceError
 from engage.domain.ids import DeliveryId, ProfileId
@@ -13,6 +13,7 @@ from engage.domain.profile import Profile
 from engage.ports.storage import Transaction
 
 _CONSENT_CHANNELS = ("email", "sms", "whatsapp", "voice")
+_NOBODY = ProfileId("00000000-0000-0000-0000-000000000000")
 
 
 def load_people(
@@ -83,6 +84,24 @@ def _addresses(profiles: Mapping[ProfileId, Profile]) -> dict[ProfileId, list[tu
         ]
         for profile_id, profile in profiles.items()
     }
+
+
+def shared_consents(
+    tx: Transaction, people: Mapping[ProfileId, Person], named: Iterable[tuple[str, str]]
+) -> Consents:
+    """Let people share what is known of addresses, and add those that facts name as (`email` or `phone`, address):
+    somebody may have said no on an address before it is theirs."""
+    pairs = {
+        (channel, ledger_key(address))
+        for kind, address in named
+        for channel in (("email",) if kind == "email" else _CONSENT_CHANNELS[1:])
+    }
+    shared = tx.consents.view([_NOBODY], {_NOBODY: pairs})[_NOBODY] if pairs else Consents()
+    for person in people.values():
+        shared.by_address.update(person.consents.by_address)
+        shared.suppressed.update(person.consents.suppressed)
+        person.consents.by_address, person.consents.suppressed = shared.by_address, shared.suppressed
+    return shared
 
 
 def waiting_deliveries(tx: Transaction, people: Mapping[ProfileId, Person]) -> dict[DeliveryId, Delivery]:
