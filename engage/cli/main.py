@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "profile": ("engage.cli.profile", "people: one, and files of them"),
     "consent": ("engage.cli.consents", "who allowed what, as a file"),
     "suppression": ("engage.cli.consents", "addresses that must not be used, as a file"),
+    "audience": ("engage.cli.audiences", "how large an audience would be, and who is in it"),
     "pause": ("engage.cli.operations", "stop a journey and keep everybody where they are"),
     "resume": ("engage.cli.operations", "let a paused journey go on"),
     "archive": ("engage.cli.operations", "end a journey for everybody"),

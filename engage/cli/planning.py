@@ -122,7 +122,7 @@ def plan_of(runtime: Runtime, live: LiveProject, sources: Sequence[Source], proj
     """Return the plan for these sources."""
     wanted = {(source.kind, source.name): source.text for source in sources}
     before = {key: item.source for key, item in live.stored.items()}
-    future = _future(live, wanted) if project is None else _catalog(project)
+    future = _future(live, wanted) if project is None else catalog_of_project(project)
     found = changes(before, wanted)
     audiences = {change.name for change in found if change.kind == Kind.AUDIENCE}
     including = {change.name for change in found if _includes(future, change)}
@@ -165,7 +165,8 @@ def plan_of(runtime: Runtime, live: LiveProject, sources: Sequence[Source], proj
     return Plan(epoch=live.epoch, changes=planned, blockers=_blockers(runtime, wanted))
 
 
-def _catalog(project: Project) -> Catalog:
+def catalog_of_project(project: Project) -> Catalog:
+    """Return the catalog that a project's files would be."""
     return Catalog(
         settings=project.settings,
         journeys=[LiveJourney(journey, 0) for journey in project.journeys.values()],

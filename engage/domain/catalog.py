@@ -1,6 +1,6 @@
 """Catalog: every definition that is live, compiled, with the indexes that say who listens to what."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -237,15 +237,22 @@ class Catalog:
                     for branch in node.step.wait_for.branches:
                         yield from branch.event or ()
 
+    def judged_later(self, starting: Collection[str] | None) -> frozenset[str]:
+        """Return the names that `exit_when` and `goal` listen to: looked at when a run starts from a late fact.
+
+        Only of journeys that one of the events `starting` may start, or something that is no event (none given: of all):
+        a fact must not cost more for journeys that do not listen to it.
+        """
+        found = self._judged_later_always
+        if starting is None:
+            return found.union(*(_judged_later(live.journey) for live in self.journeys.values()))
+        named = (live for event in starting for live in self.triggered_by(event))
+        return found.union(*(_judged_later(live.journey) for live in named))
+
     @cached_property
-    def judged_later(self) -> frozenset[str]:
-        """Names that `exit_when` and `goal` listen to: looked at when a run starts from a late fact."""
-        names: set[str] = set()
-        for live in self.journeys.values():
-            names.update(live.journey.goal.event if live.journey.goal else ())
-            for rule in live.journey.exit_when:
-                names.update(rule.event or ())
-        return frozenset(names)
+    def _judged_later_always(self) -> frozenset[str]:
+        others = (live.journey for live in self.journeys.values() if not live.journey.trigger.event)
+        return frozenset().union(*(_judged_later(journey) for journey in others))
 
     @cached_property
     def counts_entries(self) -> frozenset[str]:
@@ -270,6 +277,11 @@ class Catalog:
             for journey in self._versions.values()
             for node in journey.program.nodes.values()
         )
+
+
+def _judged_later(journey: Journey) -> frozenset[str]:
+    names = [name for rule in journey.exit_when for name in rule.event or ()]
+    return frozenset([*names, *(journey.goal.event if journey.goal else ())])
 
 
 def compiled_in(form: object) -> Iterator[Expression | Text]:

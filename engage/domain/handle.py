@@ -104,17 +104,32 @@ def _guard(turn: Turn, person: Person, call: Call, traits: dict[str, Any]) -> No
         turn.decide(person, Decided.CONSENT, "refused", reason="browser_key")
 
 
-def _event_of(call: Call) -> tuple[str | None, dict[str, Any]]:
+def event_name(call: Call) -> str | None:
+    """Return the name of the event that a call is; none: it is no event."""
     match call.kind:
         case Kind.TRACK:
-            return call.event, dict(call.properties)
-        case Kind.PAGE | Kind.SCREEN:
-            word = "Page Viewed" if call.kind is Kind.PAGE else "Screen Viewed"
-            return word, {**({"name": call.event} if call.event else {}), **call.properties}
+            return call.event
+        case Kind.PAGE:
+            return "Page Viewed"
+        case Kind.SCREEN:
+            return "Screen Viewed"
         case Kind.GROUP:
-            return "Group Identified", {"group_id": call.group_id, "traits": dict(call.traits)}
+            return "Group Identified"
         case _:
-            return None, {}
+            return None
+
+
+def _event_of(call: Call) -> tuple[str | None, dict[str, Any]]:
+    match call.kind:
+        case Kind.PAGE | Kind.SCREEN:
+            properties = {**({"name": call.event} if call.event else {}), **call.properties}
+        case Kind.GROUP:
+            properties = {"group_id": call.group_id, "traits": dict(call.traits)}
+        case Kind.TRACK:
+            properties = dict(call.properties)
+        case _:
+            properties = {}
+    return event_name(call), properties
 
 
 def _store_event(

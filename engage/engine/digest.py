@@ -30,7 +30,7 @@ from engage.domain.fact import (
     Wake,
     decode,
 )
-from engage.domain.handle import opens_a_number
+from engage.domain.handle import event_name, opens_a_number
 from engage.domain.identity import Mint
 from engage.domain.ids import ProfileId, uuid7
 from engage.domain.replies import REPLY_WINDOW, answering
@@ -216,6 +216,7 @@ class Digest:
         wanted.update(delivery.profile for found in batch.answered.values() for delivery in found)
         wanted.update(fact.profile for fact in facts if isinstance(fact, Wake))
         calls = [fact.timestamp for fact in facts if isinstance(fact, Call)]
+        starting = {name for fact in facts if isinstance(fact, Call) and (name := event_name(fact))}
         # Facts and timers may be late; what they may count, and the runs they may concern, are those of their instant.
         instants = [row.received_at for row, _ in batch.rows]
         instants += [timer.due_at for timer in batch.timers if timer.due_at is not None]
@@ -226,6 +227,7 @@ class Digest:
             wanted,
             now=min(instants, default=now),
             oldest=min(calls, default=None),
+            starting=starting,
             may_be_gone=() if patient else wanted - named,
         )
         turn.stopped = _stopped(tx, facts, batch)

@@ -23,12 +23,13 @@ def load_people(
     *,
     now: datetime,
     oldest: datetime | None = None,
+    starting: Collection[str] | None = None,
     may_be_gone: Collection[ProfileId] = (),
 ) -> dict[ProfileId, Person]:
     """Lock profiles in id order and return them with all that decisions about them may read.
 
     `oldest` is the earliest timestamp among the facts at hand: a run that a late fact starts is judged against
-    what happened since. Those of `may_be_gone` who are not there are left out.
+    what happened since; `starting` names the events at hand, where nothing else may start a run late. Those of `may_be_gone` who are not there are left out.
 
     Raises:
         IdentityRaceError: one of them is gone (merged or erased since it was looked up); begin the turn again.
@@ -42,7 +43,7 @@ def load_people(
     audiences = tx.people.memberships(ids) if catalog.audiences else {}
     runs = tx.runs.open(ids, now)
     entries = tx.runs.entries(ids, catalog.counts_entries) if catalog.counts_entries else {}
-    reads = history_bounds(catalog, now, oldest)
+    reads = history_bounds(catalog, now, oldest, starting)
     history = tx.events.history(ids, reads) if reads else {}
     consents = tx.consents.view(ids, _addresses(locked)) if catalog.reads_consent else {}
     people = {
@@ -63,13 +64,15 @@ def load_people(
     return people
 
 
-def history_bounds(catalog: Catalog, now: datetime, oldest: datetime | None) -> Mapping[str, datetime | None]:
+def history_bounds(
+    catalog: Catalog, now: datetime, oldest: datetime | None, starting: Collection[str] | None = None
+) -> Mapping[str, datetime | None]:
     """Return which events to load, and from when on."""
     bounds: dict[str, datetime | None] = {
         name: None if within is None else now - within for name, within in catalog.history_reads.items()
     }
     if oldest is not None:
-        for name in catalog.judged_later:
+        for name in catalog.judged_later(starting):
             known = bounds.get(name, now)
             bounds[name] = None if known is None else min(known, oldest)
     return bounds

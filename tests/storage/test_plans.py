@@ -6,10 +6,13 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from engage.domain.audience import Audience
 from engage.domain.changes import Changes, ReceiptRow, TimerKind
 from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
 from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import Channel, Mark, Priority
+from engage.domain.expression import Place, compile_expression
+from engage.ports.selecting import Given, Rules, Stretch
 from engage.ports.storage import Transaction
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres import PostgresStore
@@ -60,6 +63,16 @@ Question = Callable[[Transaction], object]
 
 ADA = profile_id("ada")
 PLACES = [(Channel.SMS, "+1")]
+SOME = sorted((ADA, profile_id("bob")))
+STRETCH = Stretch(after=SOME[0], upto=SOME[1], people=1)
+WHERE = compile_expression(
+    "count('Bought', within='90 days', where=event.total >= 20) >= 3 and in_audience('other')"
+    " and last('Cart*') < ago('1 day') and profile.country == 'US'",
+    Place.AUDIENCE,
+)
+VIP = Audience.model_validate({"audience": "vip", "where": WHERE.source})
+GIVEN = Given(now=NOON)
+RULES = Rules(audiences=[VIP], inside=["vip"], watched=["vip"])
 
 
 def written() -> Changes:
@@ -98,6 +111,14 @@ QUESTIONS: dict[str, Question] = {
     "lanes": lambda tx: tx.inbox.lanes(),
     "find": lambda tx: tx.people.find([email("ada"), email("bob")]),
     "lock": lambda tx: tx.people.lock([ADA, profile_id("bob")]),
+    "hold": lambda tx: tx.people.hold([ADA, profile_id("bob")]),
+    "stretch": lambda tx: tx.selection.stretch(ADA, 500),
+    "upto": lambda tx: tx.selection.upto(*SOME),
+    "members": lambda tx: tx.selection.members("vip", ADA, 500),
+    "whom a signal is about": lambda tx: tx.selection.candidates(WHERE, GIVEN, STRETCH),
+    "whom a rule holds for": lambda tx: tx.selection.holding([WHERE], GIVEN, [ADA]),
+    "standings": lambda tx: tx.selection.standings(RULES, GIVEN, STRETCH),
+    "standings again": lambda tx: tx.selection.standings(RULES, GIVEN, [ADA, profile_id("bob")]),
     "page": lambda tx: tx.people.page(ADA, 500),
     "memberships": lambda tx: tx.people.memberships([ADA]),
     "history": lambda tx: tx.events.history([ADA], {"Bought": NOON, "Cart*": None, "Left": None}),

@@ -1,7 +1,18 @@
 """The workloads of the budget page, one file per kind; a new one is a file and a row here."""
 
 from engage.bench.workload import Workload
-from engage.bench.workloads import latency, memory, messages, ready, scenarios, urgent
+from engage.bench.workloads import (
+    audience,
+    growth,
+    ingest,
+    latency,
+    memory,
+    messages,
+    ready,
+    scenarios,
+    timers,
+    urgent,
+)
 
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload
@@ -10,8 +21,12 @@ WORKLOADS: dict[str, Workload] = {
         messages.EMAIL.workload,
         latency.WORKLOAD,
         urgent.WORKLOAD,
+        ingest.WORKLOAD,
+        audience.WORKLOAD,
+        timers.WORKLOAD,
         scenarios.WORKLOAD,
         memory.WORKLOAD,
         ready.WORKLOAD,
+        growth.WORKLOAD,
     )
 }
