@@ -1,6 +1,7 @@
 """Selecting in PostgreSQL: rules judged for many people in one statement."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +31,8 @@ WHERE mod(hashtext(id::text)::bigint + 2147483648, 1000000) < %s LIMIT %s
 _EVERYBODY = "SELECT id FROM profile ORDER BY id LIMIT %s"
 _PAGES_A_SAMPLE = 6_000
 _NOT_MANY_MORE = 2
+_AT_ONCE = 50
+"""Audiences of one statement."""
 
 
 class PostgresSelection:
@@ -64,11 +67,16 @@ class PostgresSelection:
 
     def standings(self, rules: Rules, given: Given, among: Stretch | Collection[ProfileId]) -> list[Standing]:
         """Return whoever is not as the rules ask for, in the order of their ids."""
-        question = Question(given)
-        asked = standing_sql(question, rules)
-        people = question.people(_among(question.params, among))
-        rows = self._session.asked(asked.query(people, question.source), question.params.values)
-        return [_standing(asked, row) for row in rows]
+        found: dict[ProfileId, Standing] = {}
+        for some in _slices(rules):
+            question = Question(given)
+            asked = standing_sql(question, some)
+            people = question.people(_among(question.params, among))
+            for row in self._session.asked(asked.query(people, question.source), question.params.values):
+                standing = _standing(asked, row)
+                known = found.get(standing.profile)
+                found[standing.profile] = standing if known is None else _together(known, standing)
+        return [found[profile] for profile in sorted(found)]
 
     def sample(self, size: int) -> list[ProfileId]:
         """Return some people at random, about `size`; everybody, if there are not many more."""
@@ -103,6 +111,20 @@ class PostgresSelection:
         return [
             Holding(frozenset(sure), frozenset(maybe)) for sure, maybe in zip(surely, perhaps, strict=True)
         ]
+
+
+def _slices(rules: Rules) -> Iterator[Rules]:
+    """Yield the rules some at a time: one statement has no room for the columns of hundreds."""
+    yield replace(rules, audiences=rules.audiences[:_AT_ONCE])
+    for start in range(_AT_ONCE, len(rules.audiences), _AT_ONCE):
+        some = rules.audiences[start : start + _AT_ONCE]
+        yield replace(rules, audiences=some, traits=(), inside=(), outside=())
+
+
+def _together(one: Standing, other: Standing) -> Standing:
+    if one.unsure or other.unsure:
+        return one if one.unsure else other
+    return replace(one, members={**one.members, **other.members}, due={**one.due, **other.due})
 
 
 def _among(params: Params, among: Stretch | Collection[ProfileId]) -> Among:

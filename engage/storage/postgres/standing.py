@@ -12,6 +12,8 @@ from engage.storage.expression_sql.fragments import Sql, any_of, negated
 # Whoever walks through a journey, or may still reach its goal: what changes for them has consequences there.
 _IN_A_JOURNEY = "EXISTS (SELECT FROM run r WHERE r.profile_id = p.id AND (r.ended_at IS NULL OR r.goal_until IS NOT NULL))"
 _NEVER = "NULL::timestamptz"
+_LAST_INSTANT = "timestamptz '9999-12-31 23:59:59.999999+00'"
+"""Of the calendar, as Python has it."""
 
 
 @dataclass(slots=True)
@@ -62,7 +64,12 @@ def standing_sql(question: Question, rules: Rules) -> StandingSql:
                 unsure.append(negated(moment.known))
             asked.timed.append(audience.name)
             there = _timer(params, TimerKind.AUDIENCE, audience.name)
-            asked.timers.append((_NEVER if moment is None else moment.sql, there))
+            due = (
+                _NEVER
+                if moment is None
+                else f"CASE WHEN {moment.sql} > {_LAST_INSTANT} THEN {_LAST_INSTANT} ELSE {moment.sql} END"
+            )
+            asked.timers.append((due, there))
     judged = dict(zip(asked.audiences, (wanted for wanted, _ in asked.truths), strict=True))
     unsure += [judged.get(name) or _member(params, name) for name in rules.inside]
     unsure += [negated(judged.get(name) or _member(params, name)) for name in rules.outside]

@@ -15,6 +15,7 @@ from engage.domain.person import Person
 from engage.engine.backfill import Backfill
 from engage.ports.storage import Job, Store
 from engage.storage.memory import MemoryStore
+from engage.storage.postgres import selecting
 from engage.storage.postgres.session import Connection
 from tests.domain.expression.asking import DAY, NOW
 from tests.domain.expression.sources import AGES, TICKING_SOURCES, TIMED_SOURCES
@@ -153,3 +154,38 @@ def test_a_second_look_changes_nothing(own_store: Store, connection: Connection)
     assert progress is not None
     assert (progress.finished, progress.done) == (True, 2)
     assert standing_in(own_store, [person.id for person in people]) == once
+
+
+def test_more_audiences_than_one_statement_has_room_for_are_judged(
+    own_store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selecting, "_AT_ONCE", 2)
+    connection.rollback()
+    empty(connection)
+    rules = audiences(
+        [
+            "profile.a == 'x'",
+            "profile.a == 'y'",
+            "did('A', within='2 days')",
+            "in_audience('rule-0')",
+            "did('A')",
+        ]
+    )
+    catalog, job = Catalog(epoch=1, audiences=rules), {"cause": "backfill", "everything": True}
+    people = [person_of(number, somebody) for number, somebody in enumerate([CHECKED, OTHER])]
+    by_core = brought_in_line(MemoryStore(), people, [catalog], [job], NOW)
+    assert brought_in_line(own_store, people, [catalog], [job], NOW) == by_core
+    assert by_core["members"][people[0].id] == {"rule-0", "rule-2", "rule-3", "rule-4"}
+
+
+def test_a_timer_beyond_the_calendar_is_one_at_its_end(own_store: Store, connection: Connection) -> None:
+    connection.rollback()
+    empty(connection)
+    rules = audiences(["did('A', within='365000 days')"])
+    late = Somebody(traits={}, events=[("A", -timedelta(days=365_000) * 7.9, {})])
+    catalog, job = Catalog(epoch=1, audiences=rules), {"cause": "backfill", "everything": True}
+    people = [person_of(0, late)]
+    by_core = brought_in_line(MemoryStore(), people, [catalog], [job], NOW)
+    assert brought_in_line(own_store, people, [catalog], [job], NOW) == by_core
+    [(due, _)] = by_core["timers"].values()
+    assert due.year == 9999
