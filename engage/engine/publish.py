@@ -119,12 +119,12 @@ def _leave_backfill(tx: Transaction, new: Sequence[StoredDefinition], result: Pu
     """Have everybody looked at once if rules are new, or a journey takes in who is inside already."""
     rules = sorted(stored.name for stored in new if stored.kind in ("audience", "trait"))
     journeys = sorted(stored.name for stored in new if stored.kind == "journey")
-    if not rules and not journeys and not any(kind in ("audience", "trait") for kind, _ in result.removed):
-        return None
     # What a rule without a change of its own says depends on the house rules, and on rules that are gone.
     everything = any(stored.kind == "settings" for stored in new) or any(
         kind in ("settings", "audience", "trait") for kind, _ in result.removed
     )
+    if not rules and not journeys and not everything:
+        return None
     name = f"{BACKFILL}:{result.epoch}"
     tx.jobs.save(
         Job(

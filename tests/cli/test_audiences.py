@@ -88,3 +88,16 @@ def test_members_are_written_as_rows_that_no_spreadsheet_computes(crowd: Author)
 )
 def test_only_what_would_be_computed_is_led_by_an_apostrophe(cell: str, shown: str) -> None:
     assert guarded(cell) == shown
+
+
+def test_memberships_follow_a_change_of_the_house_rules(crowd: Author) -> None:
+    crowd.identify("ada", email="ada@home.example")
+    crowd.write(
+        "journeys/audiences/reachable.yaml", "audience: reachable\nwhere: subscribed('email', 'promotions')\n"
+    )
+    crowd.json("publish")
+    assert "ada" in crowd.run("audience", "export", "reachable")
+
+    crowd.edit("journeys/settings.yaml", "email: opt_out", "email: opt_in")
+    crowd.json("publish")
+    assert "ada" not in crowd.run("audience", "export", "reachable")
