@@ -35,7 +35,8 @@ def plan_of(catalog: Catalog, job: Job, now: datetime) -> Plan:
     given = Given(now=now, settings=catalog.settings)
     if any(name in catalog.personal_clocks for name in journeys):
         return Plan(None, given)  # a clock of each one's own is planned for each of them
-    changed = None if job.data.get("everything", True) else set(job.data.get("rules", ()))
+    everything = job.data.get("everything", True)
+    changed = None if everything else set(job.data.get("rules", ()))
     names = _concerned(catalog, changed)
     audiences = [audience for audience in catalog.rules if audience.name in names]
     traits = [trait for trait in catalog.traits.values() if trait.name in names]
@@ -45,6 +46,7 @@ def plan_of(catalog: Catalog, job: Job, now: datetime) -> Plan:
         traits=traits,
         inside=inside,
         outside=outside,
+        walking=bool(everything or job.data.get("journeys")),
         watched=_watched(catalog, [audience.name for audience in audiences]),
     )
     by_rule = {audience.name: audience for audience in audiences}

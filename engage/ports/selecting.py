@@ -49,6 +49,8 @@ class Rules:
     """Who is in one of these audiences is looked at by the engine in any case."""
     outside: Collection[str] = ()
     """Who is not in one of these is, too."""
+    walking: bool = True
+    """Whether everybody who is in a journey is looked at; else only those of them whose membership changes."""
     watched: Collection[str] = ()
     """Whose membership of one of these changes is looked at by the engine: more follows from it than the event."""
 

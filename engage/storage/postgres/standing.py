@@ -7,7 +7,7 @@ from engage.domain.expression.tree import Node
 from engage.ports.selecting import Rules
 from engage.storage.expression_sql import Params, Question
 from engage.storage.expression_sql.conversions import as_json
-from engage.storage.expression_sql.fragments import Sql, any_of, negated
+from engage.storage.expression_sql.fragments import Sql, all_of, any_of, negated
 
 # Whoever walks through a journey, or may still reach its goal: what changes for them has consequences there.
 _IN_A_JOURNEY = "EXISTS (SELECT FROM run r WHERE r.profile_id = p.id AND (r.ended_at IS NULL OR r.goal_until IS NOT NULL))"
@@ -39,7 +39,7 @@ class StandingSql:
 
 def standing_sql(question: Question, rules: Rules) -> StandingSql:
     """Return the columns for these rules."""
-    asked, unsure = StandingSql(), [_IN_A_JOURNEY]
+    asked, unsure = StandingSql(), [_IN_A_JOURNEY] if rules.walking else []
     params = question.params
     for trait in rules.traits:
         unsure.append(_trait_differs(question, trait.name, trait.value.node))
@@ -70,6 +70,9 @@ def standing_sql(question: Question, rules: Rules) -> StandingSql:
                 else f"CASE WHEN {moment.sql} > {_LAST_INSTANT} THEN {_LAST_INSTANT} ELSE {moment.sql} END"
             )
             asked.timers.append((due, there))
+    if not rules.walking:
+        changes = any_of(*(f"({wanted} <> {member})" for wanted, member in asked.truths))
+        unsure.append(all_of(changes, _IN_A_JOURNEY))
     judged = dict(zip(asked.audiences, (wanted for wanted, _ in asked.truths), strict=True))
     unsure += [judged.get(name) or _member(params, name) for name in rules.inside]
     unsure += [negated(judged.get(name) or _member(params, name)) for name in rules.outside]

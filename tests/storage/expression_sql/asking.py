@@ -1,6 +1,7 @@
 """Asking PostgreSQL and Python the same: random people written to both, one expression judged by each."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -94,6 +95,7 @@ def changes_of(people: Sequence[Person]) -> Changes:
     changes = Changes()
     for person in people:
         changes.profiles[person.id] = person.profile
+        changes.runs.update({run.id: deepcopy(run) for run in person.runs})
         changes.identifiers += [(name, person.id) for name in person.profile.identifiers]
         changes.events += [event for event in person.history.matching("*") if isinstance(event, Event)]
         changes.memberships += [

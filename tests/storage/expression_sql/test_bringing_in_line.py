@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog, LiveJourney
-from engage.domain.ids import ProfileId
+from engage.domain.ids import ProfileId, RunId, uuid7
 from engage.domain.journey import Journey
 from engage.domain.person import Person
+from engage.domain.run import Run
 from engage.engine.backfill import Backfill
 from engage.ports.storage import Job, Store
 from engage.storage.memory import MemoryStore
@@ -189,3 +190,45 @@ def test_a_timer_beyond_the_calendar_is_one_at_its_end(own_store: Store, connect
     assert brought_in_line(own_store, people, [catalog], [job], NOW) == by_core
     [(due, _)] = by_core["timers"].values()
     assert due.year == 9999
+
+
+def test_a_membership_that_changes_ends_the_run_that_waits_for_it(
+    own_store: Store, connection: Connection
+) -> None:
+    connection.rollback()
+    empty(connection)
+    journey = Journey.model_validate(
+        {
+            "journey": "wait",
+            "trigger": {"event": "Never"},
+            "entry": {"reentry": "always"},
+            "exit_when": [{"when": "in_audience('rule-1')", "reason": "inside"}],
+            "steps": [{"wait": "9 days"}],
+        }
+    )
+    rules = audiences(["profile.a == 'z'", "profile.a == 'x'"])
+    live = LiveJourney(journey, 1)
+    first = Catalog(epoch=1, audiences=rules[:1], journeys=[live])
+    then = Catalog(epoch=2, audiences=rules, journeys=[live])
+    jobs: list[dict[str, Any]] = [
+        {"cause": "backfill", "rules": ["rule-0"], "everything": False},
+        {"cause": "backfill", "rules": ["rule-1"], "everything": False},
+    ]
+    people = [person_of(number, somebody) for number, somebody in enumerate([CHECKED, OTHER, CHECKED])]
+    for person in people[:2]:
+        person.runs = [
+            Run(
+                id=RunId(uuid7(NOW, "run", person.id)),
+                profile=person.id,
+                journey="wait",
+                version=1,
+                entered_at=NOW - DAY,
+                since=NOW - DAY,
+                step="0",
+                due_at=NOW + DAY,
+            )
+        ]
+    by_core = brought_in_line(MemoryStore(), people, [first, then], jobs, NOW)
+    assert brought_in_line(own_store, people, [first, then], jobs, NOW) == by_core
+    assert [len(runs) for runs in by_core["runs"].values()] == [0, 1, 0]
+    assert [bool(members) for members in by_core["members"].values()] == [True, False, True]
