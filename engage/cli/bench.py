@@ -22,8 +22,8 @@ ALL = "all"
 @click.command("bench")
 @click.argument("workload", default=ALL, type=click.Choice([*WORKLOADS, ALL]))
 @click.option("--naive", is_flag=True, help="Measure the naive twin too, and print ratios.")
-@click.option("--messages", type=int, help="Messages of A, B and M.")
-@click.option("--profiles", type=int, help="People of U, P and G.")
+@click.option("--messages", type=int, help="Messages of A, B and M; events of I.")
+@click.option("--profiles", type=int, help="People of U, I, P, T and G.")
 @click.option("--seconds", type=float, help="Length of L and U.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench_command(
