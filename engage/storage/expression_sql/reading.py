@@ -1,5 +1,6 @@
 """Reading: what an expression finds in the row of a person or an event — traits, identifiers, properties, consent, chance."""
 
+import json
 from datetime import datetime
 
 from engage.domain.consent import EVERY_TOPIC, ConsentState, Policy, family
@@ -26,6 +27,11 @@ from engage.storage.expression_sql.fragments import (
     kept_short,
     negated,
 )
+
+_OBJECTS = ("p.traits", "e.properties")
+"""What is an object in every row."""
+# Lists within lists are opened by Python all the way down.
+_NESTED = """'strict $[*] ? (@.type() == "array")'::jsonpath"""
 
 
 class Reading:
@@ -90,22 +96,39 @@ class Reading:
         return self.inside(Value(sql=root, kind=Kind.JSON), keys)
 
     def inside(self, value: Value, keys: tuple[str, ...]) -> Value:
-        """Return what lies at a path; where a list lies on the way, Python looks into its elements, and SQL does not."""
+        """Return what lies at a path. Of a list on the way Python looks into the elements, and so does SQL one level deep."""
         if value.kind is not Kind.JSON or value.scalar:
             return Value(sql="NULL::jsonb", kind=Kind.JSON, known=value.known, scalar=True)
         try:
             steps = [self._params.text(key) for key in keys]
         except StorageRefusedError:
             return UNKNOWN
+        if len(keys) == 2 and value.sql in _OBJECTS:
+            return self._in_list_or_object(f"({value.sql} -> {steps[0]})", keys[1])
         places = [value.sql]
         for step in steps:
             places.append(f"({places[-1]} -> {step})")
-        on_the_way = places[1:-1] if value.sql in ("p.traits", "e.properties") else places[:-1]
+        on_the_way = places[1:-1] if value.sql in _OBJECTS else places[:-1]
         return kept_short(
             Value(
                 sql=f"nullif({places[-1]}, 'null'::jsonb)",
                 kind=Kind.JSON,
                 known=all_of(value.known, no_lists(*on_the_way)),
+            )
+        )
+
+    def _in_list_or_object(self, outer: Sql, key: str) -> Value:
+        """Return the property of an object, or the list of that property of a list's elements."""
+        step = self._params.text(key)
+        path = self._params.add(f'lax $[*].{json.dumps(key)} ? (@.type() != "null")', "jsonpath")
+        found = f"jsonb_path_query_array({outer}, {path})"
+        is_list = f"jsonb_typeof({outer}) = 'array'"
+        flat = all_of(*(f"NOT jsonb_path_exists({part}, {_NESTED})" for part in (outer, found)))
+        return kept_short(
+            Value(
+                sql=f"(CASE WHEN {is_list} THEN {found} ELSE nullif({outer} -> {step}, 'null'::jsonb) END)",
+                kind=Kind.JSON,
+                known=f"coalesce(CASE WHEN {is_list} THEN {flat} ELSE true END, true)",
             )
         )
 

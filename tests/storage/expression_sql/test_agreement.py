@@ -97,13 +97,19 @@ PLAIN = [
     "(profile.a | default('x')) is starting_with('x')",
     "profile.a is containing('x') and profile.a is ending_with('x')",
     "(1 if profile.a is string else 2) == 2",
+    "'x' in profile.things.a or profile.things.a | length > 1",
+    "count('A', where='x' in event.things.a) > 0",
+    "profile.things.n == 2",
 ]
 _PLAIN_VALUES = {
     "a": st.sampled_from(["x", "X", " x ", "no", "xx"]),
     "n": st.integers(0, 4) | st.sampled_from([Decimal("2.5"), Decimal("1.45"), Decimal("2.449")]),
     "at": AGES.map(lambda age: (NOW - age).isoformat()),
 }
-_PLAIN_OBJECTS = st.fixed_dictionaries({}, optional=_PLAIN_VALUES)
+_THINGS = st.fixed_dictionaries({}, optional={name: _PLAIN_VALUES[name] for name in ("a", "n")})
+_PLAIN_OBJECTS = st.fixed_dictionaries(
+    {}, optional={**_PLAIN_VALUES, "things": _THINGS | st.lists(_THINGS, max_size=3)}
+)
 PLAIN_PEOPLE = st.builds(
     Somebody,
     traits=_PLAIN_OBJECTS,
