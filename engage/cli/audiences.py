@@ -1,7 +1,6 @@
 """Commands about audiences: `audience preview`, `audience export`."""
 
 import csv
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -19,14 +18,12 @@ from engage.cli.session import opened, say_json
 from engage.domain.catalog import Catalog
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
+from engage.engine.people.listfile import cell
 from engage.engine.preview import Estimate, count_audience, estimate_audiences
 from engage.project.load import load_project
 from engage.settings import Settings, load_settings
 
 COLUMNS = ("user_id", "email", "phone", "anonymous_id")
-# What a spreadsheet would compute when it opens the file; a number with its sign is none of that.
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 @click.group("audience")
@@ -149,15 +146,10 @@ def _write(runtime: Runtime, audience: str, file: TextIO) -> int:
     writer, count = csv.writer(file, lineterminator="\n"), 0
     writer.writerow(COLUMNS)
     for names in runtime.members(audience):
-        writer.writerow([guarded(_newest(names, kind)) for kind in COLUMNS])
+        writer.writerow([cell(_newest(names, kind)) for kind in COLUMNS])
         count += 1
     return count
 
 
 def _newest(names: Sequence[Identifier], kind: str) -> str:
     return next((name.value for name in reversed(names) if name.kind == kind), "")
-
-
-def guarded(cell: str) -> str:
-    """Return a cell as a spreadsheet shows it, and never computes it."""
-    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
