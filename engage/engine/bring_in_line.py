@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog
 from engage.domain.changes import TimerKind
-from engage.domain.expression import EventRead, Reads
+from engage.domain.expression import EventRead, Expression, Reads
 from engage.domain.membership import change_membership
 from engage.domain.person import Person
 from engage.domain.profile import Profile
@@ -38,8 +39,9 @@ def plan_of(catalog: Catalog, job: Job, now: datetime) -> Plan:
     everything = job.data.get("everything", True)
     changed = None if everything else set(job.data.get("rules", ()))
     names = _concerned(catalog, changed)
-    audiences = [audience for audience in catalog.rules if audience.name in names]
-    traits = [trait for trait in catalog.traits.values() if trait.name in names]
+    wanted = [rule for rule in catalog.followed if rule.name in names]
+    audiences = [rule for rule in wanted if isinstance(rule, Audience)]
+    traits = [rule for rule in wanted if isinstance(rule, ComputedTrait)]
     inside, outside = _wanted_inside(catalog, journeys)
     rules = Rules(
         audiences=audiences,
@@ -56,8 +58,7 @@ def plan_of(catalog: Catalog, job: Job, now: datetime) -> Plan:
 
 def _concerned(catalog: Catalog, changed: set[str] | None) -> set[str]:
     """Return the rules that changed and all that read them, directly or not; none given: all there are."""
-    expressions = {trait.name: trait.value.reads for trait in catalog.traits.values()}
-    expressions |= {a.name: a.where.reads for a in catalog.rules if a.where is not None}
+    expressions = {rule.name: _expression(rule).reads for rule in catalog.followed}
     if changed is None:
         return set(expressions)
     found = set(changed)
@@ -87,10 +88,8 @@ def _wanted_inside(catalog: Catalog, journeys: Iterable[str]) -> tuple[list[str]
 
 def _watched(catalog: Catalog, audiences: Collection[str]) -> list[str]:
     """Return the audiences from whose changes more follows than an event for somebody in no journey."""
-    reads = (rule.where.reads for rule in catalog.rules if rule.where is not None)
-    counted = [
-        read for found in (*reads, *(t.value.reads for t in catalog.traits.values())) for read in found.events
-    ]
+    reads = [_expression(rule).reads for rule in catalog.followed]
+    counted = [read for found in reads for read in found.events]
     if any(_names(read, event) for read in counted for event in _OUR_EVENTS):
         return list(audiences)
     taken_in = {
@@ -104,6 +103,12 @@ def _watched(catalog: Catalog, audiences: Collection[str]) -> list[str]:
         if live.journey.trigger.schedule is not None
     }
     return [name for name in audiences if name in taken_in or name in on_clocks]
+
+
+def _expression(rule: ComputedTrait | Audience) -> Expression:
+    expression: Expression | None = rule.value if isinstance(rule, ComputedTrait) else rule.where
+    assert expression is not None
+    return expression
 
 
 def _names(read: EventRead, event: str) -> bool:

@@ -144,7 +144,7 @@ def _rule(audience: Audience) -> Expression:
 
 def _given(catalog: Catalog, now: datetime) -> Given:
     """Return what nothing stored stands in for: neither audiences nor traits need be published."""
-    rules = {audience.name: audience for audience in catalog.rules}
+    rules = {rule.name: rule for rule in catalog.followed if isinstance(rule, Audience)}
     return Given(now=now, settings=catalog.settings, audiences=rules, traits=catalog.traits)
 
 

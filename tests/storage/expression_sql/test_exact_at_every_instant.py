@@ -116,15 +116,15 @@ def recomputed(
         profiles = tx.people.lock(people)
     for key, profile in profiles.items():
         person = Person(profile, history=history[key])
-        for trait in catalog.traits.values():
-            profile.traits.pop(trait.name, None)
-            value = trait.value.value(person.scope(catalog.settings, now))
-            if value is not None:
-                profile.traits[trait.name] = value
-        for audience in catalog.rules:
-            assert audience.where is not None
-            if audience.where.truth(person.scope(catalog.settings, now)):
-                person.audiences.add(audience.name)
+        profile.traits.pop("total", None)
+        for followed in catalog.followed:
+            scope = person.scope(catalog.settings, now)
+            if isinstance(followed, ComputedTrait):
+                value = followed.value.value(scope)
+                if value is not None:
+                    profile.traits[followed.name] = value
+            elif followed.where is not None and followed.where.truth(scope):
+                person.audiences.add(followed.name)
         found[key] = person.audiences
     return found
 
@@ -148,7 +148,9 @@ def check(store: PostgresStore, size: Size, seed: int) -> None:
             members = tx.people.memberships(people)
         expected = recomputed(store, catalog, people, now)
         wrong = {
-            (key, name): [str(audience.where) for audience in catalog.rules if audience.name == name]
+            (key, name): [
+                str(audience.where) for audience in catalog.audiences.values() if audience.name == name
+            ]
             for key in people
             for name in members[key] ^ expected[key]
         }
