@@ -14,14 +14,13 @@ from functools import cached_property
 import structlog
 
 from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
-from engage.clocks import clock_from_environment
+from engage.clocks import TimeLapse, clock_from_environment
 from engage.compiled import CompiledProject, LiveTemplate
 from engage.destinations.registry import SyncSender, build_destinations
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import Channel, Delivery
+from engage.domain.delivery import Channel
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId
-from engage.domain.token import Confirm, Preferences, Viewed, make_token
 from engage.embedded import embedded
 from engage.engine.admit import Admit, FixedTokens
 from engage.engine.backfill import Backfill
@@ -39,8 +38,8 @@ from engage.ports.clock import Clock, Hints, NoHints
 from engage.ports.destination import Destinations
 from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store
-from engage.ports.templating import Links
 from engage.settings import Settings, SettingsError, pepper_of
+from engage.signed_links import links_of
 from engage.storage.postgres.exporting import PostgresExporting
 from engage.storage.postgres.idempotency import PostgresIdempotencyKeys
 from engage.storage.postgres.members import members
@@ -51,87 +50,10 @@ from engage.storage.postgres.upkeep import keep_house
 log = structlog.get_logger(__name__)
 
 CATALOG_SECONDS = 1.0
+SLOT_SLACK = 0.05
+"""Share of a second by which calls may miss their slot of a sender's rate; see `engage.engine.rates`."""
 CALLS_IN_FLIGHT = 50
 """Threads that call providers, per process; design §6.6."""
-
-
-class ConfirmLinks(Mapping[str, str]):
-    """`confirm_url('topic')`, made when a template asks for it."""
-
-    def __init__(self, delivery: Delivery, address: str, base: str, secrets: tuple[str, ...]) -> None:
-        """Sign links for one delivery to one address."""
-        self._delivery, self._address, self._base, self._secrets = delivery, address, base, secrets
-
-    def __getitem__(self, topic: str) -> str:
-        """Return the link that opens the page where this address confirms `topic`."""
-        token = Confirm(
-            channel=self._delivery.channel,
-            address=self._address,
-            topic=topic,
-            profile=self._delivery.profile,
-            delivery=self._delivery.id,
-        )
-        return f"{self._base}/c/{make_token(token, self._secrets)}"
-
-    def __iter__(self) -> Iterator[str]:
-        """Every topic can be asked for; none is listed."""
-        return iter(())
-
-    def __len__(self) -> int:
-        """None is listed."""
-        return 0
-
-
-def links_of(settings: Settings) -> "LinkMaker":
-    """Return what makes the signed links of a delivery."""
-    return LinkMaker(settings.base_url, settings.secret_key)
-
-
-@dataclass(frozen=True, slots=True)
-class LinkMaker:
-    """Makes the signed links of one delivery to one address."""
-
-    base: str
-    secrets: tuple[str, ...]
-
-    def __call__(self, delivery: Delivery, address: str) -> Links:
-        """Return the links; the token follows the address, so a forwarded mail unsubscribes whom it was sent to."""
-        return SignedLinks(delivery, address, self.base, self.secrets)
-
-
-class SignedLinks(Links):
-    """The links of one delivery, each signed when it is asked for: most texts have none."""
-
-    _parts: tuple[Delivery, str, str, tuple[str, ...]]
-
-    def __init__(self, delivery: Delivery, address: str, base: str, secrets: tuple[str, ...]) -> None:
-        """Sign links for one delivery to one address."""
-        object.__setattr__(self, "_parts", (delivery, address, base, secrets))
-        object.__setattr__(self, "confirm_url", ConfirmLinks(delivery, address, base, secrets))
-
-    @cached_property
-    def unsubscribe_url(self) -> str:
-        """Where this address says no, to all or to some."""
-        delivery, address, base, secrets = self._parts
-        token = Preferences(
-            channel=delivery.channel,
-            address=address,
-            topic=delivery.topic,
-            profile=delivery.profile,
-            delivery=delivery.id,
-        )
-        return f"{base}/u/{make_token(token, secrets)}"
-
-    @property
-    def preferences_url(self) -> str:
-        """The same page."""
-        return self.unsubscribe_url
-
-    @cached_property
-    def view_url(self) -> str:
-        """Where the mail stands as a page."""
-        delivery, _, base, secrets = self._parts
-        return f"{base}/v/{make_token(Viewed(delivery=delivery.id), secrets)}"
 
 
 def channel_settings(settings: Settings) -> ChannelSettings:
@@ -144,6 +66,8 @@ def channel_settings(settings: Settings) -> ChannelSettings:
         api_secret=settings.twilio_api_secret,
         messaging_service_sid=settings.twilio_messaging_service_sid,
         from_number=settings.twilio_from,
+        workspace_sid=settings.twilio_workspace_sid,
+        workflows=settings.twilio_workflows,
         twilio_base_url=settings.twilio_api_base_url,
         sendgrid_api_key=settings.sendgrid_api_key,
         sendgrid_from=settings.sendgrid_from,
@@ -256,6 +180,7 @@ class Runtime:
             worker=self.worker,
             keep_name=self._name.keep,
             pool=pool,
+            slot_slack=0.0 if isinstance(self.clock, TimeLapse) else SLOT_SLACK,
         )
 
     @cached_property

@@ -82,6 +82,13 @@ class Settings:
         "Messaging service that sends SMS, `MG…`, unless a sender is named elsewhere.",
     )
     twilio_from: str | None = _setting("TWILIO_FROM", "Number that sends SMS and makes calls, in E.164.")
+    twilio_workspace_sid: str | None = _setting(
+        "TWILIO_WORKSPACE_SID", "TaskRouter workspace of the agents that `handoff` steps hand over to."
+    )
+    twilio_workflows: tuple[str, ...] = _list(
+        "TWILIO_WORKFLOWS",
+        "Workflows by the names that `handoff` steps use: `sales=WW…, support=WW…`; `default` for none.",
+    )
     twilio_api_base_url: str | None = _setting(
         "TWILIO_API_BASE_URL", "Another host for every Twilio product: the sandbox, or a proxy."
     )

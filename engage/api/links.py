@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from engage.api.answers import ApiError, LostPageError, Message
 from engage.api.bodies import headers_of, read_body
@@ -22,10 +23,12 @@ from engage.api.pages import (
     unsubscribed_page,
 )
 from engage.api.pixel import GIF
+from engage.api.robots import is_robot
 from engage.domain.consent import ConsentState
 from engage.domain.delivery import Mark
 from engage.domain.fact import Identifier, NewFact, Receipt, encode
 from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.short_link import is_short_id
 from engage.domain.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, read_token
 from engage.engine.accept_consent import Choice, Wish, address_kind
 from engage.engine.accept_intake import Piece, Taken
@@ -65,6 +68,7 @@ def link_routes(deps: ApiDeps) -> APIRouter:
         ("/c/{token}", "GET", links.confirmation),
         ("/c/{token}", "POST", links.confirm),
         ("/l/{token}", "GET", links.follow),
+        ("/l/{token}", "HEAD", links.follow),
         ("/o/{token}.gif", "GET", links.opened),
         ("/v/{token}", "GET", links.view),
     ):
@@ -150,11 +154,18 @@ class _Links:
         return _html(look, confirmed_page(look))
 
     async def follow(self, token: str, request: Request) -> Response:
-        """Lead to the signed target, and to nothing else; the click is kept on the way."""
-        about = self._read(token, TrackedLink, request)
+        """Lead to the target that was signed, or kept, and to nothing else; a person's click is kept on the way."""
+        about = (
+            await run_in_threadpool(self._kept, token, request)
+            if is_short_id(token)
+            else self._read(token, TrackedLink, request)
+        )
         if urlsplit(about.url).scheme not in ("http", "https"):
             raise self._lost(request)
-        await self._witness(about.delivery, about.lane, Mark.CLICKED, url=about.url, link_id=about.link_id)
+        if not is_robot(request.method, request.headers):
+            await self._witness(
+                about.delivery, about.lane, Mark.CLICKED, url=about.url, link_id=about.link_id
+            )
         return Response(status_code=302, headers={**SAFE_HEADERS, "location": _ascii(about.url)})
 
     async def opened(self, token: str) -> Response:
@@ -170,6 +181,15 @@ class _Links:
         if page is None:
             raise self._lost(request, gone=True)
         return Response(page, media_type="text/html; charset=utf-8", headers=_VIEW_HEADERS)
+
+    def _kept(self, link_id: str, request: Request) -> TrackedLink:
+        """Return what a short link of a text is about."""
+        with self._deps.store.transaction() as tx:
+            link = tx.links.find(link_id)
+            delivery = None if link is None else tx.deliveries.get([link.delivery]).get(link.delivery)
+        if link is None or delivery is None:
+            raise self._lost(request)
+        return TrackedLink(delivery=delivery.id, lane=delivery.lane, url=link.url, link_id=link.id)
 
     def _read(self, token: str, kind: type[_T], request: Request) -> _T:
         about = read_token(token, self._deps.secrets)

@@ -13,6 +13,8 @@ from engage.channels.sendgrid_transport import sendgrid_client
 from engage.channels.smtp_email import SmtpEmail
 from engage.channels.twilio_call_documents import CallDocuments
 from engage.channels.twilio_callbacks import TwilioSignature
+from engage.channels.twilio_chat import ConversationWebhook, TwilioChat
+from engage.channels.twilio_handoff import TaskWebhook, TwilioHandoff, read_workflows
 from engage.channels.twilio_sms import InboundWebhook, StatusWebhook, TwilioSms
 from engage.channels.twilio_transport import KeptHttpClient, twilio_client
 from engage.channels.twilio_voice import (
@@ -41,6 +43,10 @@ class ChannelSettings:
     api_secret: str | None = field(default=None, repr=False)
     messaging_service_sid: str | None = None
     from_number: str | None = None
+    workspace_sid: str | None = None
+    """Where agents get their tasks."""
+    workflows: tuple[str, ...] = ()
+    """`sales=WW…` for each name that a `handoff` may use."""
     twilio_base_url: str | None = None
     """Another host for every Twilio product, e.g. the sandbox."""
     sendgrid_api_key: str | None = field(default=None, repr=False)
@@ -91,7 +97,20 @@ def _twilio_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Cha
     )
     documents = CallDocuments(settings.auth_tokens, settings.public_url)
     calls = TwilioVoice(client, http, settings.public_url, documents, settings.from_number)
-    return {Channel.SMS: texts, Channel.MMS: texts, Channel.WHATSAPP: texts, Channel.VOICE: calls}
+    handoffs: dict[Channel, Sender] = {}
+    if settings.workspace_sid:
+        handoffs[Channel.HANDOFF] = TwilioHandoff(
+            client, http, settings.workspace_sid, read_workflows(settings.workflows), settings.from_number
+        )
+    chats = TwilioChat(client, http, settings.from_number)
+    return {
+        **handoffs,
+        Channel.CHAT: chats,
+        Channel.SMS: texts,
+        Channel.MMS: texts,
+        Channel.WHATSAPP: texts,
+        Channel.VOICE: calls,
+    }
 
 
 def _sendgrid_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:
@@ -127,7 +146,11 @@ def build_webhooks(settings: ChannelSettings) -> list[Webhook]:
         documents = CallDocuments(settings.auth_tokens, settings.public_url)
         webhooks += [
             kind(signature, account)
-            for kind in (StatusWebhook, InboundWebhook, CallStatusWebhook, MachineWebhook, RecordingWebhook)
+            for kind in (
+                *(StatusWebhook, InboundWebhook, CallStatusWebhook, MachineWebhook, RecordingWebhook),
+                TaskWebhook,
+                ConversationWebhook,
+            )
         ]
         webhooks += [kind(signature, account, documents) for kind in (AnswerWebhook, DigitsWebhook)]
     if settings.sendgrid_public_keys:

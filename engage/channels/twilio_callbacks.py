@@ -36,7 +36,11 @@ def callback_url(public_url: str, path: str, delivery: DeliveryId, lane: int, mo
 
 def reference(request: SignedRequest) -> Reference | None:
     """Return our reference in a callback's URL; none if it is not one of ours."""
-    ref, lane = request.query.get("ref", ""), request.query.get("lane", "")
+    return as_reference(request.query.get("ref", ""), request.query.get("lane", ""))
+
+
+def as_reference(ref: str, lane: str) -> Reference | None:
+    """Return the reference that two texts are; none if they are none of ours."""
     if not _REF.match(ref) or not (
         lane.isascii() and lane.isdigit() and len(lane) <= 2 and int(lane) < LANES
     ):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from twilio.base.exceptions import (
     TwilioException,
     TwilioRestException,
@@ -32,6 +33,7 @@ from engage.ports.channel import (
     SmsContent,
     Taken,
     Unknown,
+    WhatsappContent,
 )
 
 PROVIDER = "twilio"
@@ -42,6 +44,11 @@ CLOCK_SKEW = timedelta(seconds=30)
 LATEST_CREATION = timedelta(minutes=2)
 """A request is over, one way or the other, within the time-outs: nothing younger can be its fruit."""
 
+FAILURES = (
+    *(TwilioException, NotSentError, OutcomeUnknownError),
+    *(ValueError, TypeError, AttributeError, LookupError),
+)
+"""What looking something up at Twilio may end in."""
 _PREFIXES = {Channel.WHATSAPP: "whatsapp:", Channel.CHAT: "messenger:"}
 _STATUSES = {
     "scheduled": Mark.ACCEPTED,
@@ -70,7 +77,8 @@ class TwilioSms:
     provider = PROVIDER
 
     def __init__(self, client: Client, http: KeptHttpClient, public_url: str, sender: str | None) -> None:
-        self._client = client
+        # Loaded now: the SDK imports its parts when they are first asked for, which would make the first call late.
+        self._messages = client.messages
         self._http = http
         self._public_url = public_url
         self._sender = sender
@@ -79,18 +87,17 @@ class TwilioSms:
         """Create one message and say what became of it."""
         content = outbound.content
         sender = outbound.sender or self._sender
-        if not isinstance(content, SmsContent) or sender is None:
+        if not isinstance(content, SmsContent | WhatsappContent) or sender is None:
             return Rejected(reason=FailReason.CONFIG, code="no_sender", detail="no sender for this channel")
         prefix = _PREFIXES.get(outbound.channel, "")
         is_service = is_messaging_service(sender)
 
         def create() -> Any:
-            return self._client.messages.create(
+            return self._messages.create(
                 to=prefixed(prefix, outbound.to),
-                body=content.body,
+                **_what(content),
                 from_=unset if is_service else prefixed(prefix, sender),
                 messaging_service_sid=sender if is_service else unset,
-                media_url=list(content.media) or unset,
                 validity_period=unset if outbound.validity is None else _seconds(outbound.validity),
                 status_callback=callback_url(
                     self._public_url, "twilio/status", outbound.delivery, outbound.lane
@@ -102,7 +109,15 @@ class TwilioSms:
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Look through the messages to this address since the call."""
         to = prefixed(_PREFIXES.get(question.channel, ""), question.to)
-        return find(lambda: self._client.messages.list(to=to, limit=200), question)
+        return find(lambda: self._messages.list(to=to, limit=200), question)
+
+
+def _what(content: SmsContent | WhatsappContent) -> dict[str, Any]:
+    """The parameters that say what is sent; an approved template goes without a body."""
+    if isinstance(content, SmsContent):
+        return {"body": content.body, "media_url": list(content.media) or unset}
+    variables = msgspec.json.encode(dict(content.variables)).decode() if content.variables else unset
+    return {"content_sid": content.content_sid, "content_variables": variables}
 
 
 class StatusWebhook(TwilioWebhook):
@@ -141,6 +156,7 @@ def _receipts(
         reason=why.reason if why else None,
         hard=why.permanent if why else True,
         suppress=bool(why and why.permanent),
+        needs_template=bool(why and why.needs_template),
         address=address,
     )
     if why is not None and why.opted_out:
@@ -220,15 +236,7 @@ def find(listed: Callable[[], list[Any]], question: Question) -> Taken | NotTake
     """
     try:
         items = listed()
-    except (
-        TwilioException,
-        NotSentError,
-        OutcomeUnknownError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        LookupError,
-    ):
+    except FAILURES:
         return CannotSay()
     first, last = question.called_at - CLOCK_SKEW, question.called_at + LATEST_CREATION
     found = [

@@ -68,7 +68,7 @@ class TwilioVoice:
         documents: CallDocuments,
         sender: str | None,
     ) -> None:
-        self._client = client
+        self._calls = client.calls  # loaded now, as in `TwilioSms`
         self._http = http
         self._public_url = public_url
         self._documents = documents
@@ -91,7 +91,7 @@ class TwilioVoice:
             return callback_url(self._public_url, path, outbound.delivery, outbound.lane, more)
 
         def create() -> Any:
-            return self._client.calls.create(
+            return self._calls.create(
                 to=outbound.to,
                 from_=sender,
                 url=url or unset,
@@ -125,7 +125,7 @@ class TwilioVoice:
 
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Look through the calls to this number since the call."""
-        return find(lambda: self._client.calls.list(to=question.to, limit=200), question)
+        return find(lambda: self._calls.list(to=question.to, limit=200), question)
 
 
 def depends_on_who_answers(content: VoiceContent) -> bool:

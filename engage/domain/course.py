@@ -6,7 +6,8 @@ from typing import Any
 
 from engage.domain.catalog import LiveJourney
 from engage.domain.decision import Decided, EndReason
-from engage.domain.ids import RunId
+from engage.domain.delivery import Channel, Delivery, Mark, reached
+from engage.domain.ids import DeliveryId, RunId, uuid7
 from engage.domain.journey import Journey
 from engage.domain.person import Person
 from engage.domain.run import Run
@@ -89,6 +90,8 @@ def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps
     run.due_at = run.look_at = None
     run.state = {}
     turn.cancel_sends(run, reason=run.reason)
+    if reason != EndReason.COMPLETED:
+        _withdraw_handoffs(turn, person, run)
     turn.keep_run(person, run)
     turn.decide(
         person,
@@ -113,6 +116,30 @@ def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps
         },
     )
     _forget_sensitive(turn, run)
+
+
+def _withdraw_handoffs(turn: Turn, person: Person, run: Run) -> None:
+    """Take back what no agent has accepted yet: the reason for it is gone. Walking to the end is no such reason."""
+    for step, known in run.deliveries.items():
+        marks = reached(known.marks)
+        if known.channel != Channel.HANDOFF or Mark.ACCEPTED not in marks:
+            continue
+        if marks.isdisjoint({Mark.ANSWERED, Mark.CANCELED, Mark.FAILED}):
+            withdrawal = Delivery(
+                id=DeliveryId(uuid7(turn.now, known.id, "withdraw")),
+                profile=person.id,
+                lane=person.profile.lane,
+                channel=Channel.HANDOFF,
+                topic=None,
+                variables={"to": "", "workflow": None, "attributes": {}, "withdraws": known.id},
+                journey=run.journey,
+                version=run.version,
+                step=step,
+                asked_at=turn.now,
+                due_at=turn.now,
+            )
+            turn.deliveries[withdrawal.id] = withdrawal
+            turn.changes.deliveries[withdrawal.id] = withdrawal
 
 
 def _forget_sensitive(turn: Turn, run: Run) -> None:

@@ -170,6 +170,9 @@ class HoldReason(StrEnum):
     RETRY = "retry"
 
 
+TEMPLATE_ONLY = "template_only"
+
+
 class Priority(StrEnum):
     """The class a delivery is claimed in."""
 
@@ -192,6 +195,8 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     to: str | None = None
     """Where the step says so; none: the profile's own address on this channel at release."""
     sender: str | None = None
+    form: str | None = None
+    """`TEMPLATE_ONLY`: the provider said that a free text may not be sent now."""
     run: RunId | None = None
     journey: str | None = None
     version: int | None = None
@@ -222,6 +227,8 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Of the template that was rendered: templates are not pinned, a run gets the newest."""
     segments: int | None = None
     accepted_at: datetime | None = None
+    place: datetime | None = None
+    """Its place in its journey's queue for a sender with a rate: who has the earlier one goes first."""
     sending_at: datetime | None = None
     """Start of the attempt under way; with `lease` it says who may be calling the provider right now."""
     lease: str | None = None

@@ -133,6 +133,8 @@ class Receipt(msgspec.Struct, frozen=True, tag="receipt", omit_defaults=True, kw
     hard: bool = True
     suppress: bool = False
     """The provider says that the address is permanently invalid."""
+    needs_template: bool = False
+    """The provider says that only an approved template may be sent to this person now."""
     address: str | None = None
 
 

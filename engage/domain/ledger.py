@@ -16,6 +16,7 @@ from engage.domain.consent import (
 from engage.domain.decision import Decided
 from engage.domain.delivery import (
     SETTLED,
+    TEMPLATE_ONLY,
     Channel,
     Delivery,
     FailReason,
@@ -30,6 +31,7 @@ from engage.domain.person import Person
 from engage.domain.react import react
 from engage.domain.run import Run
 from engage.domain.steps.base import Moved
+from engage.domain.template_switch import ask_for_template
 from engage.domain.touched import Touched
 from engage.domain.turn import Turn
 from engage.domain.walk import NO_RUN
@@ -218,6 +220,8 @@ def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt)
         # The more telling one first: who waits for either of the two sees that it was a machine.
         _mark(turn, person, delivery, Mark.VOICEMAIL, _told(receipt))
     _mark(turn, person, delivery, mark, _told(receipt))
+    if receipt.needs_template and delivery.template is not None and delivery.form != TEMPLATE_ONLY:
+        ask_for_template(turn, person, delivery)
 
 
 def _found_taken(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt) -> None:

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from engage.domain.catalog import Catalog
 from engage.domain.delivery import Channel, Delivery
+from engage.domain.person import address_of
 from engage.domain.profile import Profile
 from engage.ports.channel import CallContent, HandoffContent, Outbound, SyncContent, WebhookContent
 
@@ -15,7 +16,7 @@ def call_of(delivery: Delivery, profile: Profile, catalog: Catalog) -> Outbound:
         delivery=delivery.id,
         lane=delivery.lane,
         channel=delivery.channel,
-        to="",
+        to=address_of(profile, Channel.SMS) or "" if delivery.channel is Channel.HANDOFF else "",
         content=_content(delivery, profile, catalog),
     )
 
@@ -50,6 +51,7 @@ def _content(delivery: Delivery, profile: Profile, catalog: Catalog) -> CallCont
                 workflow=said["workflow"],
                 attributes=said["attributes"],
                 identifiers=identifiers,
+                withdraws=said.get("withdraws"),
             )
         case Channel.EMAIL | Channel.SMS | Channel.MMS | Channel.WHATSAPP | Channel.VOICE | Channel.CHAT:
             raise AssertionError(f"{delivery.channel} is no call")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import structlog
 
@@ -26,11 +25,14 @@ from engage.domain.ids import ProfileId
 from engage.domain.ledger import NOT_CALLED
 from engage.domain.profile import Profile
 from engage.domain.release import Hold, Release, Skip, judge
+from engage.domain.short_link import ShortLink
 from engage.engine.hands import Hands
 from engage.engine.normal_address import normal_address
 from engage.engine.outcomes import Outcomes, outcome_fact, outcome_of
+from engage.engine.rates import Pacing, Slot
 from engage.engine.release_reads import addresses_of, never_addressed, sent_lately
 from engage.engine.rendering import Requests
+from engage.engine.windows import open_windows
 from engage.ports.channel import Answer, Busy, Outbound, Rejected, Sender, Unknown
 from engage.ports.clock import Clock, Hints
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
@@ -70,8 +72,8 @@ class Delivered:
 class _Reserved:
     at: datetime
     """When the ledger was read, on the machine's clock."""
-    calls: list[tuple[Delivery, Outbound, datetime]] = field(default_factory=list)
-    """What may leave, and the instant of its slot."""
+    calls: list[tuple[Delivery, Outbound, Slot]] = field(default_factory=list)
+    """What may leave, and its slot of the sender's rate."""
     facts: list[NewFact] = field(default_factory=list)
     result: Delivered = field(default_factory=Delivered)
 
@@ -93,12 +95,14 @@ class Deliver:
         keep_name: Callable[[], None] = lambda: None,
         pool: ThreadPoolExecutor | None = None,
         slot_horizon: float = 1.0,
+        slot_slack: float = 0.0,
     ) -> None:
         """`worker` names the session lock this process holds, and `keep_name` makes sure that it does; `pool` none calls
-        one by one (tests)."""
+        one by one (tests); slots: see `Pacing`."""
         self._store, self._catalog_of, self._renderer_of = store, catalog_of, renderer_of
         self._senders, self._requests, self._clock, self._hints = senders, requests, clock, hints
-        self._worker, self._keep_name, self._horizon = worker, keep_name, slot_horizon
+        self._worker, self._keep_name = worker, keep_name
+        self._pacing = Pacing(store, clock, horizon=slot_horizon, slack=slot_slack)
         self._hands = None if pool is None else Hands(pool, CHUNK)
         self._outcomes = Outcomes(store, clock, hints)
         self._uncalled: list[Delivery] = []
@@ -186,7 +190,9 @@ class Deliver:
         consents = tx.consents.view({d.profile for d in ready}, addresses_of(ready, profiles))
         sent = sent_lately(tx, catalog, ready, now)
         first = never_addressed(tx, catalog, ready, profiles)
+        open_to = open_windows(tx, ready, now)
         released: list[tuple[Delivery, Outbound]] = []
+        links: list[ShortLink] = []
 
         def judge_one(delivery: Delivery) -> None:
             profile = profiles[delivery.profile]
@@ -202,7 +208,15 @@ class Deliver:
                 case Release(address=address, until=until):
                     line = catalog.settings.sms.opt_out_text if delivery.id in first else None
                     rendering = self._requests.render(
-                        renderer, delivery, profile, catalog, now, address, line, until
+                        renderer,
+                        delivery,
+                        profile,
+                        catalog,
+                        now,
+                        address,
+                        line,
+                        until,
+                        window_open=(delivery.profile, address) in open_to,
                     )
                     if rendering.outbound is None:
                         self._refuse(reserved, delivery, now, SkipReason.RENDER_FAILED, rendering.refused)
@@ -210,6 +224,7 @@ class Deliver:
                     sent.setdefault(delivery.profile, []).append((delivery.channel, delivery.topic, now))
                     delivery.template_version = rendering.template_version
                     released.append((delivery, rendering.outbound))
+                    links.extend(rendering.links)
 
         for delivery in ready:
             try:
@@ -218,6 +233,7 @@ class Deliver:
                 # A mistake about one delivery, of ours or in a template: its neighbours must leave all the same.
                 log.exception("release.failed", channel=delivery.channel, journey=delivery.journey)
                 self._postpone(reserved, delivery, now, type(exc).__name__)
+        tx.links.add(links)
         self._slots(tx, catalog, released, now, reserved)
 
     def _postpone(self, reserved: _Reserved, delivery: Delivery, now: datetime, error: str) -> None:
@@ -258,18 +274,12 @@ class Deliver:
         """Give each delivery its slot of the sender's rate; without one it waits and is judged again."""
         if not released:
             return
-        form = catalog.settings.senders.get(released[0][0].channel)
-        slots: list[datetime] | None = None
-        if form is not None and form.rate is not None:
-            name = form.messaging_service or form.number or form.address or str(released[0][0].channel)
-            spacing = float(Decimal(1) / form.rate)
-            slots = tx.senders.reserve(name, now, spacing, len(released), self._horizon)
-        for index, (delivery, outbound) in enumerate(released):
-            if slots is not None and index >= len(slots):
-                delivery.reason = HoldReason.RATE
-                delivery.stand(Mark.HELD, now + timedelta(seconds=max(self._horizon, 0.1)))
+        for paced in self._pacing.give(tx, catalog, released, now):
+            delivery, outbound = paced.delivery, paced.outbound
+            if paced.slot is None:
+                delivery.stand(Mark.HELD, paced.until)
                 reserved.result.held += 1
-                reserved.result.more = False
+                reserved.result.more &= not paced.is_full
                 continue
             delivery.stand(Mark.SENDING, None)
             delivery.reason = None
@@ -278,17 +288,17 @@ class Deliver:
             delivery.first_call_at = delivery.first_call_at or now
             delivery.address = outbound.to
             delivery.calls += 1
-            reserved.calls.append((delivery, outbound, now if slots is None else slots[index]))
+            reserved.calls.append((delivery, outbound, paced.slot))
             reserved.result.released += 1
 
-    def _call_all(self, calls: Sequence[tuple[Delivery, Outbound, datetime]]) -> Iterable[NewFact]:
+    def _call_all(self, calls: Sequence[tuple[Delivery, Outbound, Slot]]) -> Iterable[NewFact]:
         if self._hands is None:
             return [self._call(*call) for call in calls]
         return self._hands.do(lambda call: self._call(*call), calls)
 
-    def _call(self, delivery: Delivery, outbound: Outbound, slot: datetime) -> NewFact:
+    def _call(self, delivery: Delivery, outbound: Outbound, slot: Slot) -> NewFact:
         """Call the provider once, unless the lease has run out meanwhile, and return the outcome as a fact."""
-        self._clock.sleep_until(slot)
+        self._pacing.wait(slot)
         outcome = self._outcome(delivery, outbound)
         return outcome_fact(delivery, outcome, outcome.at)
 

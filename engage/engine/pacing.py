@@ -26,7 +26,7 @@ def reserved(tx: Transaction, turn: Turn, batch: Batch) -> dict[str, list[dateti
             f"pace:{journey}",
             turn.clock,
             1 / float(pace),
-            count,
+            [1] * count,
             FARTHEST.total_seconds(),
         )
         for (journey, pace), count in sorted(striking.items())

@@ -1,14 +1,16 @@
 """Rendering: a released delivery and its person become what a channel sends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import CALLS, Channel, Delivery
+from engage.domain.delivery import CALLS, TEMPLATE_ONLY, Channel, Delivery
 from engage.domain.profile import Profile
+from engage.domain.short_link import ShortLink
 from engage.domain.timing import zone_of
 from engage.engine.calling import call_of
+from engage.engine.rates import sender_form
 from engage.ports.channel import Outbound
 from engage.ports.templating import Links, Renderer, RenderRefused, RenderRequest
 
@@ -25,6 +27,8 @@ class Rendering:
     outbound: Outbound | None
     refused: str | None = None
     template_version: int | None = None
+    links: Sequence[ShortLink] = ()
+    """The tracked links in it: to be kept before it leaves."""
 
 
 class Requests:
@@ -44,14 +48,20 @@ class Requests:
         address: str,
         opt_out_line: str | None,
         until: datetime | None = None,
+        *,
+        window_open: bool = True,
     ) -> Rendering:
-        """Render one delivery, which may reach its person `until` then. Never raises for what a template does."""
+        """Render one delivery, which may reach its person `until` then. Never raises for what a template does.
+
+        `window_open`: the person wrote to us on WhatsApp within 24 hours.
+        """
         if delivery.channel in CALLS:
             return Rendering(outbound=call_of(delivery, profile, catalog))
         settings = catalog.settings
         context = delivery.context
         entry = context.get("entry", {})
         locale = profile.traits.get("locale")
+        links = self._links_of(delivery, address)
         rendered = renderer.render(
             RenderRequest(
                 channel=delivery.channel,
@@ -66,8 +76,9 @@ class Requests:
                 zone=zone_of(profile.traits.get("timezone"), settings.zone)[0].key,
                 locale=locale if isinstance(locale, str) else None,
                 default_locale=settings.locale,
-                links=self._links_of(delivery, address),
+                links=links,
                 marketing=not settings.is_transactional(delivery.topic) and not delivery.automatic,
+                window_open=window_open and delivery.form != TEMPLATE_ONLY,
                 opt_out_line=opt_out_line,
             )
         )
@@ -84,6 +95,7 @@ class Requests:
                 validity=_validity(delivery, until, now),
             ),
             template_version=rendered.template_version,
+            links=links.made,
         )
 
 
@@ -98,7 +110,7 @@ def person_view(profile: Profile) -> dict[str, object]:
 
 
 def _sender(catalog: Catalog, channel: Channel) -> str | None:
-    form = catalog.settings.senders.get(channel)
+    form = sender_form(catalog.settings.senders, channel)
     return None if form is None else form.messaging_service or form.number or form.address
 
 

@@ -16,6 +16,8 @@ class SmsContent:
 
     body: str
     media: tuple[str, ...] = ()
+    segments: int = 1
+    """What carriers and providers count: parts of an SMS; pictures count as one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +27,14 @@ class Attachment:
     name: str
     type: str
     content: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WhatsappContent:
+    """An approved template: what may be sent outside the 24-hour window."""
+
+    content_sid: str
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,11 +106,13 @@ class HandoffContent:
     target: str
     workflow: str | None
     attributes: Mapping[str, Any]
+    withdraws: DeliveryId | None = None
+    """Not a new one: the hand-off to take back, unless an agent has it already."""
     identifiers: Mapping[str, str]
 
 
 CallContent = WebhookContent | SyncContent | HandoffContent
-Content = SmsContent | EmailContent | VoiceContent | CallContent
+Content = SmsContent | WhatsappContent | EmailContent | VoiceContent | CallContent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

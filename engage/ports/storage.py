@@ -24,6 +24,8 @@ from engage.ports.jobs import Jobs as Jobs
 from engage.ports.locking import WorkerLock
 from engage.ports.people import People as People
 from engage.ports.selecting import Selection
+from engage.ports.senders import Senders as Senders
+from engage.ports.short_links import ShortLinks
 from engage.ports.trail import Trail
 
 
@@ -266,16 +268,6 @@ class Definitions(Protocol):
         ...
 
 
-class Senders(Protocol):
-    """Rates of senders, shared by all workers."""
-
-    def reserve(
-        self, sender: str, now: datetime, spacing: float, wanted: int, horizon: float
-    ) -> list[datetime]:
-        """Take up to `wanted` slots, `spacing` seconds apart, none later than `now + horizon` seconds."""
-        ...
-
-
 class Transaction(Protocol):
     """One atomic piece of work."""
 
@@ -317,6 +309,11 @@ class Transaction(Protocol):
     @property
     def senders(self) -> Senders:
         """Rates."""
+        ...
+
+    @property
+    def links(self) -> ShortLinks:
+        """Tracked addresses of texts."""
         ...
 
     @property

@@ -1,11 +1,12 @@
 """Templating: published templates become content; a refusal to render is a value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from engage.domain.delivery import Channel
+from engage.domain.short_link import ShortLink
 from engage.ports.channel import Content
 
 
@@ -18,6 +19,15 @@ class Links:
     view_url: str
     confirm_url: Mapping[str, str] = field(default_factory=dict)
     """topic → address (a mapping that makes them on demand)."""
+
+    def tracked(self, url: str) -> str:
+        """Return the address that stands for `link(url)` in a text: clicks on it are counted. Here: the target itself."""
+        return url
+
+    @property
+    def made(self) -> Sequence[ShortLink]:
+        """The tracked links that were asked for: to be kept before the message leaves."""
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +51,8 @@ class RenderRequest:
     links: Links
     marketing: bool
     """Whether opt-out headers and texts belong on it (a topic that is not transactional)."""
+    window_open: bool = True
+    """Whether this person wrote to us on WhatsApp within 24 hours: then a free text may go."""
     opt_out_line: str | None = None
     """A line to put below an SMS: the first message of a topic to an address."""
 

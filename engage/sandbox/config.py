@@ -39,6 +39,10 @@ class SandboxConfig:
     event_webhook_url: str = ""
     inbound_sms_url: str = ""
     inbound_email_url: str = ""
+    conversations_url: str = ""
+    """The webhook of Conversations: somebody wrote into one."""
+    task_events_url: str = ""
+    """The workspace's event callback: what becomes of TaskRouter tasks and Flex interactions."""
 
     numbers: tuple[str, ...] = ()
     messaging_services: dict[str, tuple[str, ...]] = field(default_factory=dict)

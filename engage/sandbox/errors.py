@@ -47,6 +47,7 @@ TWILIO_ERRORS: dict[int, tuple[int, str]] = {
     21701: (404, "The Messaging Service resource does not exist"),
     30409: (409, "The message is in a state that does not allow this change"),
     50353: (409, "Conversation with provided unique name already exists"),
+    50416: (409, "Participant already exists"),
     60202: (429, "Max check attempts reached"),
     35111: (400, "SendAt must be between 15 minutes and 35 days ahead"),
     35118: (400, "MessagingServiceSid is required to schedule a message"),
@@ -86,6 +87,14 @@ def twilio_error(code: int, *, retry_after: float | None = None, detail: str = "
         },
         headers,
     )
+
+
+def twilio_refusal(code: int) -> Reply:
+    """Return the error body of any code, with the HTTP status of a refused request where we know no other."""
+    if code in TWILIO_ERRORS:
+        return twilio_error(code)
+    link = f"https://www.twilio.com/docs/errors/{code}"
+    return json_reply(400, {"code": code, "message": f"Error {code}", "more_info": link, "status": 400})
 
 
 def sendgrid_error(

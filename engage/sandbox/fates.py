@@ -62,6 +62,7 @@ class Stage:
     code: int | None = None
 
 
+READ = Stage("read", "delivered")
 SENT = Stage("sent", "sent")
 DELIVERED = Stage("delivered", "delivered")
 

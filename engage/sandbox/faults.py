@@ -32,11 +32,16 @@ class Fault(StrEnum):
     FORGED = "forged"
     ODD = "odd"
     """Mail only: among the events come one that is broken, one that is unknown, one of foreign mail, and fields nobody documents."""
+    REFUSE = "refuse"
+    """Twilio only: refused with `code`, with the HTTP status the provider gives it."""
 
 
 #: Faults of a request, told apart by whether the message was accepted all the same.
 BEFORE = frozenset(
-    {Fault.TOO_MANY, Fault.UNAVAILABLE_BEFORE, Fault.HANG_BEFORE, Fault.REDIRECT, Fault.TOO_LARGE}
+    {
+        *(Fault.TOO_MANY, Fault.UNAVAILABLE_BEFORE, Fault.HANG_BEFORE),
+        *(Fault.REDIRECT, Fault.TOO_LARGE, Fault.REFUSE),
+    }
 )
 AFTER = frozenset({Fault.UNAVAILABLE_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER, Fault.HTML_AFTER})
 CALLBACK = frozenset({Fault.DUPLICATE, Fault.REORDER, Fault.DELAY, Fault.LOST, Fault.FORGED, Fault.ODD})
@@ -51,6 +56,8 @@ class FaultRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     count: int | None = None
     probability: float = 1.0
     retry_after: float | None = None
+    code: int = 21606
+    """What `refuse` refuses with."""
     seconds: float = 5.0
     """How long `delay` delays, in sandbox seconds."""
     fired: int = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.types import Receive, Scope, Send
 
 from engage.sandbox import call_record, messages
-from engage.sandbox.errors import Reply, json_reply, sendgrid_error, twilio_error
+from engage.sandbox.errors import Reply, json_reply, sendgrid_error, twilio_error, twilio_refusal
 from engage.sandbox.faults import AFTER, Fault, FaultRule
 from engage.sandbox.ledger import Channel
 from engage.sandbox.mail import TOO_LARGE, recipient_of
@@ -101,6 +101,8 @@ class HotRoutes:
                     await answer(send, sendgrid_error(429, "too many requests", headers=limits))
                 else:
                     await answer(send, twilio_error(20429, retry_after=rule.retry_after))
+            case Fault.REFUSE if not is_mail:
+                await answer(send, twilio_refusal(rule.code))
             case Fault.UNAVAILABLE_BEFORE:
                 await answer(send, _unavailable(is_mail, rule.retry_after))
             case Fault.HANG_BEFORE:

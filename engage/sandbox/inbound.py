@@ -74,8 +74,15 @@ class Inbound:
                 return {"status": self._sandbox.calls.press(request.sender, request.digits, request.body)}
             case "email":
                 return await self._mail(request)
+            case "chat":
+                return await self._chat(request)
+            case "agent":
+                task = self._sandbox.agents.act(request.sender, request.body)
+                return {"sid": task["sid"], "status": task["assignment_status"]}
             case _:
-                raise InboundError(f"channel must be sms, whatsapp, voice or email, not {request.channel!r}")
+                raise InboundError(
+                    f"channel must be sms, whatsapp, voice, email, chat or agent, not {request.channel!r}"
+                )
 
     async def _text(self, request: InboundRequest) -> Result:
         sandbox = self._sandbox
@@ -183,6 +190,28 @@ class Inbound:
                 return answer
             await asyncio.sleep(0.5 * tries / max(sandbox.clock.speed, 1.0))
         return None
+
+    async def _chat(self, request: InboundRequest) -> Result:
+        """Let a person write into their newest conversation."""
+        sandbox = self._sandbox
+        for joined in reversed(sandbox.records.all("participants")):
+            if request.sender in (joined["identity"], joined["messaging_binding"]["address"]):
+                break
+        else:
+            raise InboundError(f"{request.sender!r} is in no conversation")
+        sid = request.id or ("IM" + secrets.token_hex(16))
+        fields = [
+            ("AccountSid", sandbox.account_sid()),
+            ("Author", request.sender),
+            ("Body", request.body),
+            ("ConversationSid", str(joined["conversation_sid"])),
+            ("EventType", "onMessageAdded"),
+            ("MessageSid", sid),
+            ("ParticipantSid", str(joined["sid"])),
+            ("Source", "SMS" if request.sender.startswith("+") else "SDK"),
+        ]
+        answer = await self._post(sandbox.config.conversations_url, fields)
+        return {"sid": sid, "status": answer.status if answer else None}
 
     async def _mail(self, request: InboundRequest) -> Result:
         """Post an Inbound Parse form, signed as with a security policy."""

@@ -84,6 +84,10 @@ class Mails:
         self.batches: dict[str, str] = {}
         """Batch id to `pause` or `cancel`."""
 
+    def react(self, mail: Mail, action: str) -> None:
+        """Let the reader do something now (`REACTIONS`)."""
+        self._lives.react(mail, action)
+
     def parse(self, body: bytes) -> Json | Reply:
         """Return the decoded and valid mail/send body, or the refusal."""
         if len(body) > LARGEST_MAIL:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _IMAGE = re.compile(r"<img\b[^>]*\bsrc\s*=\s*[\"'](https?://[^\"']+)[\"']", re.IGNORECASE)
 _ONE_CLICK = re.compile(r"<(https?://[^>]+)>")
 
+REACTIONS = ("open", "machine open", "click", "bounce", "block", "spam", "unsubscribe", "one-click")
 SLOW_FACTOR = 10.0
 DEFERRED_SECONDS = 30.0
 MACHINE_OPEN_SECONDS = 1.0
@@ -48,6 +49,32 @@ class MailLives:
             self._later(delay, mail, "dropped", {"reason": reason, "status": "5.0.0"}, last=True)
             return
         self._sandbox.clock.later(delay, self._processed, mail, destiny)
+
+    def react(self, mail: Mail, action: str) -> None:
+        """Let the reader do something now, whatever the address's fate is.
+
+        Raises:
+            ValueError: no reader does that.
+        """
+        match action:
+            case "open":
+                self._opened(mail, False, False)
+            case "machine open":
+                self._opened(mail, True, False)
+            case "click":
+                self._clicked(mail)
+            case "bounce":
+                self._bounced(mail, "5.1.1")
+            case "block":
+                self._blocked(mail)
+            case "spam":
+                self._complained(mail)
+            case "unsubscribe":
+                self._unsubscribed(mail)
+            case "one-click":
+                self._one_click(mail)
+            case _:
+                raise ValueError(f"no reader can {action!r}; one of {', '.join(REACTIONS)}")
 
     def _later(
         self, delay: float, mail: Mail, event: str, extra: dict[str, Any], *, last: bool = False

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from engage.sandbox.errors import Reply, json_reply, twilio_error
-from engage.sandbox.fates import MESSAGE_FROM, MESSAGE_TO, Stage, is_number, is_sender, message_fate
+from engage.sandbox.fates import (
+    DELIVERED,
+    MESSAGE_FROM,
+    MESSAGE_TO,
+    READ,
+    SENT,
+    Stage,
+    is_number,
+    is_sender,
+    message_fate,
+)
 from engage.sandbox.ledger import Channel, Entry
 from engage.sandbox.now import rfc2822, unix_now
 from engage.sandbox.segments import count_segments, smart_encoded
@@ -239,6 +249,8 @@ class Messages:
             heard = self._heard_at.get((message.to, message.sender))
             if heard is None or self._sandbox.clock.now() - heard > WHATSAPP_WINDOW_SECONDS:
                 stages = (Stage("failed", "sent", 63016),)
+        if message.channel is Channel.WHATSAPP and stages == (SENT, DELIVERED):
+            stages = (SENT, DELIVERED, READ)
         return (Stage("queued", "queued"), *stages) if message.service_sid else stages
 
     def _start(self, message: TextMessage) -> None:
@@ -297,6 +309,8 @@ def status_fields(message: TextMessage) -> list[tuple[str, str]]:
     if message.status in {"delivered", "undelivered"} and message.channel is not Channel.WHATSAPP:
         stamp = datetime.fromtimestamp(message.updated_at).strftime("%y%m%d%H%M")  # noqa: DTZ006  # carrier's local time
         fields.append(("RawDlrDoneDate", stamp))
+    if message.status == "read":
+        fields.append(("EventType", "READ"))
     if message.channel is Channel.WHATSAPP:
         fields += [("ChannelPrefix", "whatsapp"), ("ChannelToAddress", message.to)]
     return fields

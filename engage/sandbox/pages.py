@@ -16,10 +16,12 @@ from engage.sandbox.call_record import Call
 from engage.sandbox.inbound import Heard, InboundRequest
 from engage.sandbox.ledger import Channel, Entry, iso
 from engage.sandbox.mail import Mail
+from engage.sandbox.mail_life import REACTIONS
 from engage.sandbox.state import Sandbox
 from engage.sandbox.wire import one, parse_form
 
 SHOWN = 40
+KEYS = "123456789*0#"
 # A mail may bring any markup: it gets no script, no forms, no origin; images and styles as a mail program allows them.
 MAIL_POLICY = (
     "sandbox allow-popups; default-src 'none'; img-src * data:; style-src 'unsafe-inline' *; font-src *"
@@ -53,8 +55,10 @@ class PageRoutes:
             Route("/phones/{number:path}", self._answer, methods=["POST"]),
             Route("/mailboxes/{address}", self._mailbox, methods=["GET"]),
             Route("/mails/{id}", self._mail, methods=["GET"]),
+            Route("/mails/{id}", self._react, methods=["POST"]),
             Route("/mails/{id}/html", self._mail_html, methods=["GET"]),
             Route("/calls/{id}", self._call, methods=["GET"]),
+            Route("/calls/{id}", self._press, methods=["POST"]),
         ]
 
     def _page(self, name: str, **values: Any) -> Response:
@@ -127,7 +131,15 @@ class PageRoutes:
 
     async def _mail(self, request: Request) -> Response:
         mail = self._found(request)
-        return self._page("mail.html", mail=mail) if mail else self._missing("This mail")
+        return self._page("mail.html", mail=mail, reactions=REACTIONS) if mail else self._missing("This mail")
+
+    async def _react(self, request: Request) -> Response:
+        mail = self._found(request)
+        action = one(parse_form(await request.body()), "action")
+        if mail is None or action not in REACTIONS:
+            return self._missing("This mail")
+        self._sandbox.mails.react(mail, action)
+        return RedirectResponse(f"/mails/{quote(mail.id, safe='')}", status_code=303)
 
     async def _mail_html(self, request: Request) -> Response:
         mail = self._found(request)
@@ -138,7 +150,18 @@ class PageRoutes:
 
     async def _call(self, request: Request) -> Response:
         call = self._sandbox.ledger.get(request.path_params["id"])
-        return self._page("call.html", call=call) if isinstance(call, Call) else self._missing("This call")
+        if not isinstance(call, Call):
+            return self._missing("This call")
+        return self._page("call.html", call=call, keys=KEYS)
+
+    async def _press(self, request: Request) -> Response:
+        """Press a key, or say something, as the one who is called: in this call, else in the next to this number."""
+        call = self._sandbox.ledger.get(request.path_params["id"])
+        if not isinstance(call, Call):
+            return self._missing("This call")
+        form = parse_form(await request.body())
+        self._sandbox.calls.press(call.to, one(form, "digits"), one(form, "speech"))
+        return RedirectResponse(f"/calls/{quote(call.id, safe='')}", status_code=303)
 
 
 def _clock(at: float | str) -> str:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from engage.sandbox.agents import OVER
 from engage.sandbox.errors import Reply, json_reply, twilio_error
 from engage.sandbox.fates import is_number
 from engage.sandbox.records import Record
@@ -57,6 +58,7 @@ class ProductRoutes:
             ("GET", "/v1/Conversations/{conversation}", self._conversation),
             ("POST", "/v1/Conversations/{conversation}/Participants", self._new_participant),
             ("POST", "/v1/Conversations/{conversation}/Messages", self._new_conversation_message),
+            ("GET", "/v1/Conversations/{conversation}/Messages", self._conversation_messages),
             ("POST", "/v2/Services/{service}/Verifications", self._new_verification),
             ("POST", "/v2/Services/{service}/VerificationCheck", self._check_verification),
             ("GET", "/v2/PhoneNumbers/{number}", self._lookup),
@@ -80,6 +82,9 @@ class ProductRoutes:
         return guarded
 
     def _new(self, kind: str, prefix: str, values: Record, status: int = 201) -> Reply:
+        return json_reply(status, self._record(kind, prefix, values))
+
+    def _record(self, kind: str, prefix: str, values: Record) -> Record:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         record = {
             "sid": _sid(prefix),
@@ -87,7 +92,7 @@ class ProductRoutes:
             "date_created": now,
             "date_updated": now,
         } | values
-        return json_reply(status, self._records.add(kind, record))
+        return self._records.add(kind, record)
 
     def _found(self, kind: str, sid: str) -> Reply:
         record = self._records.get(kind, sid)
@@ -95,21 +100,44 @@ class ProductRoutes:
 
     async def _new_task(self, request: Request) -> Reply:
         form = parse_form(await request.body())
-        return self._new(
+        msgspec.json.decode(one(form, "Attributes") or "{}", type=dict[str, Any])
+        task = self._task_record(
+            request.path_params["workspace"],
+            one(form, "WorkflowSid") or None,
+            one(form, "Attributes") or "{}",
+            one(form, "TaskChannel") or "default",
+            priority=int(one(form, "Priority") or 0),
+            timeout=int(one(form, "Timeout") or 86400),
+        )
+        return json_reply(201, task)
+
+    def _task_record(
+        self,
+        workspace: str,
+        workflow: str | None,
+        attributes: str,
+        channel: str,
+        *,
+        priority: int = 0,
+        timeout: int = 86400,
+    ) -> Record:
+        task = self._record(
             "tasks",
             "WT",
-            _text(form, "Attributes", "WorkflowSid", "TaskChannel")
-            | {
-                "attributes": one(form, "Attributes") or "{}",
-                "workspace_sid": request.path_params["workspace"],
-                "task_channel_unique_name": one(form, "TaskChannel") or "default",
+            {
+                "attributes": attributes,
+                "workflow_sid": workflow,
+                "workspace_sid": workspace,
+                "task_channel_unique_name": channel,
                 "assignment_status": "pending",
-                "priority": int(one(form, "Priority") or 0),
-                "timeout": int(one(form, "Timeout") or 86400),
+                "priority": priority,
+                "timeout": timeout,
                 "age": 0,
                 "reason": None,
             },
         )
+        self._sandbox.agents.report(task, "task.created")
+        return task
 
     async def _tasks(self, request: Request) -> Reply:
         tasks = [
@@ -130,8 +158,15 @@ class ProductRoutes:
         if task is None:
             return twilio_error(20404)
         form = parse_form(await request.body())
-        changes = _text(form, "AssignmentStatus", "Attributes", "Reason")
-        task |= {name: value for name, value in changes.items() if value is not None}
+        status = one(form, "AssignmentStatus")
+        if status and task["assignment_status"] in OVER:
+            return twilio_error(20001, detail="the task is over")
+        if one(form, "Attributes"):
+            task["attributes"] = one(form, "Attributes")
+        if status in OVER:
+            self._sandbox.agents.move(task, f"task.{status}", one(form, "Reason") or None)
+        elif status:
+            task["assignment_status"] = status
         return json_reply(200, task)
 
     async def _new_interaction(self, request: Request) -> Reply:
@@ -139,7 +174,13 @@ class ProductRoutes:
         channel = msgspec.json.decode(one(form, "Channel"), type=dict[str, Any])
         routing = msgspec.json.decode(one(form, "Routing") or "{}", type=dict[str, Any])
         properties = routing.get("properties") or {}
-        properties["sid"] = _sid("WT")
+        task = self._task_record(
+            str(properties.get("workspace_sid", "")),
+            properties.get("workflow_sid"),
+            msgspec.json.encode(properties.get("attributes") or {}).decode(),
+            str(properties.get("task_channel_unique_name") or "chat"),
+        )
+        properties["sid"] = task["sid"]
         return self._new(
             "interactions",
             "KD",
@@ -176,6 +217,11 @@ class ProductRoutes:
             "proxy_address": one(form, "MessagingBinding.ProxyAddress"),
         }
         values = {"conversation_sid": conversation["sid"], "messaging_binding": binding}
+        who = (one(form, "Identity") or None, binding["address"])
+        for there in self._records.all("participants"):
+            same = (there["identity"], there["messaging_binding"]["address"]) == who
+            if same and there["conversation_sid"] == conversation["sid"]:
+                return twilio_error(50416)
         return self._new("participants", "MB", _text(form, "Identity", "Attributes") | values)
 
     async def _new_conversation_message(self, request: Request) -> Reply:
@@ -193,6 +239,26 @@ class ProductRoutes:
             "IM",
             values | {"conversation_sid": conversation["sid"], "index": len(before)},
         )
+
+    async def _conversation_messages(self, request: Request) -> Reply:
+        conversation = self._conversation_of(request)
+        if conversation is None:
+            return twilio_error(20404)
+        found = [
+            message
+            for message in self._records.all("conversation_messages")
+            if message["conversation_sid"] == conversation["sid"]
+        ]
+        if request.query_params.get("Order") == "desc":
+            found.reverse()
+        meta = {
+            "key": "messages",
+            "page": 0,
+            "page_size": 50,
+            "next_page_url": None,
+            "previous_page_url": None,
+        }
+        return json_reply(200, {"messages": found, "meta": meta})
 
     async def _new_verification(self, request: Request) -> Reply:
         form = parse_form(await request.body())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from engage.sandbox.agents import Agents
 from engage.sandbox.calls import Calls
 from engage.sandbox.chance import Chance
 from engage.sandbox.clock import Clock
@@ -53,6 +54,7 @@ class Sandbox:
         self.calls = Calls(self)
         self.mails = Mails(self)
         self.inbound = Inbound(self)
+        self.agents = Agents(self)
         self._shown_tokens: dict[str, str] = {}
         self._requests = 0
 

@@ -27,7 +27,7 @@ from engage.templating.template_set import DERIVED, FINAL, Locale, MailPart, Pub
 from engage.templating.values import rendering
 from engage.templating.voice import Text, VoiceScript
 from engage.templating.voice_reading import compile_voice, handwritten_mistake
-from engage.templating.whatsapp import compile_whatsapp
+from engage.templating.whatsapp import WhatsappScript, compile_whatsapp
 
 MAX_SOURCE = 500_000
 """Characters of one file."""
@@ -94,6 +94,7 @@ class _Compiler:
         """Compile one template; worth nothing if `failed` then."""
         texts: dict[str, dict[Locale, Template]] = {}
         voices: dict[Locale, VoiceScript | Template] = {}
+        whatsapps: dict[Locale, WhatsappScript] = {}
         documents = source.all_documents()
         metas = {
             name.locale: self._meta(source, file, documents)
@@ -118,11 +119,11 @@ class _Compiler:
             if script is not None:
                 voices[name.locale] = script
         for file, name in self._named(source, documents, "whatsapp"):
-            found = compile_whatsapp(documents[file], self._reporter(source, file))
-            if found is not None and self._parsed(f"{source.name}/{file}", found):
-                self._files[f"{source.name}/{file}#text"] = found
-                template = self._environment.get_template(f"{source.name}/{file}#text")
-                texts.setdefault("whatsapp", {})[name.locale] = template
+            found = compile_whatsapp(
+                documents[file], self._text_compiler(source, file), self._reporter(source, file)
+            )
+            if found is not None:
+                whatsapps[name.locale] = found
         mails = {} if self.failed else self._mails(source, metas)
         if mails and not any(meta.subject for meta in metas.values()):
             self._warn(source, "meta.yaml", "the mail has no subject", "write `subject: …` into meta.yaml")
@@ -133,6 +134,7 @@ class _Compiler:
             mails=mails,
             texts=texts,
             voices=voices,
+            whatsapps=whatsapps,
             uses=_merged(self._uses),
         )
 

@@ -55,7 +55,7 @@ def _link(target: Any) -> str:
     url = _text(target, "an address")
     if not url.lower().startswith(("https://", "http://")) or any(letter.isspace() for letter in url):
         raise RefusalError("`link` takes an address that begins with https://")
-    return url
+    return url if rendering.links is None else rendering.links.tracked(url)
 
 
 def _secret(name: Any) -> str:

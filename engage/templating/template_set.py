@@ -17,11 +17,13 @@ from engage.ports.channel import Content, EmailContent, SmsContent, VoiceContent
 from engage.ports.templating import Rendered, RenderRefused, RenderRequest
 from engage.templating.check import Use, findings
 from engage.templating.environment import Lazy, StrictEnvironment, render_text
+from engage.templating.gsm import segments
 from engage.templating.meta import Meta, address, header
 from engage.templating.plain_text import text_of_html, tidy
 from engage.templating.source import choose
 from engage.templating.values import MAX_OUTPUT, MAX_STEPS, LimitError, RefusalError, rendering
 from engage.templating.voice import Say, VoiceScript, handwritten
+from engage.templating.whatsapp import WhatsappScript
 
 MAX_SMS = 1600
 """Characters of a message; Twilio, Messages resource."""
@@ -62,6 +64,7 @@ class Published:
     texts: Mapping[str, Mapping[Locale, Template]] = field(default_factory=dict)
     """By kind: sms, mms, chat, whatsapp."""
     voices: Mapping[Locale, VoiceScript | Template] = field(default_factory=dict)
+    whatsapps: Mapping[Locale, WhatsappScript] = field(default_factory=dict)
     uses: tuple[Use, ...] = ()
 
 
@@ -106,6 +109,7 @@ class TemplateSet:
             if any(kind in published.texts for kind in kinds)
         }
         found |= {Channel.EMAIL} if published.mails else set()
+        found |= {Channel.WHATSAPP} if published.whatsapps else set()
         return frozenset(found | ({Channel.VOICE} if published.voices else set()))
 
     def render(self, request: RenderRequest) -> Rendered | RenderRefused:
@@ -147,6 +151,10 @@ class TemplateSet:
                 if isinstance(script, VoiceScript):
                     return script.render(values)
                 return VoiceContent(twiml=handwritten(_output(script, values)))
+            case Channel.WHATSAPP if published.whatsapps:
+                approved = _chosen(published.whatsapps, request, "whatsapp")
+                text = approved.free_text(values, window_open=request.window_open)
+                return approved.template(values) if text is None else _message(text, request, ())
             case _:
                 kinds = _TEXT_KINDS[request.channel]
                 kind = next((kind for kind in kinds if kind in published.texts), kinds[-1])
@@ -279,7 +287,7 @@ def _message(text: str, request: RenderRequest, media: tuple[str, ...]) -> SmsCo
         body = f"{body}\n{request.opt_out_line}"
     if len(body) > MAX_SMS:
         raise LimitError(f"the text has {len(body)} characters; {MAX_SMS} at most")
-    return SmsContent(body=body, media=media)
+    return SmsContent(body=body, media=media, segments=1 if media else segments(body))
 
 
 def _opt_out_headers(request: RenderRequest) -> dict[str, str]:

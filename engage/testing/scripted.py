@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from engage.domain.delivery import CALLS, REACHING, Channel
 from engage.domain.ids import DeliveryId
 from engage.ports.call_turns import everything_spoken, spoken
@@ -19,6 +21,7 @@ from engage.ports.channel import (
     Taken,
     Unknown,
     VoiceContent,
+    WhatsappContent,
 )
 from engage.ports.channel import Answer as SendAnswer
 from engage.ports.clock import Clock
@@ -40,7 +43,7 @@ class Message:
     channel: Channel
     address: str
     at: datetime
-    content: SmsContent | EmailContent | VoiceContent
+    content: SmsContent | WhatsappContent | EmailContent | VoiceContent
 
     @property
     def subject(self) -> str | None:
@@ -57,6 +60,8 @@ class Message:
                 return text
             case VoiceContent(twiml=twiml):
                 return spoken(twiml)
+            case WhatsappContent(content_sid=content, variables=variables):
+                return f"{content} {msgspec.json.encode(dict(variables)).decode()}"
 
     @property
     def document(self) -> str:
@@ -112,7 +117,7 @@ class ScriptedSender:
         return NotTaken() if message is None else Taken(provider_id=message.provider_id)
 
     def _take(self, outbound: Outbound) -> Message:
-        assert isinstance(outbound.content, SmsContent | EmailContent | VoiceContent)
+        assert isinstance(outbound.content, SmsContent | WhatsappContent | EmailContent | VoiceContent)
         message = Message(
             provider_id=f"{self.channel}-{len(self.messages) + 1}",
             delivery=outbound.delivery,

@@ -49,6 +49,8 @@ class ScriptedCalls:
     provider: str = "scripted"
     answers: deque[Answer] = field(default_factory=deque)
     taken: list[CallTaken] = field(default_factory=list)
+    withdrawn: list[DeliveryId] = field(default_factory=list)
+    """Hand-offs that were taken back; no call of their own."""
     _last: dict[DeliveryId, str | None] = field(default_factory=dict)
 
     def send(self, outbound: Outbound) -> SendAnswer:
@@ -75,6 +77,9 @@ class ScriptedCalls:
     def _take(self, outbound: Outbound) -> str:
         content = outbound.content
         assert isinstance(content, CallContent)
+        if isinstance(content, HandoffContent) and content.withdraws is not None:
+            self.withdrawn.append(content.withdraws)
+            return f"{self.channel}-withdrawn"
         told = _told(content)
         self.taken.append(CallTaken(delivery=outbound.delivery, at=self.clock.now(), told=told))
         return f"{self.channel}-{len(self.taken)}"

@@ -161,7 +161,7 @@ class Stage:
         """Return all deliveries, in the order in which they were asked for."""
         asked = list(self.store.chronicle.deliveries)
         found = tx.deliveries.get(asked)
-        return [found[delivery] for delivery in asked if delivery in found]
+        return [found[d] for d in asked if d in found and "withdraws" not in found[d].variables]
 
     def referred(self, tx: Transaction, ref: DeliveryRef, *, called: bool = False) -> Delivery:
         """Return the delivery that an `of:` names; with `called`, without `n` the last one a provider was given.

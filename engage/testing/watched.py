@@ -147,6 +147,7 @@ class WatchedTransaction:
         "events",
         "inbox",
         "jobs",
+        "links",
         "people",
         "runs",
         "selection",
@@ -168,6 +169,7 @@ class WatchedTransaction:
         self.selection = transaction.selection
         self.senders = transaction.senders
         self.jobs = transaction.jobs
+        self.links = transaction.links
         self.trail = transaction.trail
         self.access = transaction.access
 

@@ -6,10 +6,11 @@ import pytest
 
 from engage.domain.changes import Changes
 from engage.domain.consent import EVERY_TOPIC, ConsentState
-from engage.domain.delivery import Mark
+from engage.domain.delivery import Channel, Delivery, Mark
 from engage.domain.fact import ConsentGiven, Identifier, Receipt
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile import Profile
+from engage.domain.short_link import ShortLink, short_id
 from engage.domain.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, make_token
 from tests.api.world import NOW, SECRETS, Client, World
 
@@ -37,6 +38,62 @@ def test_a_link_that_is_not_ours_leads_nowhere(client: Client, path: str, token:
     answer = client.get(path + token)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_link")
+
+
+@pytest.fixture
+def short(world: World) -> str:
+    """A link in an SMS to Ada."""
+    delivery = Delivery(
+        id=DELIVERY, profile=ADA, lane=9, channel=Channel.SMS, topic=None, asked_at=NOW, due_at=None
+    )
+    kept = ShortLink(
+        id=short_id(DELIVERY, "https://shop.example/ä", SECRETS[0]),
+        delivery=DELIVERY,
+        profile=ADA,
+        url="https://shop.example/ä",
+        created_at=NOW,
+    )
+    with world.store.transaction() as tx:
+        tx.deliveries.save([delivery])
+        tx.links.add([kept])
+    return kept.id
+
+
+class TestShortLinks:
+    def test_a_click_leads_to_the_target_and_is_kept(self, client: Client, world: World, short: str) -> None:
+        answer = client.get(f"/l/{short}", headers={"user-agent": "Mozilla/5.0 (iPhone) Safari/604.1"})
+
+        assert (answer.status_code, answer.headers["location"]) == (302, "https://shop.example/%C3%A4")
+        (fact,) = world.facts()
+        assert isinstance(fact, Receipt)
+        assert (fact.delivery, fact.mark, fact.url, fact.link_id) == (
+            DELIVERY,
+            Mark.CLICKED,
+            "https://shop.example/ä",
+            short,
+        )
+
+    @pytest.mark.parametrize(
+        ("method", "headers"),
+        [
+            ("HEAD", {}),
+            ("GET", {"user-agent": "facebookexternalhit/1.1"}),
+            ("GET", {"user-agent": "WhatsApp/2.23.20.0 A"}),
+            ("GET", {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}),
+            ("GET", {"user-agent": "Mozilla/5.0", "sec-purpose": "prefetch;prerender"}),
+            ("GET", {"user-agent": "Mozilla/5.0", "purpose": "preview"}),
+        ],
+    )
+    def test_a_look_ahead_is_led_on_and_is_no_click(
+        self, client: Client, world: World, short: str, method: str, headers: dict[str, str]
+    ) -> None:
+        assert client.request(method, f"/l/{short}", headers=headers).status_code == 302
+        assert world.facts() == []
+
+    def test_a_link_that_nobody_made_leads_nowhere(self, client: Client, short: str) -> None:
+        other = short[::-1] if short[::-1] != short else "0" * 11
+
+        assert client.get(f"/l/{other}").status_code == 404
 
 
 class TestPreferences:

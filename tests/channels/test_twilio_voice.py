@@ -326,7 +326,17 @@ def test_every_webhook_of_the_contract_is_there() -> None:
 
     assert paths == {
         f"twilio/{name}"
-        for name in ("status", "inbound", "voice", "gather", "call-status", "amd", "recording")
+        for name in (
+            "status",
+            "inbound",
+            "voice",
+            "gather",
+            "call-status",
+            "amd",
+            "recording",
+            "tasks",
+            "conversations",
+        )
     }
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from engage.bootstrap import links_of
 from engage.clocks import SystemClock
 from engage.compiled import CompiledProject
 from engage.domain.delivery import Channel, Priority
@@ -24,6 +23,7 @@ from engage.ports.channel import Accepted, Answer, CannotSay, Outbound, Question
 from engage.ports.clock import NoHints
 from engage.ports.storage import StorageBusyError
 from engage.settings import Settings
+from engage.signed_links import links_of
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres.store import PostgresStore
 from tests.live.stack import as_source, eventually, running_stack, send_surely

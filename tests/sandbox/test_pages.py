@@ -6,11 +6,11 @@ import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.sandbox.twin import PERSON, Twin
+from tests.sandbox.twin import PERSON, Receiver, Twin, wait_until
 
 EVIL = "<script>alert(1)</script>"
 
@@ -66,6 +66,59 @@ def test_a_call_reads_as_a_transcript(twin: Twin) -> None:
 
     assert "Press a key" in page
     assert page.index("Press a key") < page.index(">3<")
+
+
+def submit(twin: Twin, path: str, **fields: str) -> str:
+    """Submit a page's form; return the page it leads to."""
+    request = urllib.request.Request(twin.url + path, urlencode(fields).encode(), method="POST")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        page: str = answer.read().decode()
+    return page
+
+
+def test_keys_are_pressed_and_words_said_in_a_call_going_on(twin: Twin, receiver: Receiver) -> None:
+    receiver.script = lambda hit: (
+        200,
+        "<Response><Say>Thank you</Say><Gather input='dtmf speech' timeout='60' action='/more'/></Response>",
+        "text/xml",
+    )
+    twin.configure(latencies=True, speed=5, ring_seconds=0.0)
+    call = twin.call(twiml=f"<Response><Gather timeout='60' action='{receiver.url}/menu'/></Response>")
+    wait_until(lambda: twin.message()["status"] == "in-progress")
+    assert 'name="digits" value="9"' in twin.page(f"/calls/{call.sid}")[0]
+
+    submit(twin, f"/calls/{call.sid}", digits="1")
+    wait_until(lambda: receiver.forms("Digits") == ["1"])
+    wait_until(lambda: "Thank you" in twin.page(f"/calls/{call.sid}")[0])
+    submit(twin, f"/calls/{call.sid}", speech="Good bye")
+
+    wait_until(lambda: "Good bye" in receiver.forms("SpeechResult"))
+    call.update(status="completed")
+
+
+@pytest.mark.parametrize(
+    ("action", "event"),
+    [
+        ("open", "open"),
+        ("machine open", "open"),
+        ("click", "click"),
+        ("bounce", "bounce"),
+        ("block", "bounce"),
+        ("spam", "spamreport"),
+        ("unsubscribe", "unsubscribe"),
+    ],
+)
+def test_what_a_reader_does_by_a_click_is_reported(
+    twin: Twin, receiver: Receiver, action: str, event: str
+) -> None:
+    twin.configure(event_webhook_url=f"{receiver.url}/events")
+    answer = twin.mail()
+    twin.settled()
+
+    page = submit(twin, f"/mails/{quote(answer.headers['X-Message-Id'])}", action=action)
+
+    assert f'value="{action}"' in page
+    wait_until(lambda: receiver.events()[-1]["event"] == event)
 
 
 @pytest.mark.parametrize(

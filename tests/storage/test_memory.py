@@ -13,6 +13,7 @@ from tests.storage.contract.people import EventsContract, PeopleContract
 from tests.storage.contract.reading_person import PersonReadingContract
 from tests.storage.contract.reading_project import ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
+from tests.storage.contract.short_links import ShortLinksContract
 
 
 @pytest.fixture
@@ -33,6 +34,10 @@ class TestMemoryAccess(AccessContract):
 
 class TestMemoryConsent(ConsentContract):
     """Consent."""
+
+
+class TestMemoryShortLinks(ShortLinksContract):
+    """Short links."""
 
 
 class TestMemoryDefinitions(DefinitionsContract):

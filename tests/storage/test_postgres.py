@@ -16,6 +16,7 @@ from tests.storage.contract.people import EventsContract, PeopleContract
 from tests.storage.contract.reading_person import PersonReadingContract
 from tests.storage.contract.reading_project import ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
+from tests.storage.contract.short_links import ShortLinksContract
 
 pytestmark = pytest.mark.live
 
@@ -40,6 +41,10 @@ class TestPostgresAccess(AccessContract):
 
 class TestPostgresConsent(ConsentContract):
     """Consent."""
+
+
+class TestPostgresShortLinks(ShortLinksContract):
+    """Short links."""
 
 
 class TestPostgresDefinitions(DefinitionsContract):

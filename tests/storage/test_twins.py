@@ -219,7 +219,7 @@ def fail(lane: int, limit: int, tx: Transaction) -> None:
 
 
 def reserve(after: float, spacing: float, wanted: int, tx: Transaction) -> list[datetime]:
-    return tx.senders.reserve("s", at(after), spacing, wanted, 2)
+    return tx.senders.reserve("s", at(after), spacing, [1] * wanted, 2)
 
 
 def publish(name: str, version: int, checksum: str, removed: list[tuple[str, str]], tx: Transaction) -> int:

@@ -27,16 +27,17 @@ from engage.domain.profile import Event
 from engage.domain.project_settings import ProjectSettings
 from engage.domain.run import Run
 from engage.engine.accept_intake import Intake
+from engage.engine.calling import call_of
 from engage.engine.publish import Source
 from engage.engine.receive import Receiver as WebhookReceiver
 from engage.engine.rendering import Requests
 from engage.engine.simulate import VirtualClock, World, WorldParts
-from engage.ports.channel import SignedRequest
+from engage.ports.channel import Outbound, SignedRequest
 from engage.ports.clock import NoHints
 from engage.ports.templating import Renderer
+from engage.signed_links import LinkMaker
 from engage.storage.memory import MemoryStore
 from engage.templating import TemplateSource, compile_templates
-from engage.testing.links import links_of
 from engage.testing.people import mint
 from tests.sandbox.twin import ACCOUNT, FROM, TOKEN, Hit, Receiver, Twin, receiving, wait_until
 
@@ -46,6 +47,8 @@ SETTINGS = ChannelSettings(
     account_sid=ACCOUNT,
     auth_tokens=(TOKEN,),
     from_number=FROM,
+    workspace_sid="WS" + "a" * 32,
+    workflows=("sales=WW" + "b" * 32,),
     connect_timeout=timedelta(seconds=2),
     read_timeout=timedelta(seconds=3),
 )
@@ -87,7 +90,7 @@ class Shop:
                 catalog_of=self._compiled.catalog_of,
                 renderer_of=lambda tx: self._renderer,
                 senders=self.senders,
-                requests=Requests(links_of),
+                requests=Requests(LinkMaker(receiver.url, ("a secret for links",))),
                 mint=mint,
             )
         )
@@ -201,11 +204,9 @@ class Shop:
         def is_quiet() -> bool:
             with self._guard:
                 self.world.rest()
-            return self.twin.is_quiet()
+            return self.twin.is_quiet() and not self.store.look().inbox.table.rows
 
         wait_until(is_quiet)
-        with self._guard:
-            self.world.rest()
 
     def play_until(self, instant: datetime) -> None:
         """Let time pass up to `instant`, with everything that falls due, here and at the twin."""
@@ -232,6 +233,12 @@ class Shop:
         """The only one."""
         (only,) = self.deliveries()
         return only
+
+    def rendered(self, delivery: Delivery) -> Outbound:
+        """The call that a delivery to another system is."""
+        with self.store.transaction() as tx:
+            profile = tx.people.lock([delivery.profile])[delivery.profile]
+            return call_of(delivery, profile, self._compiled.catalog_of(tx))
 
     def runs(self) -> list[Run]:
         """All runs."""
@@ -272,7 +279,11 @@ def open_shop(twin: Twin, start: datetime | None = None, **settings: Any) -> Ite
     """Open a shop on the twin."""
     with receiving() as receiver:
         shop = Shop(twin, receiver, start or datetime.now(UTC), **settings)
-        twin.configure(inbound_sms_url=f"{receiver.url}/webhooks/twilio/inbound")
+        twin.configure(
+            inbound_sms_url=f"{receiver.url}/webhooks/twilio/inbound",
+            conversations_url=f"{receiver.url}/webhooks/twilio/conversations",
+            task_events_url=f"{receiver.url}/webhooks/twilio/tasks",
+        )
         yield shop
 
 

@@ -127,6 +127,7 @@ def _owned(work: Work, profile: ProfileId, gone: Counter[str]) -> None:
     names = [row.identifier for row in work.identifiers.where("profile", profile)]
     owned: tuple[tuple[str, View[Any, Any], Collection[Hashable]], ...] = (
         ("receipt", work.receipts, receipts),
+        ("link", work.links, [row.id for d in deliveries for row in work.links.where("delivery", d)]),
         ("delivery", work.deliveries, deliveries),
         (
             "subscription",

@@ -13,6 +13,7 @@ from engage.domain.fact import Identifier, InboxRow
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId
 from engage.domain.profile import Event
 from engage.domain.run import Run
+from engage.domain.short_link import ShortLink
 from engage.ports.access import Token, User
 from engage.ports.storage import StoredDefinition
 from engage.storage.coding import encode
@@ -231,6 +232,7 @@ class Tables:
         )
         self.project: Table[None, ProjectRow] = Table()
         self.senders: Table[str, datetime] = Table()
+        self.links: Table[str, ShortLink] = Table(delivery=lambda row: row.delivery)
         self.heard: Table[tuple[Channel, datetime], tuple[Channel, datetime]] = Table(
             channel=lambda row: row[0]
         )

@@ -1,5 +1,6 @@
 """Rates of senders in memory."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from engage.storage.memory.work import Work
@@ -13,15 +14,17 @@ class MemorySenders:
         self._work = work
 
     def reserve(
-        self, sender: str, now: datetime, spacing: float, wanted: int, horizon: float
+        self, sender: str, now: datetime, spacing: float, costs: Sequence[int], horizon: float
     ) -> list[datetime]:
-        """Take up to `wanted` slots, `spacing` seconds apart, none later than `now + horizon` seconds."""
+        """Take a slot for each cost in order, none later than `now + horizon` seconds."""
         self._work.lock(("sender", sender))
         step, last = timedelta(seconds=spacing), now + timedelta(seconds=horizon)
         slot = max(self._work.senders.get(sender) or now, now)
         slots: list[datetime] = []
-        while len(slots) < wanted and slot <= last:
+        for cost in costs:
+            if slot > last:
+                break
             slots.append(slot)
-            slot += step
+            slot += step * cost
         self._work.senders.put(sender, slot)
         return slots

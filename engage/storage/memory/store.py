@@ -20,6 +20,7 @@ from engage.storage.memory.rows import Tables
 from engage.storage.memory.runs import MemoryRuns
 from engage.storage.memory.selecting import MemorySelection
 from engage.storage.memory.senders import MemorySenders
+from engage.storage.memory.short_links import MemoryShortLinks
 from engage.storage.memory.trail import MemoryTrail
 from engage.storage.memory.work import Sequences, Work
 from engage.storage.memory.write import write
@@ -47,6 +48,7 @@ class MemoryTransaction:
         "events",
         "inbox",
         "jobs",
+        "links",
         "people",
         "runs",
         "selection",
@@ -66,6 +68,7 @@ class MemoryTransaction:
         self.definitions = MemoryDefinitions(work)
         self.selection = MemorySelection(work)
         self.senders = MemorySenders(work)
+        self.links = MemoryShortLinks(work)
         self.jobs = MemoryJobs(work)
         self.trail = MemoryTrail(work)
         self.access = MemoryAccess(work)

@@ -46,6 +46,7 @@ class Work:
         self.definitions = View(tables.definitions)
         self.project = View(tables.project)
         self.senders = View(tables.senders)
+        self.links = View(tables.links)
         self.heard = View(tables.heard)
         self.jobs = View(tables.jobs)
         self.audit = View(tables.audit)

@@ -1,5 +1,6 @@
 """Rates of senders in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from engage.storage.postgres.session import Session
@@ -19,18 +20,20 @@ class PostgresSenders:
         self._session = session
 
     def reserve(
-        self, sender: str, now: datetime, spacing: float, wanted: int, horizon: float
+        self, sender: str, now: datetime, spacing: float, costs: Sequence[int], horizon: float
     ) -> list[datetime]:
-        """Take up to `wanted` slots, `spacing` seconds apart, none later than `now + horizon` seconds.
+        """Take a slot for each cost in order, none later than `now + horizon` seconds.
 
         The first statement locks the sender until the transaction ends, so that the second cannot be overtaken.
         """
         step, last = timedelta(seconds=spacing), now + timedelta(seconds=horizon)
         slot: datetime = self._session.one(_TAKE, sender, now)
         slots: list[datetime] = []
-        while len(slots) < wanted and slot <= last:
+        for cost in costs:
+            if slot > last:
+                break
             slots.append(slot)
-            slot += step
+            slot += step * cost
         if slots:
             self._session.run("UPDATE sender SET next_slot = %s WHERE id = %s", slot, sender)
         return slots

@@ -21,6 +21,7 @@ from engage.storage.postgres.runs import PostgresRuns
 from engage.storage.postgres.selecting import PostgresSelection
 from engage.storage.postgres.senders import PostgresSenders
 from engage.storage.postgres.session import Connection, Session, configure, translated
+from engage.storage.postgres.short_links import PostgresShortLinks
 from engage.storage.postgres.trail import PostgresTrail
 from engage.storage.postgres.worker_lock import PostgresWorkerLock, key_of
 from engage.storage.postgres.write import write
@@ -57,6 +58,7 @@ class PostgresTransaction:
         "events",
         "inbox",
         "jobs",
+        "links",
         "people",
         "runs",
         "selection",
@@ -77,6 +79,7 @@ class PostgresTransaction:
         self.definitions = PostgresDefinitions(session)
         self.selection = PostgresSelection(session)
         self.senders = PostgresSenders(session)
+        self.links = PostgresShortLinks(session)
         self.jobs = PostgresJobs(session)
         self.trail = PostgresTrail(session)
         self.access = PostgresAccess(session)

@@ -311,32 +311,37 @@ class SendersContract:
 
     def test_slots_are_spaced_and_go_on_where_the_last_one_ended(self, store: Store) -> None:
         with store.transaction() as tx:
-            first = tx.senders.reserve("a", NOON, 0.25, 3, 10)
+            first = tx.senders.reserve("a", NOON, 0.25, [1] * 3, 10)
         with store.transaction() as tx:
-            second = tx.senders.reserve("a", NOON, 0.25, 2, 10)
-            other = tx.senders.reserve("b", NOON, 0.25, 1, 10)
+            second = tx.senders.reserve("a", NOON, 0.25, [1] * 2, 10)
+            other = tx.senders.reserve("b", NOON, 0.25, [1] * 1, 10)
 
         assert (first, second, other) == ([at(0), at(0.25), at(0.5)], [at(0.75), at(1)], [at(0)])
 
     def test_slots_behind_the_horizon_stay(self, store: Store) -> None:
         with store.transaction() as tx:
-            assert tx.senders.reserve("a", NOON, 0.5, 9, 1) == [at(0), at(0.5), at(1)]
-            assert tx.senders.reserve("a", NOON, 0.5, 9, 1) == []
-            assert tx.senders.reserve("a", at(1), 0.5, 9, 0.5) == [at(1.5)]
+            assert tx.senders.reserve("a", NOON, 0.5, [1] * 9, 1) == [at(0), at(0.5), at(1)]
+            assert tx.senders.reserve("a", NOON, 0.5, [1] * 9, 1) == []
+            assert tx.senders.reserve("a", at(1), 0.5, [1] * 9, 0.5) == [at(1.5)]
+
+    def test_a_slot_lasts_as_long_as_it_costs(self, store: Store) -> None:
+        with store.transaction() as tx:
+            assert tx.senders.reserve("a", NOON, 0.5, [3, 1, 2], 9) == [at(0), at(1.5), at(2)]
+            assert tx.senders.reserve("a", NOON, 0.5, [1], 9) == [at(3)]
 
     def test_time_that_passed_unused_is_not_made_up_for(self, store: Store) -> None:
         with store.transaction() as tx:
-            tx.senders.reserve("a", NOON, 1, 1, 1)
+            tx.senders.reserve("a", NOON, 1, [1] * 1, 1)
 
         with store.transaction() as tx:
-            assert tx.senders.reserve("a", at(60), 1, 2, 1) == [at(60), at(61)]
+            assert tx.senders.reserve("a", at(60), 1, [1] * 2, 1) == [at(60), at(61)]
 
     def test_slots_of_a_failed_reservation_go_back(self, store: Store) -> None:
         with pytest.raises(ZeroDivisionError), failing(store) as tx:
-            tx.senders.reserve("a", NOON, 1, 5, 9)
+            tx.senders.reserve("a", NOON, 1, [1] * 5, 9)
 
         with store.transaction() as tx:
-            assert tx.senders.reserve("a", NOON, 1, 1, 9) == [at(0)]
+            assert tx.senders.reserve("a", NOON, 1, [1] * 1, 9) == [at(0)]
 
     def test_many_workers_never_get_the_same_slot(self, store: Store) -> None:
         slots = []
@@ -344,7 +349,7 @@ class SendersContract:
         def reserve() -> None:
             for _ in range(10):
                 with store.transaction() as tx:
-                    slots.extend(tx.senders.reserve("a", NOON, 0.1, 3, 100))
+                    slots.extend(tx.senders.reserve("a", NOON, 0.1, [1] * 3, 100))
 
         threads = [Thread(target=reserve) for _ in range(4)]
         for thread in threads:
