@@ -29,6 +29,16 @@ class AudienceTrigger(Form):
     entered: KebabName | None = None
     left: KebabName | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _which_way(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            raise mistake(
+                "an audience trigger says which way",
+                f"write `audience: {{entered: {data}}}` or `audience: {{left: {data}}}`",
+            )
+        return data
+
     @model_validator(mode="after")
     def _one(self) -> "AudienceTrigger":
         if (self.entered is None) == (self.left is None):
@@ -115,6 +125,13 @@ class ScheduleTrigger(Form):
     if_past: Literal["skip", "go_on"] = "skip"
     pace: Rate | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _which_clock(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            raise mistake("a schedule is a `cron` or an `at`", f'write `schedule: {{cron: "{data}"}}`')
+        return data
+
     @model_validator(mode="after")
     def _one(self) -> "ScheduleTrigger":
         if (self.cron is None) == (self.at is None):
@@ -198,6 +215,13 @@ class Trigger(Form):
     def enters_many(self) -> bool:
         """Whether one tick or one signal enters many: what they are sent gives way to what single events cause."""
         return self.schedule is not None or self.signal is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            raise mistake("a trigger says what brings people in", f"write `trigger: {{event: {data}}}`")
+        return data
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "Trigger":
