@@ -150,7 +150,7 @@ def live_a_little(stack: Stack) -> None:
         events.call("POST", "/v1/signals", {"event": "Freed"})
 
 
-def _send(stack: Stack, path: str, body: bytes, headers: dict[str, str]) -> int:
+def _send(stack: Stack, path: str, body: bytes | None, headers: dict[str, str]) -> int:
     request = urllib.request.Request(stack.url + path, body, {"content-type": "application/json", **headers})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -230,6 +230,9 @@ def test_nothing_is_left_of_an_erased_person_and_what_comes_late_changes_nothing
             *(as_source("audience", one["audience"], one) for one in AUDIENCES),
             *(as_source("journey", one["journey"], one) for one in JOURNEYS),
         )
+        # The API looks once a second what is published.
+        ask = {"authorization": f"Bearer {stack.token}"}
+        assert eventually(lambda: _send(stack, "/v1/audiences/guests", None, ask) == 200)
         live_a_little(stack)
         assert eventually(lambda: settled(stack)), dump(stack)["delivery"]
         (profile,) = (
