@@ -42,6 +42,7 @@ def status_of(runtime: Runtime) -> dict[str, Any]:
         "paused": sorted(live.name for live in catalog.journeys.values() if catalog.is_paused(live.name)),
         "stuck": list(stuck_runs(reading.untimed(), catalog)),
         "working_on": jobs,
+        "quarantine_reasons": reading.quarantine_reasons(),
     }
 
 
@@ -72,6 +73,9 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
         yield click.style(f"  paused: {', '.join(found['paused'])}", fg="yellow")
     for job in found["working_on"]:
         yield f"  working on {job['job']}: {job['done']:,} of {job['total']:,}"
+    if found["quarantine_reasons"]:
+        told = ", ".join(f"{reason} {count:,}" for reason, count in found["quarantine_reasons"].items())
+        yield click.style(f"  in quarantine: {told}; see engage quarantine list", fg="yellow")
     for place in found["stuck"]:
         told = (
             f"{place['runs']:,} runs of {place['journey']} version {place['version']} at step {place['step']}"

@@ -10,7 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from engage.domain.delivery import REACHING, Channel
@@ -22,6 +22,7 @@ from engage.domain.expression import (
     compile_expression,
     compile_text,
 )
+from engage.domain.spelling import trait_path
 from engage.domain.timing import DurationError, parse_duration
 
 _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
@@ -207,3 +208,4 @@ ChannelField = Annotated[
 KebabName = Annotated[str, BeforeValidator(_kebab)]
 VariableName = Annotated[str, BeforeValidator(_variable)]
 PlainText = Annotated[str, BeforeValidator(_plain)]
+TraitName = Annotated[PlainText, AfterValidator(lambda name: trait_path((name,))[0])]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engage.domain.fact import Json
+from engage.domain.spelling import trait_path
 
 MASK = "•••"
 _PROFILE = "profile."
@@ -23,7 +24,7 @@ class Sensitive:
         self._properties: dict[str, set[str]] = {}
         for name in names:
             if name.startswith(_PROFILE):
-                self._traits.add(name.removeprefix(_PROFILE))
+                self._traits.update(trait_path((name.removeprefix(_PROFILE),)))
             else:
                 event, _, place = name.rpartition(".")
                 self._properties.setdefault(event, set()).add(place)

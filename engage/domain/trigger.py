@@ -13,6 +13,7 @@ from engage.domain.forms import (
     Form,
     KebabName,
     PlainText,
+    TraitName,
     expression_field,
     mistake,
 )
@@ -49,13 +50,13 @@ class AudienceTrigger(Form):
 class TraitTrigger(Form):
     """A trait, computed ones too, takes another value: `entry` and `event` have `before` and `after`."""
 
-    changed: PlainText
+    changed: TraitName
 
 
 class DateTrigger(Form):
     """A day of the person's: its anniversary, or the day itself, at a time on their wall."""
 
-    trait: PlainText
+    trait: TraitName
     every: Literal["year", "once"]
     time: WallTime = time(9)
     days_before: int = Field(default=0, ge=0, le=365)

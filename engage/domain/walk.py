@@ -23,6 +23,7 @@ from engage.domain.membership import apply_traits, follow, put_in_or_out
 from engage.domain.person import Person
 from engage.domain.profile import Event
 from engage.domain.run import Run, StepDelivery
+from engage.domain.spelling import user_traits
 from engage.domain.steps.base import Asked, Node
 from engage.domain.timing import zone_of
 from engage.domain.touched import Touched
@@ -147,7 +148,7 @@ class RunWalk:
 
     def write_traits(self, values: Mapping[str, Any]) -> None:
         """See `Walk.write_traits`: the run sees it at once; what else follows is handled once it rests."""
-        changed = apply_traits(self.turn, self.person, values, self.now)
+        changed = apply_traits(self.turn, self.person, user_traits(dict(values)), self.now)
         self._touch(Touched(traits=set(changed), values=changed))
 
     def _touch(self, touched: Touched) -> None:

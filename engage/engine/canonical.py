@@ -11,10 +11,10 @@ import msgspec
 
 from engage.domain.fact import Call, Identifier, Json, Kind
 from engage.domain.ids import lane_of
+from engage.domain.spelling import group_traits, user_traits
 from engage.engine.canonical_people import MAX_IDENTIFIER, identifiers, plain, wishes
 from engage.engine.canonical_rules import Rules
 from engage.engine.canonical_times import corrected, instant
-from engage.engine.canonical_traits import group_traits, user_traits
 from engage.engine.normal_address import normal_phone
 
 MAX_ITEM = 32 * 1024

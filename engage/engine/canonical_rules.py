@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.canonical_traits import camel
+from engage.domain.spelling import camel
 
 BUILT_IN = frozenset({"user_id", "anonymous_id", "email", "phone"})
 

@@ -8,6 +8,7 @@ from engage.domain.catalog import Catalog
 from engage.domain.delivery import CALLS, TEMPLATE_ONLY, Channel, Delivery
 from engage.domain.profile import Profile
 from engage.domain.short_link import ShortLink
+from engage.domain.spelling import both_spellings
 from engage.domain.timing import zone_of
 from engage.engine.calling import call_of
 from engage.engine.rates import sender_form
@@ -102,7 +103,7 @@ class Requests:
 def person_view(profile: Profile) -> dict[str, object]:
     """Return what a template reads as `profile`."""
     return {
-        **profile.traits,
+        **both_spellings(profile.traits),
         "id": profile.id,
         "user_id": profile.identifier("user_id"),
         "anonymous_id": profile.identifier("anonymous_id"),

@@ -217,6 +217,10 @@ class ProjectReading(Protocol):
         """Return facts that could not be taken, newest first."""
         ...
 
+    def quarantine_reasons(self) -> dict[str, int]:
+        """Return how many facts could not be taken, by why."""
+        ...
+
     def audience_size(self, audience: str) -> int:
         """Return how many people are in an audience."""
         ...

@@ -139,6 +139,8 @@ def test_what_was_put_aside_can_be_taken_again(shop: Author) -> None:
     assert len(shop.json("quarantine", "list")) == 1
     assert "not in quarantine: 99" in shop.run("quarantine", "replay", "99", code=2)
     assert shop.json("status")["inbox"] == 1
+    assert shop.json("status")["quarantine_reasons"] == {"no_identifier": 1}
+    assert "in quarantine: no_identifier 1; see engage quarantine list" in shop.run("status")
 
 
 def test_nothing_of_unknown_outcome_is_told_as_such(shop: Author) -> None:

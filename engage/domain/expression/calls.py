@@ -14,6 +14,7 @@ from engage.domain.expression.errors import ExpressionError
 from engage.domain.expression.hints import did_you_mean, listed
 from engage.domain.expression.refusals import start_of
 from engage.domain.expression.tree import Fold, Node
+from engage.domain.spelling import trait_path
 from engage.domain.timing import DurationError, parse_duration
 
 #: Folds that need a property; `first` and `last` may have one.
@@ -189,7 +190,8 @@ def _subscribed(name: str, arguments: Arguments) -> Node:
 
 def _changed_at(name: str, arguments: Arguments) -> Node:
     trait, _ = _one_text(name, arguments, "changed_at('plan')", "the trait's name")
-    return tree.ChangedAt(arguments.at, trait.removeprefix("profile."))
+    (canonical,) = trait_path((trait.removeprefix("profile."),))
+    return tree.ChangedAt(arguments.at, canonical)
 
 
 def _bucket(name: str, arguments: Arguments) -> Node:

@@ -28,6 +28,7 @@ from engage.domain.expression.refusals import (
 )
 from engage.domain.expression.regex import check_regex
 from engage.domain.expression.tree import FilterName, Node, Op, Root, Sign, TestName
+from engage.domain.spelling import trait_path
 
 _ENVIRONMENT = Environment(autoescape=False)  # noqa: S701 -- nothing is rendered, only parsed
 _OPS = {
@@ -174,7 +175,10 @@ class _Builder:
             base = base.node
         keys.reverse()
         if isinstance(base, nodes.Name) and base.name in _ROOTS:
-            return tree.Path(base.lineno, _ROOTS[base.name], tuple(keys))
+            path = tuple(keys)
+            return tree.Path(
+                base.lineno, _ROOTS[base.name], trait_path(path) if base.name == "profile" else path
+            )
         return tree.Member(base.lineno, self.build(base, depth), tuple(keys))
 
     def call(self, node: nodes.Call, depth: int) -> Node:

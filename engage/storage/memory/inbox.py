@@ -87,7 +87,8 @@ class MemoryInbox:
                 if self._work.seen.get(identity) is not None:
                     continue
                 self._work.seen.put(identity, item.received_at)
-            self._work.quarantine.put(next(self._work.sequences.other), item)
+            kept = msgspec.structs.replace(item, identity=None)
+            self._work.quarantine.put(next(self._work.sequences.other), kept)
 
     def take_out(self, kept: Collection[int]) -> None:
         """Remove quarantined facts by id: they were replayed."""

@@ -1,5 +1,7 @@
 """Lists of the whole project in memory."""
 
+from collections import Counter
+
 from engage.domain.delivery import Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.ports.reading import PAGE, DeliverySeen, Kept, Member, Page
@@ -38,6 +40,12 @@ class MemoryLists(MemoryReader):
         rows = [Kept(id=seq, fact=fact) for seq, fact in self._look().quarantine.table.rows.items()]
         found = newest(rows, lambda row: (row.id,), parts(after, int), limit)
         return page(found, limit, lambda row: row, lambda row: (row.id,))
+
+    def quarantine_reasons(self) -> dict[str, int]:
+        """Return how many facts could not be taken, by why."""
+        return dict(
+            sorted(Counter(str(fact.reason) for fact in self._look().quarantine.table.rows.values()).items())
+        )
 
     def audience_size(self, audience: str) -> int:
         """Return how many people are in an audience."""

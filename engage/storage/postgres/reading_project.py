@@ -68,6 +68,13 @@ class PostgresLists(PostgresReader):
             rows = session.named(_QUARANTINE, key=key, limit=limit + 1)
         return page(rows, limit, _kept, lambda row: (row[0],))
 
+    def quarantine_reasons(self) -> dict[str, int]:
+        """Return how many facts could not be taken, by why."""
+        with self._session() as session:
+            return dict(
+                session.rows("SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY reason")
+            )
+
     def audience_size(self, audience: str) -> int:
         """Return how many people are in an audience."""
         with self._session() as session:

@@ -84,6 +84,7 @@ class ProjectReadingContract:
         assert (len(ids), ids) == (4, sorted(ids, reverse=True))
         assert [one.id for one in unknown] == [delivery_id(f"d{n}") for n in range(3)]
         assert [one.fact for one in kept] == facts[::-1]
+        assert reading.quarantine_reasons() == {"bad": 3}
 
     def test_numbers_of_a_journey(self, store: Store, reading: Reading) -> None:
         write(
