@@ -19,7 +19,7 @@ MAX_WAITING = 20_000
 """Facts that may wait; at some 10,000 facts a second about two seconds of work, well within the clients' time-outs."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """And their size: events may have 32 KB each."""
-PATIENCE_SECONDS = 8.0
+PATIENCE_SECONDS = 7.0
 """How long a commit may take before the database counts as away; Segment's client for Node waits ten seconds."""
 MAX_RETRY_AFTER = 60
 CROWD = 4

@@ -113,7 +113,9 @@ def test_a_body_zipped_in_parts_is_read_to_its_end(api: Installation) -> None:
 
 def test_while_the_database_answers_nothing_the_client_hears_503_in_time(api: Installation) -> None:
     with psycopg.connect(api.database, autocommit=True) as connection:
-        found = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'engage'")
+        found = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'engage' AND datname = current_database()"
+        )
         backends = [pid for (pid,) in found]
     for pid in backends:
         os.kill(pid, signal.SIGSTOP)
@@ -154,7 +156,7 @@ def test_overload_is_429_with_whole_seconds_and_whoever_comes_back_loses_nothing
         senders = [threading.Thread(target=send, args=(n,)) for n in range(16)]
         for sender in senders:
             sender.start()
-        time.sleep(4)
+        time.sleep(2.5)
         held.rollback()
     for sender in senders:
         sender.join()

@@ -37,7 +37,7 @@ JOURNEY = {
         {"wait": "5 seconds"},
     ],
 }
-AUDIENCE = {"audience": "buyers", "where": "count('Bought', within='1 hour') >= 3"}
+AUDIENCE = {"audience": "buyers", "where": "count('Bought', within='30 seconds') >= 3"}
 
 
 @dataclass(slots=True)
