@@ -1,6 +1,7 @@
 """Plan words: a plan as a person reads it before saying yes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from engage.cli.planning import People, Plan, PlannedChange
 from engage.project.plan_steps import Edit, Part
@@ -15,19 +16,25 @@ def lines_of(plan: Plan) -> Iterator[tuple[str, str | None]]:
     if not plan.changes:
         yield f"nothing would change: what is live (epoch {plan.epoch}) means the same", None
     for planned in plan.changes:
-        yield from _change(planned)
+        yield from _change(planned, plan.currency)
     total: dict[str, int] = {}
+    costs = [planned.people.cost_ahead for planned in plan.changes if planned.people.cost_ahead is not None]
     for planned in plan.changes:
         for channel, count in planned.people.sends_ahead.items():
             total[channel] = total.get(channel, 0) + count
     if total:
-        told = ", ".join(f"{count:,} {channel}" for channel, count in sorted(total.items()))
-        yield f"sends ahead to those who enter at once: at most {told}", None
+        cost = sum(costs, Decimal(0)) if costs else None
+        yield f"sends ahead to those who enter at once: {_most(total, cost, plan.currency)}", None
     for blocker in plan.blockers:
         yield f"cannot be published: {blocker}", "red"
 
 
-def _change(planned: PlannedChange) -> Iterator[tuple[str, str | None]]:
+def _most(sends: Mapping[str, int], cost: Decimal | None, currency: str) -> str:
+    told = ", ".join(f"{count:,} {channel}" for channel, count in sorted(sends.items()))
+    return f"at most {told}" + (f", {cost:,.2f} {currency}" if cost is not None else "")
+
+
+def _change(planned: PlannedChange, currency: str) -> Iterator[tuple[str, str | None]]:
     change = planned.change
     version = ""
     if planned.version is not None and planned.next_version is not None:
@@ -39,7 +46,7 @@ def _change(planned: PlannedChange) -> Iterator[tuple[str, str | None]]:
     yield f"{_SIGNS[change.edit]} {name}{version}{state}", _COLOURS[change.edit]
     for part in change.parts:
         yield f"    {_part(part, planned.people.waiting.get(part.part, 0))}", _COLOURS[part.edit]
-    for line in _people(planned.people, removed=change.edit is Edit.REMOVED):
+    for line in _people(planned.people, currency, removed=change.edit is Edit.REMOVED):
         yield f"      {line}", None
 
 
@@ -57,7 +64,7 @@ def _part(part: Part, waiting: int) -> str:
     )
 
 
-def _people(people: People, *, removed: bool) -> Iterator[str]:
+def _people(people: People, currency: str, *, removed: bool) -> Iterator[str]:
     about = "" if people.exact else "about "
     if people.inside:
         told = ", ".join(f"{count:,} inside version {version}" for version, count in people.inside.items())
@@ -69,6 +76,9 @@ def _people(people: People, *, removed: bool) -> Iterator[str]:
         yield f"{about}{people.matching:,} people would be in it"
     if people.entering is not None:
         yield f"{about}{people.entering:,} people would enter at once (`existing: include`)"
+    if people.lately is not None and people.lately.sends:
+        forecast = _most(people.lately.sends, people.lately.cost, currency)
+        yield f"{people.lately.entered:,} entered in the last 30 days: as many more would get {forecast}"
 
 
 def brief(text: str) -> str:

@@ -1,6 +1,8 @@
 """Planning: what a publication would change, and what it would mean for the people inside and those about to enter."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -20,6 +22,7 @@ from engage.project.plan_impact import sends_ahead, unsupplied
 from engage.project.plan_steps import Edit
 
 FORMAT = 1
+MONTH = timedelta(days=30)
 
 
 class Moving(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +50,19 @@ class People(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Whether `matching` and `entering` are counted; else they are estimated from some people."""
     sends_ahead: dict[str, int] = {}
     """The most messages per channel that those who enter may get."""
+    cost_ahead: Decimal | None = None
+    """What those cost, by `settings.prices`."""
+    lately: "Lately | None" = None
+    """A journey people enter one by one: what it means if as many enter as in the last 30 days."""
+
+
+class Lately(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a month of a journey would be, at most."""
+
+    entered: int
+    """In the last 30 days, whatever the version."""
+    sends: dict[str, int] = {}
+    cost: Decimal | None = None
 
 
 class PlannedChange(msgspec.Struct, kw_only=True):
@@ -66,6 +82,8 @@ class Plan(msgspec.Struct, kw_only=True):
     changes: list[PlannedChange]
     blockers: list[str] = []
     """Why it cannot be published."""
+    currency: str = "USD"
+    """Of every cost."""
 
 
 class PlanFile(msgspec.Struct, kw_only=True):
@@ -142,6 +160,8 @@ def plan_of(runtime: Runtime, live: LiveProject, sources: Sequence[Source], proj
         if change.kind == Kind.JOURNEY:
             numbers = runtime.reading.journey(change.name)
             _people_inside(people, change, numbers, future.journeys.get(change.name), live)
+            if change.edit is not Edit.REMOVED and change.name in future.journeys:
+                people.lately = _lately(runtime, future, change.name)
         if change.kind == Kind.AUDIENCE and change.name in estimates:
             people.matching, people.exact = estimates[change.name].about, estimates[change.name].exact
         if change.name in including and change.kind == Kind.JOURNEY:
@@ -151,8 +171,8 @@ def plan_of(runtime: Runtime, live: LiveProject, sources: Sequence[Source], proj
                 left = journey.trigger.audience is not None and journey.trigger.audience.left is not None
                 people.exact = estimate.exact
                 people.entering = estimate.everybody - estimate.about if left else estimate.about
-                per_person = sends_ahead(journey)
-                people.sends_ahead = {c: n * people.entering for c, n in sorted(per_person.items())}
+                people.sends_ahead = _times(sends_ahead(journey), people.entering)
+                people.cost_ahead = future.settings.prices.of(people.sends_ahead)
         planned.append(
             PlannedChange(
                 change=change,
@@ -162,7 +182,25 @@ def plan_of(runtime: Runtime, live: LiveProject, sources: Sequence[Source], proj
                 people=people,
             )
         )
-    return Plan(epoch=live.epoch, changes=planned, blockers=_blockers(runtime, wanted))
+    return Plan(
+        epoch=live.epoch,
+        changes=planned,
+        blockers=_blockers(runtime, wanted),
+        currency=future.settings.prices.currency,
+    )
+
+
+def _lately(runtime: Runtime, future: Catalog, journey: str) -> Lately | None:
+    """Return what a month would be if it were as the last one; None where nobody entered lately."""
+    entered = runtime.reading.entered_since(journey, runtime.clock.now() - MONTH)
+    if not entered:
+        return None
+    sends = _times(sends_ahead(future.journeys[journey].journey), entered)
+    return Lately(entered=entered, sends=sends, cost=future.settings.prices.of(sends))
+
+
+def _times(per_person: Mapping[str, int], people: int) -> dict[str, int]:
+    return {channel: count * people for channel, count in sorted(per_person.items())}
 
 
 def catalog_of_project(project: Project) -> Catalog:

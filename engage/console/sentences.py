@@ -117,6 +117,8 @@ def _step(decision: Decision) -> str:
             return f"{place}: waited to the end"
         case "matched":
             return f"{place}: what it waited for came"
+        case "waits":
+            return f"{place}: waits"
         case "past":
             return f"{place}: the time was over"
         case "emitted":

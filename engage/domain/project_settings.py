@@ -1,6 +1,7 @@
 """The house rules of a project: `journeys/settings.yaml` as a form, with the defaults of language.md §5."""
 
 import re
+from collections.abc import Mapping
 from datetime import time, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -248,6 +249,24 @@ class WebhookRules(Form):
     allow: tuple[str, ...] = ()
 
 
+class Prices(Form):
+    """What one message costs, for the forecast of `engage plan`: a channel without a price is left out of the sum."""
+
+    currency: PlainText = "USD"
+    email: Decimal | None = Field(default=None, ge=0)
+    sms: Decimal | None = Field(default=None, ge=0)
+    mms: Decimal | None = Field(default=None, ge=0)
+    whatsapp: Decimal | None = Field(default=None, ge=0)
+    voice: Decimal | None = Field(default=None, ge=0)
+    chat: Decimal | None = Field(default=None, ge=0)
+
+    def of(self, counts: Mapping[str, int]) -> Decimal | None:
+        """Return what so many messages per channel cost; None where no channel among them has a price."""
+        known = {channel: getattr(self, channel, None) for channel in counts}
+        priced = [price * counts[channel] for channel, price in known.items() if price is not None]
+        return sum(priced, Decimal(0)) if priced else None
+
+
 class ProjectSettings(Form):
     """`journeys/settings.yaml`. Absent parts have the defaults of language.md §5."""
 
@@ -265,6 +284,7 @@ class ProjectSettings(Form):
     sms: SmsTexts = SmsTexts()
     global_holdout: Share = Decimal(0)
     retention: Retention = Retention()
+    prices: Prices = Prices()
     sensitive: tuple[str, ...] = ()
     webhooks: WebhookRules = WebhookRules()
     pages: PagesForm = PagesForm()

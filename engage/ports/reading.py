@@ -233,6 +233,10 @@ class ProjectReading(Protocol):
         """Return the numbers of one journey. Reads all its runs: seconds, where there are millions."""
         ...
 
+    def entered_since(self, journey: str, since: datetime) -> int:
+        """Return how many runs of a journey began at `since` or later. Reads all its runs."""
+        ...
+
     def totals(self) -> Totals:
         """Return the numbers of everything. Reads all runs and deliveries: seconds, where there are millions."""
         ...

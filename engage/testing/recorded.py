@@ -56,7 +56,7 @@ def script_of(people: Iterable[Lived], computed: frozenset[str], begins: datetim
         calls += [
             Recorded(event.timestamp, event.arrival, recorded(event, names))
             for event in lived.events
-            if event.type in ("track", "page", "screen") and event.timestamp < ends
+            if event.type in ("track", "page", "screen", "group") and event.timestamp < ends
         ]
     calls.sort(key=lambda one: (one.at, one.line))
     return Script(calls=calls, people=known, begins=begins, ends=ends)

@@ -267,3 +267,27 @@ def test_a_plan_against_another_installation_reads_its_settings(shop: Author, mi
     assert "there is no file .env.moon" in shop.run("plan", "--env", "moon", code=2)
     assert shop.json("plan")["changes"] == []
     assert len(shop.json("plan", "--env", "staging")["changes"]) == 5
+
+
+def test_a_plan_foresees_sends_and_what_they_cost(shop: Author) -> None:
+    settings = (shop.folder / "journeys/settings.yaml").read_text()
+    shop.write("journeys/settings.yaml", settings + "prices: {currency: EUR, sms: 0.05, email: 0.001}\n")
+    shop.json("publish")
+    for person in ("ada", "bob"):
+        shop.track(person, "Signed Up")
+        shop.track(person, "Order Completed", total=5)
+    shop.edit("journeys/welcome.yaml", "wait: 3 days", "wait: 4 days")
+    shop.write(
+        "journeys/thanks.yaml",
+        "journey: thanks\ntopic: promotions\ntrigger: {audience: {entered: customers}, existing: include}\n"
+        "entry: {reentry: never}\nsteps: [{sms: first-order}]\n",
+    )
+
+    plan = shop.json("plan")
+    lately, ahead = people(plan, "welcome")["lately"], people(plan, "thanks")
+
+    assert lately == {"entered": 2, "sends": {"email": 2, "sms": 2}, "cost": 0.102}
+    assert (ahead["entering"], ahead["sends_ahead"], ahead["cost_ahead"]) == (2, {"sms": 2}, 0.1)
+    text = shop.run("plan")
+    assert "2 entered in the last 30 days: as many more would get at most 2 email, 2 sms, 0.10 EUR" in text
+    assert "sends ahead to those who enter at once: at most 2 sms, 0.10 EUR" in text

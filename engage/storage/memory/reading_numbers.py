@@ -58,6 +58,12 @@ class MemoryNumbers(MemoryReader):
             ],
         )
 
+    def entered_since(self, journey: str, since: datetime) -> int:
+        """Return how many runs of a journey began at `since` or later."""
+        decode = decoder(Run).decode
+        runs = (decode(row.doc) for row in self._look().runs.where("journey", journey))
+        return sum(run.entered_at >= since for run in runs)
+
     def totals(self) -> Totals:
         """Return the numbers of everything."""
         entered = Counter(row.journey for row in self._look().runs.all())

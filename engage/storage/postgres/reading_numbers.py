@@ -27,6 +27,7 @@ SELECT version, place, sum(entered), sum(waiting) FROM (
 _RUNS = """
 SELECT version, ended_at IS NULL, reason, count(*), count(goal_at) FROM run WHERE journey = %s GROUP BY 1, 2, 3
 """
+_ENTERED_SINCE = "SELECT count(*) FROM run WHERE journey = %s AND entered_at >= %s"
 _STATUSES = """
 SELECT channel, status, reason, count(*) FROM delivery WHERE journey = %s
 GROUP BY channel, status, reason ORDER BY channel, status, reason NULLS FIRST
@@ -96,6 +97,11 @@ class PostgresNumbers(PostgresReader):
             else:
                 numbers.ended[reason or ""] = numbers.ended.get(reason or "", 0) + count
         return numbers
+
+    def entered_since(self, journey: str, since: datetime) -> int:
+        """Return how many runs of a journey began at `since` or later."""
+        with self._session() as session:
+            return int(session.one(_ENTERED_SINCE, journey, since) or 0)
 
     def totals(self) -> Totals:
         """Return the numbers of everything."""

@@ -122,6 +122,19 @@ class ProjectReadingContract:
         assert [one.left for one in reading.journey("welcome").funnel] == [2, 0, 1]
         assert reading.journey("nobody's") == JourneyNumbers()
 
+    def test_entries_are_counted_from_an_instant_on(self, store: Store, reading: Reading) -> None:
+        write(
+            store,
+            runs(
+                run("ada", "1", entered_at=at(1)),
+                run("bob", "2", entered_at=at(2)),
+                run("cyd", "3", entered_at=at(3), ended_at=at(4), reason="completed"),
+                run("eve", "4", entered_at=at(3), journey="other"),
+            ),
+        )
+
+        assert [reading.entered_since("welcome", at(hour)) for hour in (0, 2, 3, 4)] == [3, 2, 1, 0]
+
     def test_totals_count_what_a_later_fact_implies(self, store: Store, reading: Reading) -> None:
         def told(name: str, *marks: Mark, channel: Channel = Channel.SMS, **fields: object) -> Delivery:
             return delivery("ada", name, *marks, journey="welcome", channel=channel, **fields)
