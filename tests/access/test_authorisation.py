@@ -48,6 +48,7 @@ SCOPED: dict[tuple[str, str], Scope | str] = {
     ("GET", "/c/{token}"): OPEN,
     ("POST", "/c/{token}"): OPEN,
     ("GET", "/l/{token}"): OPEN,
+    ("HEAD", "/l/{token}"): OPEN,
     ("GET", "/o/{token}.gif"): OPEN,
     ("GET", "/v/{token}"): OPEN,
     ("POST", "/v1/signals"): "server key",
