@@ -142,7 +142,7 @@ def verdict(stack: Stack, found: Soaked) -> dict[str, Any]:
     growth = {name: [round(size / 2**20, 1) for size in pair] for name, pair in found.growth().items()}
     return {
         "sent": found.sent,
-        "stored": stack.count("SELECT count(*) FROM seen WHERE source LIKE 'key:%'"),
+        "stored": stack.count("SELECT count(*) FROM seen WHERE starts_with(source, 'key:')"),
         "waiting": stack.count("SELECT count(*) FROM inbox"),
         "bad": found.bad,
         "quarantined": stack.count("SELECT count(*) FROM quarantine"),
