@@ -1,15 +1,16 @@
 """How a test makes each provider's wire accept, refuse, die: one row per provider of the registry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Protocol
 
 from engage.channels.registry import ChannelSettings
 from engage.ports.channel import Content, EmailContent, SmsContent, VoiceContent
 from tests.channels.conftest import settings_for
 from tests.channels.smtp_server import CLOSE, SmtpTestServer
-from tests.channels.wire import Behaviour, Wire, closed_port, reply, reset
+from tests.channels.wire import Behaviour, Request, Wire, closed_port, reply, reset
 
 
 class ProviderWire(Protocol):
@@ -32,13 +33,19 @@ class _Http:
     def __init__(self, wire: Wire, good: Behaviour, bad_address: Behaviour, bad_password: Behaviour) -> None:
         wire.usual = good
         self.settings = settings_for(wire.url)
-        self.taken = lambda: len(wire.requests)
+        self.taken = lambda: sum(not looked for looked in _looks(wire.requests))
         self.bad_address = lambda: wire.answers.append(bad_address)
         self.bad_password = lambda: wire.answers.append(bad_password)
         self.not_now = lambda: wire.answers.append(
             reply(429, {"code": 20429, "message": "too many", "status": 429})
         )
         self.silence = lambda: wire.answers.append(reset())
+
+
+def _looks(requests: Sequence[Request]) -> Iterator[bool]:
+    """Say of each request whether it only looked where the next one goes: a chat finds its room first."""
+    for request, following in zip_longest(requests, requests[1:]):
+        yield following is not None and following.target.startswith(f"{request.target}/")
 
 
 def twilio(wire: Wire) -> ProviderWire:

@@ -192,10 +192,10 @@ def test_a_delivery_that_cannot_even_be_refused_is_refused_in_the_end_and_its_ne
     poisoned = min(deliveries(house), key=lambda delivery: delivery.id)
     healthy = Requests.render
 
-    def render(self: Requests, renderer: Renderer, delivery: Delivery, *more: Any) -> Rendering:
+    def render(self: Requests, renderer: Renderer, delivery: Delivery, *more: Any, **named: Any) -> Rendering:
         if delivery.id == poisoned.id:
             raise RecursionError
-        return healthy(self, renderer, delivery, *more)
+        return healthy(self, renderer, delivery, *more, **named)
 
     work = deliver(house, Unsure(house.store), phone)
     with pytest.MonkeyPatch.context() as patch:

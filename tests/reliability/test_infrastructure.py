@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -56,8 +57,8 @@ class Database:
 
 @pytest.fixture(scope="module")
 def database(services_dir: Path) -> Iterator[Database]:
-    folder = services_dir / "mistreated"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="mistreated-", dir=services_dir))
+    folder.chmod(0o755)
     found = Database(folder)
     yield found
     found.server.stop()

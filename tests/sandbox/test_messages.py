@@ -218,7 +218,7 @@ def test_whatsapp_outside_the_window_fails_by_callback(twin: Twin, receiver: Rec
 
     first, second = twin.settled()
     assert receiver.forms("ErrorCode") == ["63016"]
-    assert (first["status"], second["status"]) == ("failed", "delivered")
+    assert (first["status"], second["status"]) == ("failed", "read")
 
 
 def test_numbers_of_ours_are_listed(twin: Twin) -> None:
