@@ -92,7 +92,11 @@ def test_a_plan_counts_those_who_wait_at_what_changes(shop: Author) -> None:
 
     plan = shop.json("plan")
 
-    assert people(plan, "welcome") == {"inside": {"1": 2}, "waiting": {"step 1": 2}}
+    assert people(plan, "welcome") == {
+        "inside": {"1": 2},
+        "waiting": {"step 1": 2},
+        "lately": {"entered": 2, "sends": {"email": 2, "sms": 2}},
+    }
     assert "2 inside version 1" in shop.run("plan")
 
 
