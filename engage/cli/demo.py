@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-import shutil
 import socket
 import sys
 import threading
@@ -28,6 +27,7 @@ from engage.cli.project import load_checked
 from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
 from engage.clocks import VARIABLE, TimeLapse
 from engage.compiled import sources_of
+from engage.embedded import clear_place
 from engage.services import migrate_schema, services
 from engage.settings import Settings, load_settings
 
@@ -65,7 +65,7 @@ def demo_command(once: bool, as_json: bool, people: int) -> None:
     began = time.monotonic()
     console = Console(stderr=as_json, width=None if sys.stderr.isatty() and sys.stdout.isatty() else 150)
     settings = demo_settings(load_settings())
-    shutil.rmtree(settings.data_dir, ignore_errors=True)
+    clear_place(settings.data_dir)
     with services(settings) as running:
         migrate_schema(running.database_url)
         settings = replace(settings, database_url=running.database_url, broker_url=running.broker_url)

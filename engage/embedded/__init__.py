@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engage.embedded.errors import EmbeddedError
+from engage.embedded.place import clear_place
 from engage.embedded.postgres import Postgres, start_postgres
 from engage.embedded.valkey import Valkey, start_valkey
 
-__all__ = ["EmbeddedError", "Postgres", "Services", "Valkey", "embedded", "start_postgres", "start_valkey"]
+__all__ = [
+    "EmbeddedError",
+    "Postgres",
+    "Services",
+    "Valkey",
+    "clear_place",
+    "embedded",
+    "start_postgres",
+    "start_valkey",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from engage.embedded.account import Account, account_for
 from engage.embedded.errors import EmbeddedError
 
 POINTER = "embedded"  # a link in the data folder to where root had to put things
+PROGRAMS = "programs"
 SERVICE_STATE = (Path("/var/lib/engage"), Path("/var/tmp/engage"))  # noqa: S108 - owner and mode are checked
 SOCKET_BYTES = 100  # sun_path holds 107 on Linux and 103 on macOS; PostgreSQL's lock file beside the socket is longer still
 PLAIN_PATH = re.compile(
@@ -85,6 +86,18 @@ def place_for(data_dir: Path, name: str) -> Place:
     return Place(name=name, home=home, run=_run_folder(folder, account), account=account)
 
 
+def clear_place(data_dir: Path) -> None:
+    """Remove `data_dir` and what its services keep elsewhere, but for copies of programs. The services must not run."""
+    pointer = data_dir / POINTER
+    if pointer.is_symlink() and pointer.is_dir():
+        for part in pointer.readlink().iterdir():
+            if part.is_dir() and part.name != PROGRAMS:
+                shutil.rmtree(part)
+            elif part.is_file():
+                part.unlink()
+    shutil.rmtree(data_dir, ignore_errors=True)
+
+
 def reachable_copy(program: Path, parts: Iterable[Path], root: Path, place: Place) -> Path:
     """Return `program` if the account can run it, else its twin in a copy of `parts` (folders or files below `root`).
 
@@ -94,7 +107,7 @@ def reachable_copy(program: Path, parts: Iterable[Path], root: Path, place: Plac
         return program
     status = program.stat()
     stamp = _digest(f"{program}|{status.st_size}|{status.st_mtime_ns}")
-    copy = place.home / "programs" / f"{place.name}-{stamp}"
+    copy = place.home / PROGRAMS / f"{place.name}-{stamp}"
     if not copy.exists():
         scratch = copy.with_name(f"{copy.name}.{os.getpid()}")
         for part in (program, *parts):
