@@ -29,6 +29,7 @@ from engage.api.hooks import Hooks
 from engage.api.inputs import invalid
 from engage.api.links import link_routes
 from engage.api.microbatch import OverloadedError
+from engage.api.operating import operating_routes
 from engage.api.profile_api import in_both_shapes, is_segments, profile_api_routes
 from engage.api.reading import reading_routes
 from engage.api.wire import Wire, overloaded
@@ -81,6 +82,7 @@ def create_app(deps: ApiDeps) -> EngageApi:
     app.include_router(command_routes(deps))
     app.include_router(profile_api_routes(deps))
     app.include_router(reading_routes(deps))
+    app.include_router(operating_routes(deps))
     app.include_router(link_routes(deps))
     app.add_exception_handler(ApiError, _answered)
     app.add_exception_handler(HTTPException, _answered)

@@ -22,11 +22,12 @@ from engage.api.inputs import (
     once,
     person_of,
     read_request,
+    uuid_of,
 )
 from engage.domain.access import Caller, Scope
 from engage.domain.consent import ConsentState, family
 from engage.domain.fact import Identifier, Send, Signal, Start
-from engage.domain.ids import DeliveryId, RunId
+from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.timing import DurationError, parse_duration
 from engage.engine.accept_consent import Wish
 from engage.engine.accept_intake import Piece, Taken
@@ -254,10 +255,21 @@ class _Commands:
 
     def erase(self, person: str, caller: Caller) -> Response:
         """Store the wish that a person is erased."""
-        now = self._deps.clock.now()
-        piece = forgotten(person_of(person, self._deps.acceptor.rules()), now, caller.name)
+        name, lane = self._erased_by(person)
+        piece = forgotten(name, self._deps.clock.now(), caller.name, lane=lane)
         self._store([piece])
         return json_response({"accepted": True, "request": piece.fact.message_id}, 202)
+
+    def _erased_by(self, person: str) -> tuple[Identifier, int | None]:
+        """Return the name an erasure goes by, and the person's own lane where they are named by their profile's id."""
+        kind, _, value = person.partition(":")
+        if kind != "id":
+            return person_of(person, self._deps.acceptor.rules()), None
+        reading = self._deps.reading
+        found = reading.profile(reading.survivor(ProfileId(uuid_of(value, "profile"))))
+        if found is None:
+            raise ApiError(404, "unknown_profile", "Nobody is known by this id.")
+        return Identifier("id", found.id), found.lane
 
     def _store(self, pieces: Sequence[Piece], *, urgent: bool = False) -> None:
         self._deps.intake.store(Taken(pieces), urgent=urgent)

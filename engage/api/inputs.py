@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 from fastapi import Depends, Request
@@ -84,6 +85,19 @@ class MemberChanges(Wanted, frozen=True):
     replace: Annotated[list[Name], msgspec.Meta(max_length=MAX_LIST)] | None = None
 
 
+class StateChange(Wanted, frozen=True):
+    """`PUT /v1/journeys/{j}/state`."""
+
+    action: Literal["pause", "resume", "archive"]
+
+
+class SendingChange(Wanted, frozen=True):
+    """`PUT /v1/sending`; without a channel: all of them."""
+
+    stopped: bool
+    channel: ChannelField | None = None
+
+
 class SignalRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST /v1/signals`; other fields of Segment's calls (context, type …) are let through."""
 
@@ -126,6 +140,18 @@ def person_of(text: str, rules: Rules) -> Identifier:
         return person_named(text, rules)
     except UnknownPersonError as exc:
         raise ApiError(400, "invalid_profile", f"`profile`: {exc}.") from exc
+
+
+def uuid_of(text: str, what: str) -> str:
+    """Return an id in its plain form.
+
+    Raises:
+        ApiError: 404 if it is none: nothing can be known by it.
+    """
+    try:
+        return str(UUID(text))
+    except ValueError as exc:
+        raise ApiError(404, f"unknown_{what}", f"There is no such {what}.") from exc
 
 
 def body_up_to(limit: int) -> Callable[[Request], Any]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -10,7 +9,7 @@ from engage.api.answers import ApiError
 from engage.api.commands import json_response
 from engage.api.deps import ApiDeps
 from engage.api.description import takes
-from engage.api.inputs import Body, SubscriptionQuery, invalid, needs, person_of, read_request
+from engage.api.inputs import Body, SubscriptionQuery, invalid, needs, person_of, read_request, uuid_of
 from engage.api.shapes import (
     audience_shape,
     consent_shape,
@@ -261,15 +260,3 @@ def cursor_checked(read: Callable[[], Any]) -> Any:
         return read()
     except CursorError as exc:
         raise invalid("`after` is the `next` of a page, unchanged") from exc
-
-
-def uuid_of(text: str, what: str) -> str:
-    """Return an id in its plain form.
-
-    Raises:
-        ApiError: 404 if it is none: nothing can be known by it.
-    """
-    try:
-        return str(UUID(text))
-    except ValueError as exc:
-        raise ApiError(404, f"unknown_{what}", f"There is no such {what}.") from exc

@@ -12,14 +12,29 @@ TIMEOUT_SECONDS = 15.0
 class ClientError(Exception):
     """The server answered with an error, or not at all; the text says which."""
 
+    def __init__(self, text: str, *, status: int | None = None, message: str | None = None) -> None:
+        """Keep the status of the answer, none for no answer, and the server's own words."""
+        super().__init__(text)
+        self.status = status
+        self.message = message or text
+
 
 class Client:
     """Speaks JSON to one server. Not thread-safe: one per thread."""
 
     def __init__(self, base: str, *, user: str | None = None, token: str | None = None) -> None:
-        """Speak to `base` as a write key (`user`) or with a token."""
+        """Speak to `base` as a write key (`user`) or with a token.
+
+        Raises:
+            ValueError: `base` is no address of HTTP.
+        """
         parts = urlsplit(base)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"`{base}` is no address; write `https://engage.shop.example`")
+        secure = parts.scheme == "https"
+        self._kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        self._host, self._port = parts.hostname, parts.port or (443 if secure else 80)
+        self._below = parts.path.rstrip("/")
         self._headers = {"Content-Type": "application/json"}
         if user is not None:
             self._headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:".encode()).decode()
@@ -36,7 +51,8 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         status, raw = self._send(method, path, data, timeout)
         if status >= 300:
-            raise ClientError(f"{method} {path}: {status} {raw[:300].decode(errors='replace')}")
+            told = raw[:300].decode(errors="replace")
+            raise ClientError(f"{method} {path}: {status} {told}", status=status, message=_message(raw))
         return json.loads(raw) if raw else None
 
     def press(self, path: str) -> None:
@@ -62,8 +78,8 @@ class Client:
 
     def _once(self, method: str, path: str, data: bytes | None, timeout: float) -> tuple[int, bytes]:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-        self._connection.request(method, path, data, self._headers)
+            self._connection = self._kind(self._host, self._port, timeout=timeout)
+        self._connection.request(method, self._below + path, data, self._headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
@@ -80,3 +96,12 @@ class Client:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _message(raw: bytes) -> str | None:
+    """Return the words of an error of our API; None for what is none."""
+    try:
+        message = json.loads(raw)["message"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return message if isinstance(message, str) else None

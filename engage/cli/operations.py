@@ -2,60 +2,35 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import click
 
-from engage.bootstrap import Runtime
 from engage.cli.plan import follow
+from engage.cli.remote import reached
 from engage.cli.session import opened, operator, say_json
-from engage.domain.catalog import Catalog
 from engage.domain.delivery import Channel
-from engage.domain.steps.send import Send
-from engage.domain.steps.wait_for import WaitFor
 from engage.engine.operate import ALL, Wanted
-from engage.settings import load_settings
+from engage.engine.overview import overview
+from engage.settings import Settings, load_settings
 
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status_command(as_json: bool) -> None:
     """Show queues and how late they are, what is stopped or paused, who is stuck, and the quarantine."""
-    with opened(load_settings()) as runtime:
-        found = status_of(runtime)
+    settings = load_settings()
+    if settings.api_url is not None:
+        with reached(settings) as there:
+            found = there.get("/v1/status")
+    else:
+        with opened(settings) as runtime:
+            found = overview(runtime.store, runtime.reading, runtime.catalog(), runtime.clock.now())
     if as_json:
         say_json(found)
         return
     for line in _status_lines(found):
         click.echo(line)
-
-
-def status_of(runtime: Runtime) -> dict[str, Any]:
-    """Return what `status` shows: the queues by name, and `lags`, `stopped`, `paused`, `stuck`, `working_on`."""
-    catalog, reading = runtime.catalog(), runtime.reading
-    now = runtime.clock.now()
-    with runtime.store.transaction() as tx:
-        jobs = [{"job": job.name, "done": job.done, "total": job.total} for job in tx.jobs.unfinished()]
-    return {
-        **reading.queues(now),
-        "lags": reading.lags(now),
-        "stopped": sorted(catalog.stopped),
-        "paused": sorted(live.name for live in catalog.journeys.values() if catalog.is_paused(live.name)),
-        "stuck": list(stuck_runs(reading.untimed(), catalog)),
-        "working_on": jobs,
-        "quarantine_reasons": reading.quarantine_reasons(),
-    }
-
-
-def stuck_runs(untimed: dict[tuple[str, int, str | None], int], catalog: Catalog) -> Iterator[dict[str, Any]]:
-    """Yield where runs stand that no timer wakes and that wait for nothing a step could name."""
-    for (journey, version, step), count in sorted(untimed.items(), key=str):
-        if catalog.is_paused(journey) or not catalog.has_version(journey, version):
-            continue
-        node = catalog.version(journey, version).program.nodes.get(step or "")
-        # A send waits for its delivery, and a wait for what it names; everything else needs a timer.
-        if node is None or not isinstance(node.step, Send | WaitFor):
-            name = step if node is None else node.id
-            yield {"journey": journey, "version": version, "step": name, "runs": count}
 
 
 def _status_lines(found: dict[str, Any]) -> Iterator[str]:
@@ -87,14 +62,25 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _set_state(journey: str, wanted: Wanted, as_json: bool) -> None:
-    with opened(load_settings()) as runtime:
+    settings = load_settings()
+    if settings.api_url is not None:
+        with reached(settings) as there:
+            done = there.put(f"/v1/journeys/{quote(journey, safe='')}/state", {"action": str(wanted)})
+    else:
+        done = {"journey": journey, "action": wanted, "epoch": _set_state_here(settings, journey, wanted)}
+    if as_json:
+        say_json(done)
+        return
+    click.echo(f"{journey}: {_DONE[wanted]}")
+
+
+def _set_state_here(settings: Settings, journey: str, wanted: Wanted) -> int:
+    """Change a journey's state and see everybody inside through it."""
+    with opened(settings) as runtime:
         epoch = runtime.operate.set_state(journey, wanted, operator(runtime))
         for job in [name for name in runtime.backfill.open_jobs() if name.endswith(f":{journey}:{epoch}")]:
             follow(runtime, job)
-    if as_json:
-        say_json({"journey": journey, "action": wanted, "epoch": epoch})
-        return
-    click.echo(f"{journey}: {_DONE[wanted]}")
+        return epoch
 
 
 _DONE = {
@@ -151,15 +137,20 @@ def resume_sending_command(channel: str | None, as_json: bool) -> None:
 
 
 def _sending(channel: str | None, *, stopped: bool, as_json: bool) -> None:
-    with opened(load_settings()) as runtime:
-        changed = runtime.operate.stop_sending(channel or ALL, stopped, operator(runtime))
-        now_stopped = sorted(runtime.operate.stopped())
+    settings = load_settings()
+    if settings.api_url is not None:
+        with reached(settings) as there:
+            done = there.put("/v1/sending", {"channel": channel, "stopped": stopped})
+    else:
+        with opened(settings) as runtime:
+            changed = runtime.operate.stop_sending(channel or ALL, stopped, operator(runtime))
+            done = {"changed": changed, "stopped": sorted(runtime.operate.stopped())}
     if as_json:
-        say_json({"changed": changed, "stopped": now_stopped})
+        say_json(done)
         return
     what = channel or "everything"
     word = "stopped" if stopped else "sends again"
-    click.echo(f"{what}: {word}" if changed else f"{what}: was so already")
-    if not stopped and now_stopped:
-        told = "everything else" if ALL in now_stopped else ", ".join(now_stopped)
+    click.echo(f"{what}: {word}" if done["changed"] else f"{what}: was so already")
+    if not stopped and done["stopped"]:
+        told = "everything else" if ALL in done["stopped"] else ", ".join(done["stopped"])
         click.echo(f"still stopped: {told}")

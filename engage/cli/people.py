@@ -1,10 +1,12 @@
 """Commands about one person: `why`, `profile show`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+import msgspec
 
 from engage.api.shapes import (
     audience_shape,
@@ -17,24 +19,20 @@ from engage.api.shapes import (
 )
 from engage.bootstrap import Runtime
 from engage.cli.arguments import instant
+from engage.cli.remote import reached
 from engage.cli.session import opened, say_json
-from engage.domain.catalog import Catalog
 from engage.domain.consent import ledger_key
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.journey import Journey
 from engage.domain.profile import Profile
 from engage.domain.timing import parse_instant_text, zone_of
 from engage.engine.accept_requests import UnknownPersonError, person_named
 from engage.engine.canonical_rules import Rules
-from engage.engine.explain import About, History, Told, explain
-from engage.ports.reading import Page
+from engage.engine.explain import About, Told
+from engage.engine.telling import told_about
 from engage.project.step_words import step_line
-from engage.settings import load_settings
+from engage.settings import Settings, load_settings
 
-Item = TypeVar("Item")
-AT_MOST = 2_000
-"""Lines of one list that are read; the newest."""
 _COLOURS = {"entry": "green", "exit": "yellow", "goal": "green", "send": "cyan", "standing": "magenta"}
 
 
@@ -58,21 +56,47 @@ def why_command(
 
     PROFILE is `user_id:ada`, `email:ada@shop.example` …, or only the value.
     """
-    with opened(load_settings()) as runtime:
-        found = find_person(runtime, profile)
-        catalog = runtime.catalog()
-        zone, invalid = zone_of(found.traits.get("timezone"), catalog.settings.zone)
-        then = None if until is None else instant(until, zone)
-        told = explain(_history(runtime, found, catalog), About(journey=journey, message=message, until=then))
+    settings = load_settings()
+    asked = {"journey": journey, "message": message, "at": until}
+    answer = (
+        _told_there(settings, profile, asked) if settings.api_url else _told_here(settings, profile, asked)
+    )
     if as_json:
-        say_json({"profile": found.id, "zone": zone.key, "decisions": told})
+        say_json({name: answer[name] for name in ("profile", "zone", "decisions")})
         return
-    note = f"times in {zone.key}" + (" (the person's own zone is none)" if invalid else "")
-    click.echo(f"{click.style(_name(found), bold=True)}   {note}")
-    for line in _tree(told, zone):
+    note = f"times in {answer['zone']}" + (
+        " (the person's own zone is none)" if answer["zone_invalid"] else ""
+    )
+    click.echo(f"{click.style(answer['name'], bold=True)}   {note}")
+    for line in _tree(answer["decisions"], ZoneInfo(answer["zone"])):
         click.echo(line)
-    if not told:
+    if not answer["decisions"]:
         click.echo("nothing was decided about this person" + (f" in {journey}" if journey else ""))
+
+
+def _told_here(settings: Settings, profile: str, asked: Mapping[str, str | None]) -> dict[str, Any]:
+    with opened(settings) as runtime:
+        found, catalog = find_person(runtime, profile), runtime.catalog()
+        zone, invalid = zone_of(found.traits.get("timezone"), catalog.settings.zone)
+        then = None if asked["at"] is None else instant(asked["at"], zone)
+        about = About(journey=asked["journey"], message=asked["message"], until=then)
+        told = told_about(runtime.reading, catalog, found, about, step_line)
+    names = [identifier_shape(name) for name in found.identifiers]
+    return {
+        "profile": found.id,
+        "name": _name(found.id, names),
+        "zone": zone.key,
+        "zone_invalid": invalid,
+        "decisions": told,
+    }
+
+
+def _told_there(settings: Settings, profile: str, asked: Mapping[str, str | None]) -> dict[str, Any]:
+    with reached(settings) as there:
+        page = there.person(profile)
+        answer: dict[str, Any] = there.get(f"/v1/why/id:{page['id']}", asked)
+    told = msgspec.convert(answer["decisions"], list[Told])
+    return {**answer, "name": _name(page["id"], page["ids"]["items"]), "decisions": told}
 
 
 @click.group("profile")
@@ -88,9 +112,13 @@ def show_command(profile: str, as_json: bool) -> None:
 
     ID is `user_id:ada`, `email:ada@shop.example` …, or only the value.
     """
-    with opened(load_settings()) as runtime:
-        found = find_person(runtime, profile)
-        page = _page(runtime, found)
+    settings = load_settings()
+    if settings.api_url is not None:
+        with reached(settings) as there:
+            page: Mapping[str, Any] = _flat(there.person(profile))
+    else:
+        with opened(settings) as runtime:
+            page = _page(runtime, find_person(runtime, profile))
     if as_json:
         say_json(page)
         return
@@ -128,37 +156,8 @@ def _readings(text: str, rules: Rules) -> Iterator[Identifier]:
             continue
 
 
-def _history(runtime: Runtime, person: Profile, catalog: Catalog) -> History:
-    reading, key = runtime.reading, person.id
-
-    def version_of(journey: str, version: int) -> Journey | None:
-        return catalog.version(journey, version) if catalog.has_version(journey, version) else None
-
-    return History(
-        decisions=_all(lambda after: reading.decisions(key, after))[::-1],
-        runs=_all(lambda after: reading.runs(key, after)),
-        deliveries=_all(lambda after: reading.deliveries(key, after)),
-        events=_all(lambda after: reading.events(key, after)),
-        version_of=version_of,
-        sensitive=catalog.settings.sensitive,
-        step_line=step_line,
-    )
-
-
-def _all(read: Callable[[str | None], Page[Item]]) -> list[Item]:
-    found: list[Item] = []
-    after: str | None = None
-    while len(found) < AT_MOST:
-        page = read(after)
-        found.extend(page.items)
-        after = page.next
-        if after is None:
-            break
-    return found
-
-
-def _name(person: Profile) -> str:
-    return identifier_shape(person.identifiers[0]) if person.identifiers else f"id:{person.id}"
+def _name(key: str, names: Sequence[str]) -> str:
+    return names[0] if names else f"id:{key}"
 
 
 def _tree(told: Sequence[Told], zone: ZoneInfo, indent: str = "") -> Iterator[str]:
@@ -220,6 +219,12 @@ def _page(runtime: Runtime, person: Profile) -> Mapping[str, Any]:
     }
 
 
+def _flat(page: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a page of the API as this command shows it: the first part of every list, instants as such."""
+    lists = {name: value["items"] for name, value in page.items() if name not in ("id", "traits")}
+    return {**page, **lists}
+
+
 def _page_lines(page: Mapping[str, Any]) -> Iterator[str]:
     yield click.style(f"profile {page['id']}", bold=True)
     for name in page["ids"]:
@@ -233,7 +238,7 @@ def _page_lines(page: Mapping[str, Any]) -> Iterator[str]:
         ),
         ("runs", [_run_line(run) for run in page["runs"]]),
         ("deliveries", [_delivery_line(delivery) for delivery in page["deliveries"][:20]]),
-        ("events", [f"{e['timestamp']:%Y-%m-%d %H:%M:%S} {e['event']}" for e in page["events"][:20]]),
+        ("events", [f"{_second(e['timestamp'])} {e['event']}" for e in page["events"][:20]]),
     ):
         if lines:
             yield click.style(title, bold=True)
@@ -243,11 +248,17 @@ def _page_lines(page: Mapping[str, Any]) -> Iterator[str]:
 def _run_line(run: Mapping[str, Any]) -> str:
     end = f"ended: {run['reason']}" if run["ended_at"] else f"at step {run['step']}"
     key = f" [{run['key']}]" if run["key"] else ""
-    return f"{run['entered_at']:%Y-%m-%d %H:%M:%S} {run['journey']}{key} version {run['version']}: {end}"
+    return f"{_second(run['entered_at'])} {run['journey']}{key} version {run['version']}: {end}"
 
 
 def _delivery_line(delivery: Mapping[str, Any]) -> str:
     why = f", {delivery['reason']}" if delivery["reason"] else ""
     rule = f" ({delivery['rule']})" if delivery["rule"] else ""
     what = delivery["template"] or "text"
-    return f"{delivery['at']:%Y-%m-%d %H:%M:%S} {delivery['channel']} {what}: {delivery['status']}{why}{rule}"
+    return f"{_second(delivery['at'])} {delivery['channel']} {what}: {delivery['status']}{why}{rule}"
+
+
+def _second(at: datetime | str) -> str:
+    """Return an instant to the second; the API tells instants as text."""
+    found = parse_instant_text(at) if isinstance(at, str) else at
+    return str(at) if found is None else f"{found:%Y-%m-%d %H:%M:%S}"

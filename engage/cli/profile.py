@@ -3,12 +3,14 @@
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from engage.bootstrap import Runtime
 from engage.cli.bringing import bring_in, file_of, format_of, written
 from engage.cli.people import find_person, profile_command
+from engage.cli.remote import reached
 from engage.cli.session import opened, operator, say_json
 from engage.domain.fact import Identifier
 from engage.engine.accept import Acceptor
@@ -21,7 +23,7 @@ from engage.engine.people.profiles import Profiles
 from engage.engine.people.send_out import SendOut
 from engage.ports.clock import NoHints
 from engage.ports.trail import AuditEntry
-from engage.settings import load_settings
+from engage.settings import Settings, load_settings
 
 __all__ = ["profile_command"]
 
@@ -118,20 +120,35 @@ def profile_forget_command(profile: str, yes: bool, as_json: bool) -> None:
     The "no" of their addresses stays in force under a keyed hash. What remains is a line on the audit trail, with a proof that says
     nothing about them. Backups are not reached: a restored one must be told again. ID may also be an address that nobody has.
     """
-    with opened(load_settings()) as runtime:
+    settings = load_settings()
+    if not (yes or as_json):
+        click.confirm(f"erase {profile} everywhere, for good?", abort=True)
+    done = _forgotten_there(settings, profile) if settings.api_url else _forgotten_here(settings, profile)
+    if as_json:
+        say_json(done)
+        return
+    for proof in done["proofs"]:
+        click.echo(f"erased: {done['rows']:,} rows; proof {proof}")
+
+
+def _forgotten_there(settings: Settings, profile: str) -> dict[str, Any]:
+    with reached(settings) as there:
+        try:
+            name = f"id:{there.person(profile)['id']}"
+        except click.ClickException:
+            name = profile  # an address that nobody has may have left traces all the same
+        return there.forget(name)
+
+
+def _forgotten_here(settings: Settings, profile: str) -> dict[str, Any]:
+    with opened(settings) as runtime:
         name, lane = _erased_by(runtime, profile)
-        if not (yes or as_json):
-            click.confirm(f"erase {profile} everywhere, for good?", abort=True)
         piece = forgotten(name, runtime.clock.now(), operator(runtime).name, lane=lane)
         Intake(runtime.store, NoHints()).store(Taken([piece]))
         proofs = _await(runtime, piece)
-    if as_json:
-        rows = proofs[0].data if proofs else {}
-        told = {"rows": rows.get("rows", 0), "tables": rows.get("tables", {})}
-        say_json({"erased": bool(proofs), "proofs": [proof.subject for proof in proofs], **told})
-        return
-    for proof in proofs:
-        click.echo(f"erased: {proof.data['rows']:,} rows; proof {proof.subject}")
+    data = proofs[0].data if proofs else {}
+    told = {"rows": data.get("rows", 0), "tables": data.get("tables", {})}
+    return {"erased": bool(proofs), "proofs": [proof.subject for proof in proofs], **told}
 
 
 def _erased_by(runtime: Runtime, text: str) -> tuple[Identifier, int | None]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import click
 import msgspec
@@ -12,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from engage.bootstrap import Runtime
 from engage.cli.arguments import instant
 from engage.cli.people import find_person
+from engage.cli.remote import reached
 from engage.cli.session import opened, say_json
 from engage.domain.delivery import CALLS, Channel
 from engage.domain.fact import Identifier, Send
@@ -22,7 +24,7 @@ from engage.engine.normal_address import normal_address
 from engage.engine.replay import Span
 from engage.ports.clock import NoHints
 from engage.project.suggest import did_you_mean
-from engage.settings import destination_variable, load_settings
+from engage.settings import Settings, destination_variable, load_settings
 
 _SAME_TEXT = frozenset({Channel.MMS, Channel.CHAT})
 _CHANNELS = [str(channel) for channel in Channel if channel not in CALLS]
@@ -54,8 +56,12 @@ def send_command(
     Consent, suppression, quiet hours and caps hold as always. The workers send it; `engage why ID --message` says what
     became of it.
     """
-    values = _values(pairs)
-    with opened(load_settings()) as runtime:
+    values, own = _values(pairs), load_settings()
+    if own.api_url is not None:
+        asked = {"template": template, "channel": channel, "topic": topic, "with": values, "expires": expires}
+        _say(_asked_there(own, to, asked), to, as_json=as_json)
+        return
+    with opened(own) as runtime:
         chosen = _template(runtime, template, channel, values)
         settings, now = runtime.catalog().settings, runtime.clock.now()
         if settings.topics and topic not in settings.topics:
@@ -74,11 +80,31 @@ def send_command(
             expires_at=None if expires is None else now + _duration(expires),
         )
         Intake(runtime.store, NoHints()).store(Taken([sent(wish, now)]))
+    done = {"delivery_id": delivery, "channel": chosen, "template": template, "to": to}
+    _say(done, to, as_json=as_json)
+
+
+def _asked_there(settings: Settings, to: str, wish: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask a server for the delivery: to the person, else to the address that `to` is."""
+    if wish["channel"] is None:
+        raise click.UsageError("say `--channel`; which ones the template has is known where it is published")
+    with reached(settings) as there:
+        try:
+            names = there.person(to)["ids"]["items"]
+            whom = {"profile": names[0] if names else to}
+        except click.ClickException:
+            kind, colon, value = to.partition(":")
+            whom = {"to": value if colon and kind in ("email", "phone") else to}
+        told = there.post("/v1/deliveries", {**{k: v for k, v in wish.items() if v is not None}, **whom})
+    return {**told, "channel": wish["channel"], "template": wish["template"], "to": to}
+
+
+def _say(done: Mapping[str, Any], to: str, *, as_json: bool) -> None:
     if as_json:
-        say_json({"delivery_id": delivery, "channel": chosen, "template": template, "to": to})
+        say_json(done)
         return
-    click.echo(f"asked for: {chosen} {template} to {to}")
-    click.echo(f"  engage why {to} --message {delivery}")
+    click.echo(f"asked for: {done['channel']} {done['template']} to {to}")
+    click.echo(f"  engage why {to} --message {done['delivery_id']}")
 
 
 def _template(runtime: Runtime, name: str, channel: str | None, values: Mapping[str, str]) -> Channel:

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from engage.bootstrap import Runtime, open_runtime
+from engage.cli.remote import COMMANDS
 from engage.domain.errors import EngageError
 from engage.embedded import EmbeddedError, start_postgres
 from engage.engine.operate import Operator
@@ -50,6 +51,11 @@ def opened(settings: Settings) -> Iterator[Runtime]:
 
     An embedded database is made if need be. One that the settings name must have this version's schema.
     """
+    if settings.api_url is not None and settings.database_url is None:
+        raise click.UsageError(
+            "ENGAGE_API_URL names a server on another machine, and this command works where the database is: "
+            f"run it there, or set ENGAGE_DATABASE_URL. A server can be asked: {COMMANDS}"
+        )
     with ExitStack() as stack:
         try:
             runtime = stack.enter_context(open_runtime(_found(settings, stack), connections=CONNECTIONS))

@@ -47,7 +47,7 @@ _EDITING = _READING | {
 SCOPES_OF: dict[Role, frozenset[Scope]] = {
     Role.VIEWER: _READING,
     Role.EDITOR: _EDITING,
-    # Publishing, pausing and stopping are no routes of the API: they are commands, and pages of the console.
+    # Publishing is no route of the API: it is a command. Pausing and stopping by API ask for `admin`.
     Role.PUBLISHER: _EDITING,
     Role.ADMIN: frozenset({Scope.ADMIN}),
 }

@@ -43,6 +43,11 @@ SCOPED: dict[tuple[str, str], Scope | str] = {
         ): Scope.PROFILES_READ
         for part in ("traits", "external_ids", "events", "metadata", "links")
     },
+    ("GET", "/v1/status"): Scope.ADMIN,
+    ("GET", "/v1/why/{person:path}"): Scope.PROFILES_READ,
+    ("PUT", "/v1/journeys/{journey}/state"): Scope.ADMIN,
+    ("PUT", "/v1/sending"): Scope.ADMIN,
+    ("GET", "/v1/erasures/{request}"): Scope.PROFILES_WRITE,
     ("GET", "/u/{token}"): OPEN,
     ("POST", "/u/{token}"): OPEN,
     ("GET", "/c/{token}"): OPEN,

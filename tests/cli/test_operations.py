@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engage.cli.operations import stuck_runs
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Quarantined
 from engage.engine.accept import Acceptor
 from engage.engine.canonical import Origin
+from engage.engine.overview import stuck_runs
 from tests.cli.conftest import Author
 
 pytestmark = pytest.mark.live
