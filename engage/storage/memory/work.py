@@ -1,14 +1,18 @@
 """Work: what one open transaction holds: its view of every table, its locks, and the constraints at its end."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from itertools import count
+from typing import Generic, TypeVar
 
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Identifier
 from engage.ports.storage import StorageRefusedError
 from engage.storage.memory.locks import LockTable
 from engage.storage.memory.rows import Tables
-from engage.storage.memory.table import View
+from engage.storage.memory.table import Table, View
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class Sequences:
@@ -20,38 +24,58 @@ class Sequences:
         self.other = count(1)
 
 
+class Seen(Generic[K, V]):
+    """A table as one transaction sees it; the view is made when it is first looked at, as most never are."""
+
+    def __init__(self, table_of: Callable[[Tables], Table[K, V]]) -> None:
+        """Look at the table that `table_of` gives."""
+        self._table_of = table_of
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Keep the name under which the view is kept."""
+        self._name = name
+
+    def __get__(self, work: "Work", owner: type) -> View[K, V]:
+        """Make the view; it then stands on the transaction itself and this is asked no more."""
+        view = View(self._table_of(work.tables))
+        vars(work)[self._name] = view
+        return view
+
+
 class Work:
     """One open transaction."""
 
+    seen = Seen(lambda tables: tables.seen)
+    inbox = Seen(lambda tables: tables.inbox)
+    quarantine = Seen(lambda tables: tables.quarantine)
+    profiles = Seen(lambda tables: tables.profiles)
+    identifiers = Seen(lambda tables: tables.identifiers)
+    memberships = Seen(lambda tables: tables.memberships)
+    merged = Seen(lambda tables: tables.merged)
+    events = Seen(lambda tables: tables.events)
+    runs = Seen(lambda tables: tables.runs)
+    timers = Seen(lambda tables: tables.timers)
+    decisions = Seen(lambda tables: tables.decisions)
+    deliveries = Seen(lambda tables: tables.deliveries)
+    receipts = Seen(lambda tables: tables.receipts)
+    consents = Seen(lambda tables: tables.consents)
+    subscriptions = Seen(lambda tables: tables.subscriptions)
+    suppressions = Seen(lambda tables: tables.suppressions)
+    definitions = Seen(lambda tables: tables.definitions)
+    project = Seen(lambda tables: tables.project)
+    senders = Seen(lambda tables: tables.senders)
+    links = Seen(lambda tables: tables.links)
+    heard = Seen(lambda tables: tables.heard)
+    jobs = Seen(lambda tables: tables.jobs)
+    audit = Seen(lambda tables: tables.audit)
+    users = Seen(lambda tables: tables.users)
+    tokens = Seen(lambda tables: tables.tokens)
+
     def __init__(self, tables: Tables, sequences: Sequences, locks: LockTable) -> None:
         """See everything committed; hold nothing."""
+        self.tables = tables
         self.sequences = sequences
         self._locks = locks
-        self.seen = View(tables.seen)
-        self.inbox = View(tables.inbox)
-        self.quarantine = View(tables.quarantine)
-        self.profiles = View(tables.profiles)
-        self.identifiers = View(tables.identifiers)
-        self.memberships = View(tables.memberships)
-        self.merged = View(tables.merged)
-        self.events = View(tables.events)
-        self.runs = View(tables.runs)
-        self.timers = View(tables.timers)
-        self.decisions = View(tables.decisions)
-        self.deliveries = View(tables.deliveries)
-        self.receipts = View(tables.receipts)
-        self.consents = View(tables.consents)
-        self.subscriptions = View(tables.subscriptions)
-        self.suppressions = View(tables.suppressions)
-        self.definitions = View(tables.definitions)
-        self.project = View(tables.project)
-        self.senders = View(tables.senders)
-        self.links = View(tables.links)
-        self.heard = View(tables.heard)
-        self.jobs = View(tables.jobs)
-        self.audit = View(tables.audit)
-        self.users = View(tables.users)
-        self.tokens = View(tables.tokens)
         self.new_identifiers: set[Identifier] = set()
         self.new_facts: dict[tuple[str, str], int] = {}
 
