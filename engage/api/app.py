@@ -30,7 +30,13 @@ from engage.api.inputs import invalid
 from engage.api.links import link_routes
 from engage.api.microbatch import OverloadedError
 from engage.api.operating import operating_routes
-from engage.api.profile_api import in_both_shapes, is_segments, profile_api_routes
+from engage.api.profile_api import (
+    by_its_present_name,
+    in_both_shapes,
+    is_segments,
+    profile_api_routes,
+    request_id,
+)
 from engage.api.reading import reading_routes
 from engage.api.wire import Wire, overloaded
 from engage.ports.storage import StorageAwayError, StorageBusyError
@@ -63,7 +69,7 @@ class EngageApi(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request: measured, the way through FastAPI's stack costs more than the event itself."""
         if scope["type"] == "http":
-            path = scope["path"]
+            path = scope["path"] = by_its_present_name(scope["path"])
             endpoint = self._wire.find(path) or self._hooks.find(path)
             if endpoint is not None:
                 try:
@@ -111,8 +117,10 @@ async def _answered(request: Request, exc: Exception) -> Response:
         return Response(
             error.page, error.status, headers=error.headers, media_type="text/html; charset=utf-8"
         )
-    body = in_both_shapes(error) if is_segments(request.url.path) else error.body()
-    return Response(body, error.status, headers=error.headers, media_type="application/json")
+    if is_segments(request.url.path):
+        headers = {**error.headers, **request_id()}
+        return Response(in_both_shapes(error), error.status, headers=headers, media_type="application/json")
+    return Response(error.body(), error.status, headers=error.headers, media_type="application/json")
 
 
 def _error_of(request: Request, exc: Exception) -> ApiError:

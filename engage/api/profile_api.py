@@ -4,11 +4,13 @@ Differences are documented where they are: we keep more than 14 days of events b
 otherwise, as Segment does; `traits` gives 20 a page unless told (its pages say 10 and 20).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.routing import APIRoute
 
 from engage.api.answers import ApiError, to_json
 from engage.api.commands import json_response
@@ -16,6 +18,7 @@ from engage.api.deps import ApiDeps
 from engage.api.inputs import invalid, needs
 from engage.api.reading import MAX_PAGE, People
 from engage.domain.access import Caller, Scope
+from engage.domain.changes import Origin
 from engage.domain.fact import Identifier
 from engage.domain.profile import Event, Profile
 from engage.engine.canonical_times import instant
@@ -25,6 +28,8 @@ MAX_LOOKED_AT = 5_000
 """Events looked through for one answer; who needs more asks by `start` and `end`."""
 _READ_AT_ONCE = 500
 _PATH = "/v1/spaces/{space}/collections/users/profiles/{person:path}"
+_OLD, _NEW = "/v1/namespaces/", "/v1/spaces/"
+"""What the same paths were called once; clients of that time read on."""
 
 Names = Annotated[str | None, Query(max_length=10_000)]
 Next = Annotated[str | None, Query(alias="next", max_length=1_000)]
@@ -32,7 +37,7 @@ Next = Annotated[str | None, Query(alias="next", max_length=1_000)]
 
 def profile_api_routes(deps: ApiDeps) -> APIRouter:
     """Return the routes; `space` may be anything: there is one."""
-    router = APIRouter(tags=["Profile API"])
+    router = APIRouter(tags=["Profile API"], route_class=_Numbered)
     people = People(deps)
     may_read = Depends(needs(deps, Scope.PROFILES_READ))
 
@@ -76,7 +81,8 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         }
         keys = sorted(key for key in named if not after or key > after)
         part, cursor = _cut(request, keys, limit)
-        data = [_external_id(named[key], profile) for key in part]
+        origins = deps.reading.origins(profile.id)
+        data = [_external_id(named[key], profile, origins.get(named[key])) for key in part]
         return json_response({"data": data, "cursor": cursor})
 
     @router.get(f"{_PATH}/events")
@@ -119,16 +125,19 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
     def metadata(person: str, _caller: Annotated[Caller, may_read]) -> Response:
         """When this person became known, and last changed."""
         profile = people.profile(person)
-        last = next(iter(deps.reading.events(profile.id, None, 1).items), None)
+        recent = deps.reading.events(profile.id, None, _READ_AT_ONCE).items
+        told = [event for event in recent if event.type != "engine"]
+        last = max(told, key=lambda event: event.arrival, default=None)
+        first = next(iter(deps.reading.origins(profile.id).values()), None)
         changed = [times.written for times in profile.trait_times.values()]
-        seen = [] if last is None else [last.received_at]
+        seen = [event.received_at for event in recent]
         return json_response(
             {
                 "metadata": {
                     "created_at": profile.created_at,
                     "updated_at": max([profile.created_at, *changed, *seen]),
                     "expires_at": None,
-                    "first_message_id": None,
+                    "first_message_id": None if first is None else first.message_id,
                     "first_source_id": None,
                     "last_message_id": None if last is None else last.id,
                     "last_source_id": None,
@@ -140,8 +149,12 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
     def links(person: str, request: Request, _caller: Annotated[Caller, may_read]) -> Response:
         """The accounts this person belongs to."""
         profile = people.profile(person)
+        origins = deps.reading.origins(profile.id)
         data = [
-            {"to_collection": "accounts", "external_ids": [_external_id(name, profile, "accounts")]}
+            {
+                "to_collection": "accounts",
+                "external_ids": [_external_id(name, profile, origins.get(name), "accounts")],
+            }
             for name in profile.identifiers
             if name.kind == "group_id"
         ]
@@ -161,7 +174,32 @@ _CODES = {
 
 def is_segments(path: str) -> bool:
     """Return whether a path is of this API."""
-    return path.startswith("/v1/spaces/")
+    return path.startswith((_NEW, _OLD))
+
+
+def by_its_present_name(path: str) -> str:
+    """Return a path of this API as it is called today."""
+    return _NEW + path.removeprefix(_OLD) if path.startswith(_OLD) else path
+
+
+def request_id() -> dict[str, str]:
+    """Return the header that names one answer, for who asks about it."""
+    return {"Request-Id": str(uuid4())}
+
+
+class _Numbered(APIRoute):
+    """A route whose answers carry a `Request-Id`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Answer, and add the header."""
+        answer = super().get_route_handler()
+
+        async def numbered(request: Request) -> Response:
+            response = await answer(request)
+            response.headers.update(request_id())
+            return response
+
+        return numbered
 
 
 def in_both_shapes(error: ApiError) -> bytes:
@@ -210,7 +248,7 @@ def _event(event: Event, names: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "external_ids": names,
         "context": {},
-        "type": "track" if event.type == "engine" else event.type,
+        "type": "track" if event.type in ("engine", "reserved") else event.type,
         "message_id": event.id,
         "source_id": None,
         "timestamp": event.timestamp,
@@ -224,12 +262,14 @@ def _named(name: Identifier, collection: str = "users") -> dict[str, Any]:
     return {"collection": collection, "type": name.kind, "id": name.value, "encoding": "none"}
 
 
-def _external_id(name: Identifier, profile: Profile, collection: str = "users") -> dict[str, Any]:
+def _external_id(
+    name: Identifier, profile: Profile, origin: Origin | None, collection: str = "users"
+) -> dict[str, Any]:
     return {
         **_named(name, collection),
         "source_id": None,
-        "created_at": profile.created_at,
-        "first_message_id": None,
+        "created_at": profile.created_at if origin is None else origin.at,
+        "first_message_id": None if origin is None else origin.message_id,
     }
 
 

@@ -71,6 +71,13 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """What makes it the same when it is told again; none: every telling counts."""
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Since when an identifier names its person, and the message that said so, if it was one."""
+
+    at: datetime
+    message_id: str | None = None
+
+
 @dataclass(slots=True)
 class Changes:
     """What a turn writes. Lists are in the order of deciding; storage writes ended runs before new ones."""
@@ -80,6 +87,8 @@ class Changes:
     """Those of them that nobody had; ids are derived, so two turns may mean to create the same one: that is a race."""
     identifiers: list[tuple[Identifier, ProfileId]] = field(default_factory=list)
     """New identifiers; losing a race for one rolls the turn back."""
+    origins: dict[Identifier, Origin] = field(default_factory=dict)
+    """Where those came from, as far as it is known."""
     events: list[Event] = field(default_factory=list)
     memberships: list[MembershipChange] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engage.domain.changes import Changes, Timer, TimerKind
+from engage.domain.changes import Changes, Origin, Timer, TimerKind
 from engage.domain.consent import STRICTNESS
 from engage.domain.course import finish
 from engage.domain.decision import Decided, EndReason
@@ -171,13 +171,16 @@ def create(turn: Turn, identifiers: Iterable[Identifier], mint: Mint) -> Person:
     return person
 
 
-def attach(turn: Turn, person: Person, identifiers: Iterable[Identifier]) -> set[str]:
-    """Give a profile identifiers it has not got; return the kinds that are new."""
+def attach(
+    turn: Turn, person: Person, identifiers: Iterable[Identifier], message_id: str | None = None
+) -> set[str]:
+    """Give a profile identifiers it has not got, as a message said; return the kinds that are new."""
     new: set[str] = set()
     for identifier in identifiers:
         if identifier not in person.profile.identifiers:
             person.profile.identifiers.append(identifier)
             turn.changes.identifiers.append((identifier, person.id))
+            turn.changes.origins[identifier] = Origin(turn.now, message_id)
             new.add(identifier.kind)
             if identifier.kind == "user_id":
                 _move(turn, person, lane_of(identifier.value))

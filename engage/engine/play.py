@@ -176,7 +176,9 @@ def _call(turn: Turn, batch: Batch, row: InboxRow, call: Call, mint: Mint) -> No
         if former in batch.owners:
             # Somebody is known by it as a user: two users may be one only where the limit of user_id allows.
             identifiers.append(former)
-    found = person_of(turn, batch, identifiers, mint, former=former, public=call.browser)
+    found = person_of(
+        turn, batch, identifiers, mint, former=former, public=call.browser, message_id=call.message_id
+    )
     if found is None:
         turn.changes.quarantined.append(set_aside(row, NOBODY, "every identifier of it is a blocked value"))
         return
@@ -264,6 +266,7 @@ def person_of(
     *,
     former: Identifier | None = None,
     public: bool = False,
+    message_id: str | None = None,
 ) -> Found | None:
     """Return the person that identifiers name: found, created or merged. None: they are all blocked."""
     resolution = resolve(
@@ -283,7 +286,7 @@ def person_of(
     else:
         person = create(turn, resolution.identifiers, mint)
         batch.take_in(person)
-    new = attach(turn, person, resolution.identifiers)
+    new = attach(turn, person, resolution.identifiers, message_id)
     for identifier in resolution.identifiers:
         batch.owners[identifier] = person.id
     for identifier, code in resolution.dropped:

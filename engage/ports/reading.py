@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from engage.domain.changes import Quarantined, ReceiptRow
+from engage.domain.changes import Origin, Quarantined, ReceiptRow
 from engage.domain.decision import Decision
 from engage.domain.delivery import Delivery
 from engage.domain.errors import EngageError
@@ -165,6 +165,10 @@ class PersonReading(Protocol):
 
     def profile(self, profile: ProfileId) -> Profile | None:
         """Return a profile with its identifiers."""
+        ...
+
+    def origins(self, profile: ProfileId) -> dict[Identifier, Origin]:
+        """Return where a person's identifiers came from, in the order in which they came; what is not known any more is left out."""
         ...
 
     def audiences(self, profile: ProfileId) -> list[Membership]:

@@ -1,11 +1,16 @@
 """The Profile API: code written against Segment's reads on."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from engage.domain.changes import Changes, Origin
+from engage.domain.fact import Identifier
+from engage.domain.ids import ProfileId, uuid7
+from engage.domain.profile import Profile
 from tests.api.test_reading import client as client  # the same Ada
-from tests.api.world import Client, bearer
+from tests.api.world import NOW, Client, World, bearer
 
 ADA = "/v1/spaces/any/collections/users/profiles/user_id:ada"
 
@@ -74,8 +79,41 @@ def test_events_are_read_to_their_end_in_order(client: Client, sort: str) -> Non
 
 
 def test_metadata_and_links_are_there(client: Client) -> None:
-    assert get(client, "metadata")["metadata"]["last_message_id"] == "e0"
+    assert get(client, "metadata")["metadata"]["created_at"] == "2026-03-01T12:00:00Z"
     assert get(client, "links")["data"] == []
+
+
+def test_who_someone_is_says_since_when_and_by_which_message(world: World, client: Client) -> None:
+    mail, bob = Identifier("email", "bob@b.c"), ProfileId(uuid7(NOW, "bob"))
+    profile = Profile(id=bob, bucket_key="bob", created_at=NOW, lane=3)
+    told = {mail: Origin(NOW - timedelta(days=3), "m1")}
+    with world.store.transaction() as tx:
+        tx.write(Changes(profiles={bob: profile}, identifiers=[(mail, bob)], origins=told))
+    path = ADA.replace("user_id:ada", "email:bob@b.c")
+
+    (found,) = client.get(f"{path}/external_ids", headers=bearer()).json()["data"]
+    metadata = client.get(f"{path}/metadata", headers=bearer()).json()["metadata"]
+
+    assert (found["created_at"], found["first_message_id"]) == ("2026-02-26T12:00:00Z", "m1")
+    assert metadata["first_message_id"] == "m1"
+
+
+def test_the_last_message_is_the_last_that_came_and_none_of_ours(client: Client) -> None:
+    assert get(client, "metadata")["metadata"]["last_message_id"] == "e29"
+
+
+def test_the_older_name_of_the_paths_leads_here_too(client: Client) -> None:
+    old = ADA.replace("/v1/spaces/", "/v1/namespaces/")
+
+    assert client.get(f"{old}/traits", headers=bearer()).json()["traits"]["name"] == "Ada"
+    assert client.get(f"{old}/traits").json()["error"]["code"] == "authentication_error"
+
+
+@pytest.mark.parametrize("headers", [bearer(), {}], ids=["answer", "refusal"])
+def test_every_answer_has_a_number_of_its_own(client: Client, headers: dict[str, str]) -> None:
+    one, two = (client.get(f"{ADA}/traits", headers=headers).headers["request-id"] for _ in range(2))
+
+    assert one != two
 
 
 def test_an_error_has_both_shapes(client: Client) -> None:

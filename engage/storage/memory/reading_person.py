@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from engage.domain.changes import Origin
 from engage.domain.consent import SuppressionEntry
 from engage.domain.decision import Decision
 from engage.domain.delivery import Delivery
@@ -36,6 +37,11 @@ class MemoryPerson(MemoryReader):
         work = self._look()
         row = work.profiles.get(profile)
         return None if row is None else profile_of(work, row)
+
+    def origins(self, profile: ProfileId) -> dict[Identifier, Origin]:
+        """Return where a person's identifiers came from, in the order in which they came."""
+        rows = sorted(self._look().identifiers.where("profile", profile), key=lambda row: row.seq)
+        return {row.identifier: row.origin for row in rows if row.origin is not None}
 
     def audiences(self, profile: ProfileId) -> list[Membership]:
         """Return the audiences a person is in, by name."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from engage.domain.changes import MembershipChange, Quarantined, Timer, TimerKind
+from engage.domain.changes import MembershipChange, Origin, Quarantined, Timer, TimerKind
 from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
 from engage.domain.decision import Decision
 from engage.domain.delivery import Channel, Delivery, Mark, Priority
@@ -38,6 +38,7 @@ class IdentifierRow(Row, frozen=True):
     identifier: Identifier
     profile: ProfileId
     seq: int
+    origin: Origin | None = None
 
 
 class EventKey(NamedTuple):

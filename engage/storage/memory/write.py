@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from engage.domain.changes import Changes, MembershipChange, Timer
+from engage.domain.changes import Changes, MembershipChange, Origin, Timer
 from engage.domain.consent import STRICTNESS
 from engage.domain.delivery import Delivery
 from engage.domain.errors import IdentityRaceError
@@ -46,7 +46,7 @@ def write(work: Work, changes: Changes) -> None:
             raise IdentityRaceError("another turn created this profile")
         work.profiles.put(profile.id, profile_row(profile))
     for identifier, owner in changes.identifiers:
-        _identify(work, identifier, owner)
+        _identify(work, identifier, owner, changes.origins.get(identifier))
     for event in changes.events:
         happened = event_row(event)
         if work.events.get(happened.key) is None:
@@ -84,11 +84,11 @@ def _log(work: Work, changes: Changes) -> None:
         work.decisions.put(seq, logged(seq, decision))
 
 
-def _identify(work: Work, identifier: Identifier, owner: ProfileId) -> None:
+def _identify(work: Work, identifier: Identifier, owner: ProfileId, origin: Origin | None) -> None:
     refuse_nul(identifier.kind, identifier.value)
     there = work.identifiers.get(identifier)
     if there is None:
-        work.identifiers.put(identifier, IdentifierRow(identifier, owner, next(work.sequences.other)))
+        work.identifiers.put(identifier, IdentifierRow(identifier, owner, next(work.sequences.other), origin))
         work.new_identifiers.add(identifier)
     elif there.profile != owner:
         raise IdentityRaceError(f"another profile has this {identifier.kind}")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from engage.domain.changes import Origin
 from engage.domain.decision import Decided, Decision
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
@@ -18,6 +19,9 @@ _PROFILE = (
     "SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM profile WHERE id = %s::uuid"
 )
 _IDENTIFIERS = "SELECT kind, value FROM identifier WHERE profile_id = %s::uuid ORDER BY seq"
+_ORIGINS = """
+SELECT kind, value, since, message_id FROM identifier WHERE profile_id = %s::uuid AND since IS NOT NULL ORDER BY seq
+"""
 _CONSENTS = """
 SELECT channel, topic, state, at, source, scope, owner FROM subscription
 WHERE owner = %(profile)s AND scope = 'profile' OR owner = ANY(%(addresses)s::text[]) AND scope = 'address'
@@ -89,6 +93,12 @@ class PostgresPerson(PostgresReader):
             trait_times=decoder(dict[str, TraitTimes]).decode(times),
             identifiers=[Identifier(kind, value) for kind, value in names],
         )
+
+    def origins(self, profile: ProfileId) -> dict[Identifier, Origin]:
+        """Return where a person's identifiers came from, in the order in which they came."""
+        with self._session() as session:
+            rows = session.rows(_ORIGINS, profile)
+        return {Identifier(kind, value): Origin(since, message) for kind, value, since, message in rows}
 
     def audiences(self, profile: ProfileId) -> list[Membership]:
         """Return the audiences a person is in, by name."""

@@ -1,9 +1,9 @@
 """Write in PostgreSQL: everything one turn decided, one statement per kind of row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import LiteralString
 
-from engage.domain.changes import Changes, MembershipChange, Timer
+from engage.domain.changes import Changes, MembershipChange, Origin, Timer
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
@@ -35,10 +35,10 @@ ON CONFLICT (id) DO UPDATE SET
 """
 # Numbered in the order of the list, inserted in the order of the key: two transactions wait for each other in one direction.
 _IDENTIFIERS = """
-INSERT INTO identifier (value, kind, profile_id, seq)
-SELECT value, kind, profile, seq FROM (
-    SELECT value, kind, profile, nextval('identifier_seq') AS seq
-    FROM json_to_recordset(%s) AS (value text, kind text, profile uuid)
+INSERT INTO identifier (value, kind, profile_id, seq, since, message_id)
+SELECT value, kind, profile, seq, since, message_id FROM (
+    SELECT value, kind, profile, nextval('identifier_seq') AS seq, since, message_id
+    FROM json_to_recordset(%s) AS (value text, kind text, profile uuid, since timestamptz, message_id text)
 ) AS numbered
 ORDER BY value COLLATE "C", kind COLLATE "C"
 ON CONFLICT (value, kind) DO NOTHING
@@ -129,7 +129,7 @@ def write(session: Session, changes: Changes) -> None:
         merge(session, changes.merges, changes.profiles)
     _profiles(session, changes)
     if changes.identifiers:
-        _identify(session, changes.identifiers)
+        _identify(session, changes.identifiers, changes.origins)
     _bulk(session, _EVENTS, changes.events)
     left, entered = _net(changes.memberships)
     _bulk(session, _LEAVE, left)
@@ -160,8 +160,10 @@ def _profiles(session: Session, changes: Changes) -> None:
         _bulk(session, _PROFILES, known)
 
 
-def _identify(session: Session, wanted: list[tuple[Identifier, ProfileId]]) -> None:
-    rows = [{"value": name.value, "kind": name.kind, "profile": owner} for name, owner in wanted]
+def _identify(
+    session: Session, wanted: list[tuple[Identifier, ProfileId]], origins: Mapping[Identifier, Origin]
+) -> None:
+    rows = [_named(name, owner, origins.get(name)) for name, owner in wanted]
     if session.run(_IDENTIFIERS, json(rows)) == len(rows):
         return
     found = session.rows(_OWNERS, texts(name.value for name, _ in wanted))
@@ -169,6 +171,11 @@ def _identify(session: Session, wanted: list[tuple[Identifier, ProfileId]]) -> N
     for name, owner in wanted:
         if owners[name] != owner:
             raise IdentityRaceError(f"another profile has this {name.kind}")
+
+
+def _named(name: Identifier, owner: ProfileId, origin: Origin | None) -> dict[str, object]:
+    row: dict[str, object] = {"value": name.value, "kind": name.kind, "profile": owner}
+    return row if origin is None else {**row, "since": origin.at, "message_id": origin.message_id}
 
 
 def _net(changes: list[MembershipChange]) -> tuple[list[MembershipChange], list[MembershipChange]]:

@@ -5,10 +5,11 @@ from typing import TypeVar
 
 import pytest
 
-from engage.domain.changes import Changes, MembershipChange, ReceiptRow
+from engage.domain.changes import Changes, MembershipChange, Origin, ReceiptRow
 from engage.domain.consent import ConsentState, SuppressionEntry
 from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import Mark
+from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
 from engage.ports.reading import (
     CursorError,
@@ -59,6 +60,20 @@ def decision(after: float, outcome: str = "sent") -> Decision:
 
 class PersonReadingContract:
     """One person's page."""
+
+    def test_identifiers_say_since_when_and_by_which_message_also_after_a_merge(
+        self, store: Store, reading: Reading
+    ) -> None:
+        told, untold = Identifier("user_id", "u"), Identifier("anonymous_id", "a")
+        write(store, people("ada", "bob"))
+        named = [(told, BOB), (untold, BOB)]
+        write(store, Changes(identifiers=named, origins={told: Origin(at(1), "m1")}))
+        write(store, Changes(identifiers=named, origins={told: Origin(at(2), "m2")}))
+
+        write(store, Changes(merges=[(BOB, ADA)]))
+
+        assert reading.origins(ADA) == {told: Origin(at(1), "m1")}
+        assert reading.origins(BOB) == {}
 
     def test_a_person_is_found_with_everything_that_belongs_to_them(
         self, store: Store, reading: Reading
