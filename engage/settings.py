@@ -211,7 +211,7 @@ def read_dotenv(path: Path | None) -> dict[str, str]:
 def generated_secrets(data_dir: Path) -> dict[str, str]:
     """Return secrets for a local installation, made once and kept below `data_dir`, readable by the owner alone."""
     path = data_dir / SECRETS
-    known = read_dotenv(path)
+    known = kept_secrets(data_dir)
     wanted = {
         "ENGAGE_SECRET_KEY": secrets.token_urlsafe(32),
         "ENGAGE_WRITE_KEYS": f"wk_{secrets.token_hex(12)}:server",
@@ -233,12 +233,17 @@ def generated_secrets(data_dir: Path) -> dict[str, str]:
     return values
 
 
+def kept_secrets(data_dir: Path) -> dict[str, str]:
+    """Return the secrets that were made for a local installation; none where nobody has asked for any yet."""
+    return read_dotenv(data_dir / SECRETS)
+
+
 def pepper_of(settings: Settings) -> bytes:
     """Return what keys the rest of erased people: a secret of its own, else derived from the oldest key, so that new ones can be added.
 
     On a machine whose secrets were generated, a command that was started without them keys as its workers do.
     """
-    kept = read_dotenv(settings.data_dir / SECRETS)
+    kept = kept_secrets(settings.data_dir)
     own = settings.erasure_pepper or ("" if settings.secret_key else kept.get("ENGAGE_ERASURE_PEPPER", ""))
     if own:
         return sha256(own.encode()).digest()

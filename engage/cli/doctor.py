@@ -19,7 +19,7 @@ from engage.bootstrap import Runtime
 from engage.cli.session import opened, say_json
 from engage.clocks import VARIABLE as CLOCK
 from engage.domain.steps.calls import Sync
-from engage.settings import Settings, SettingsError, destination_variable, load_settings
+from engage.settings import Settings, SettingsError, destination_variable, kept_secrets, load_settings
 
 PATIENCE = 5.0
 CLOCK_SECONDS = 2.0
@@ -192,6 +192,7 @@ def _broker(settings: Settings) -> Finding:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
+    kept = kept_secrets(settings.data_dir)
     for name, value, hint in (
         (
             "ENGAGE_SECRET_KEY",
@@ -203,6 +204,12 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     ):
         if value:
             yield _ok("keys", f"{name} is set")
+        elif name in kept:
+            yield _warning(
+                "keys",
+                f"{name} is not set",
+                "`engage up` uses one of its own: bring yours before you go live",
+            )
         elif name == "ENGAGE_API_TOKENS":
             yield _warning("keys", f"{name} is not set", hint)
         else:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 
 import click
 
@@ -95,6 +96,8 @@ def beat_command() -> None:
 def _run_celery(*arguments: str) -> None:
     from workers.app import app
 
+    # It asks root to pass --uid, which this command does not have: the tasks that root runs here are ours, in JSON.
+    warnings.filterwarnings("ignore", r"\s*You're running the worker with superuser privileges")
     app.start(["--quiet", *arguments, "--loglevel", "WARNING"])
 
 

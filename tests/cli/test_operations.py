@@ -12,6 +12,7 @@ from engage.domain.changes import Quarantined
 from engage.engine.accept import Acceptor
 from engage.engine.canonical import Origin
 from engage.engine.overview import stuck_runs
+from engage.settings import generated_secrets, load_settings
 from tests.cli.conftest import Author
 
 pytestmark = pytest.mark.live
@@ -218,6 +219,18 @@ def test_the_doctor_finds_everything_well(shop: Author, monkeypatch: pytest.Monk
     assert found["callbacks"] == {"ok"}
     assert found["definitions"] == {"ok"}
     assert "wrong" not in set().union(*found.values())
+
+
+def test_the_doctor_knows_that_a_local_installation_has_secrets_of_its_own(
+    shop: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENGAGE_BROKER_URL")
+    monkeypatch.delenv("ENGAGE_SECRET_KEY")
+    generated_secrets(load_settings().data_dir)
+
+    told = shop.run("doctor")
+
+    assert "ENGAGE_SECRET_KEY is not set; `engage up` uses one of its own" in told
 
 
 def test_the_doctor_finds_what_cannot_be_reached(shop: Author, monkeypatch: pytest.MonkeyPatch) -> None:
