@@ -105,6 +105,37 @@ class TestProfiles:
         assert rows("SELECT audience, count(*) FROM membership GROUP BY 1") == [("guests", 2)]
         assert rows("SELECT count(*) FROM run") == [(2,)]
 
+    def test_segments_columns_of_consent_are_in_the_ledger_and_a_closed_channel_stays_closed(
+        self, shop: Author
+    ) -> None:
+        shop.run("publish", "--yes")
+        shop.write("no.csv", "address,channel,topic,state\neve@shop.example,email,,unsubscribed\n")
+        shop.json("consent", "import", "no.csv")
+        shop.write(
+            "people.csv",
+            "email,phone,email_subscription_status,sms_subscription_status,Offers_subscription_status\n"
+            "ada@shop.example,,subscribed,,subscribed\n"
+            "eve@shop.example,,subscribed,,\n"
+            "bob@shop.example,+14155550101,,unsubscribed,\n",
+        )
+
+        said = shop.json("profile", "import", "people.csv", code=1)
+
+        assert (said["taken"], said["refused"]) == (2, 1)
+        report = Path(said["errors"])
+        assert "unable_to_subscribe" in report.read_text()
+        known = (
+            "SELECT owner, channel, topic, state FROM subscription WHERE scope = 'address' ORDER BY 1, 2, 3"
+        )
+        assert rows(known) == [
+            ("+14155550101", "sms", "*", "unsubscribed"),
+            ("ada@shop.example", "email", "*", "subscribed"),
+            ("ada@shop.example", "email", "promotions", "subscribed"),
+            ("eve@shop.example", "email", "*", "unsubscribed"),
+        ]
+        report.write_text(report.read_text().replace("eve@shop.example,,subscribed", "eve@shop.example,,"))
+        assert shop.json("profile", "import", str(report))["taken"] == 1
+
     def test_an_export_of_everybody_comes_in_elsewhere_as_it_was(self, shop: Author) -> None:
         shop.identify("u1", email="Ada@shop.example", plan="pro", zip="01234", tags=["a", 1], note="=1+1")
         shop.identify("u2", phone="+14155550101", age=20)

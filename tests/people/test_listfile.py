@@ -246,5 +246,56 @@ def test_a_cell_means_what_its_column_says() -> None:
     }
 
 
+TOPICS = {"topics": {"newsletter": {"title": "Weekly News", "email": "opt_in"}}}
+
+
+def wishing(**values: Any) -> Call:
+    settings = ProjectSettings.model_validate(TOPICS)
+    row = Row(1, {"userId": "u", "email": "Ada@Shop.example", "phone": "415 555 0101", **values}, 0)
+    found = decode(Profiles(Acceptor(lambda: settings), "d", NOW, typed=False).read(row).fact.payload)
+    assert isinstance(found, Call)
+    return found
+
+
+def test_segments_columns_of_consent_are_wishes_and_no_traits() -> None:
+    call = wishing(
+        email_subscription_status="Subscribed",
+        sms_subscription_status="unsubscribed",
+        whatsapp_subscription_status="did-not-subscribe",
+        **{"Weekly News_subscription_status": "SUBSCRIBED", "newsletter_subscription_status": ""},
+    )
+
+    assert call.identifiers[0] == Identifier("user_id", "u")
+    assert set(call.traits) == {"email", "phone"}
+    assert {(wish.channel, wish.state, wish.topic, wish.address) for wish in call.subscriptions} == {
+        ("email", "subscribed", None, "ada@shop.example"),
+        ("email", "subscribed", "newsletter", "ada@shop.example"),
+        ("sms", "unsubscribed", None, "+14155550101"),
+    }
+
+
+def test_a_trait_that_only_sounds_like_consent_stays_one() -> None:
+    call = wishing(
+        **{"gym_subscription_status": "since May", "premium_subscription_status:text": "subscribed"}
+    )
+
+    assert call.subscriptions == ()
+    assert call.traits["gym_subscription_status"] == "since May"
+    assert call.traits["premium_subscription_status"] == "subscribed"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("email_subscription_status", "yes", "write subscribed, unsubscribed or did-not-subscribe"),
+        ("newsletter_subscription_status", "1", "write subscribed"),
+        ("letters_subscription_status", "subscribed", "no topic of this name"),
+    ],
+)
+def test_what_is_no_status_or_no_topic_is_said(column: str, value: str, told: str) -> None:
+    with pytest.raises(Misfit, match=told):
+        wishing(**{column: value})
+
+
 def test_null_deletes_a_trait_in_json_alone() -> None:
     assert call_of(Format.JSONL, Row(1, {"user_id": "u", "plan": None}, 0)).traits == {"plan": None}

@@ -7,14 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 from engage.domain.changes import Quarantined
+from engage.domain.consent import Consents
 from engage.domain.fact import Call, Identifier, Members, NewFact, decode, encode
 from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Piece
+from engage.engine.accept_intake import NOBODY, Piece
 from engage.engine.canonical import Origin, Refused, read_item
 from engage.engine.canonical_people import normal_identifier, plain
 from engage.engine.canonical_rules import BUILT_IN
 from engage.engine.people.bring_in import Misfit
 from engage.engine.people.listfile import PROBLEM, Row
+from engage.engine.people.subscription_columns import asked_about, is_one, refusal, subscriptions_of
 from engage.ports.storage import Transaction
 
 SOURCE = "import"
@@ -22,6 +24,8 @@ _IGNORED = frozenset({PROBLEM, "id", "created_at", "audiences", ""})
 """Columns an export has that are not brought in: who somebody is and where they are follows from the rest."""
 # The numbers of the language (language.md §1): a postal code with a leading zero stays text.
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,15})(\.\d{1,15})?")
+_SEGMENT = {"userId": "user_id", "anonymousId": "anonymous_id"}
+"""Columns of Segment's files that have another name here."""
 _TYPES: dict[str, Callable[[str], Any]] = {}
 
 
@@ -42,6 +46,8 @@ class Profiles:
         self._rules = acceptor.rules()
         self._own = frozenset(self._rules.identifiers.values())
         self._origin = Origin(source=SOURCE, received_at=now, imported=True, rules=self._rules)
+        self._wishing: set[int] = set()
+        """Rows that say something about consent."""
         self.lanes: set[int] = set()
         """Where facts were put since somebody last looked."""
 
@@ -53,8 +59,8 @@ class Profiles:
         """
         traits = dict(row.values.get("traits") or {}) if isinstance(row.values.get("traits"), dict) else {}
         named: list[Identifier] = []
-        for name, value in row.values.items():
-            if name in _IGNORED or name in ("traits", "ids", "timestamp"):
+        for name, value in ((_SEGMENT.get(name, name), value) for name, value in row.values.items()):
+            if name in _IGNORED or name in ("traits", "ids", "timestamp") or is_one(name, value, self._rules):
                 continue
             if name in BUILT_IN or name in self._own:
                 named += self._identifier(name, value)
@@ -71,18 +77,29 @@ class Profiles:
         return self._piece(row, named, traits)
 
     def write(self, tx: Transaction, rows: Sequence[tuple[Row, Piece]], now: datetime) -> dict[int, str]:
-        """Store the facts; what was stored before is known by its file and row."""
+        """Store the facts; what was stored before is known by its file and row. A yes that the ledger forbids is refused."""
+        refused = self._forbidden(tx, rows)
+        rows = [(row, piece) for row, piece in rows if row.number not in refused]
         facts = [piece.fact for _, piece in rows]
         if self._audience is not None:
             # Behind who they are, in the same lane.
             facts += [self._joining(row, piece, self._audience, now) for row, piece in rows]
         tx.inbox.add(facts)
         self.lanes.update(fact.lane for fact in facts)
-        return {}
+        return refused
+
+    def _forbidden(self, tx: Transaction, rows: Sequence[tuple[Row, Piece]]) -> dict[int, str]:
+        calls = {row.number: _call(piece) for row, piece in rows if row.number in self._wishing}
+        self._wishing.clear()
+        asked = asked_about(calls.values())
+        if not asked:
+            return {}
+        view = tx.consents.view([NOBODY], {NOBODY: asked}).get(NOBODY, Consents())
+        found = {number: refusal(call, view) for number, call in calls.items()}
+        return {number: why for number, why in found.items() if why is not None}
 
     def _joining(self, row: Row, piece: Piece, audience: str, now: datetime) -> NewFact:
-        call = decode(piece.fact.payload)
-        assert isinstance(call, Call)
+        call = _call(piece)
         unique = f"{self._content}:{row.number}:{audience}"
         fact = Members(message_id=unique, audience=audience, person=call.identifiers[0], member=True)
         return NewFact(
@@ -119,6 +136,9 @@ class Profiles:
 
     def _piece(self, row: Row, named: Sequence[Identifier], traits: Mapping[str, Any]) -> Piece:
         by_kind = {name.kind: name.value for name in reversed(named)}
+        wishes = subscriptions_of(row.values, by_kind, self._rules)
+        if wishes:
+            self._wishing.add(row.number)
         item = {
             "type": "identify",
             "messageId": f"{self._content}:{row.number}",
@@ -130,13 +150,20 @@ class Profiles:
                 "externalIds": [
                     {"id": name.value, "type": name.kind, "collection": "users", "encoding": "none"}
                     for name in named
-                ]
+                ],
+                **({"messaging_subscriptions": wishes} if wishes else {}),
             },
         }
         taken = self._acceptor.call(b"", item, self._origin)
         for piece in taken.pieces:
             return piece
         raise Misfit(_told(taken.quarantined[0]))
+
+
+def _call(piece: Piece) -> Call:
+    call = decode(piece.fact.payload)
+    assert isinstance(call, Call)
+    return call
 
 
 _WANTED = {
