@@ -13,7 +13,7 @@ from functools import cached_property
 
 import structlog
 
-from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
+from engage.channels.registry import ChannelSettings, build_lists, build_senders, build_webhooks
 from engage.clocks import TimeLapse, clock_from_environment
 from engage.compiled import CompiledProject, LiveTemplate
 from engage.destinations.registry import SyncSender, build_destinations
@@ -27,6 +27,7 @@ from engage.engine.backfill import Backfill
 from engage.engine.broadcast import Broadcast
 from engage.engine.deliver import Deliver
 from engage.engine.digest import Digest
+from engage.engine.lists import Lists
 from engage.engine.operate import Operate
 from engage.engine.publish import Publish
 from engage.engine.rendering import Requests
@@ -194,6 +195,14 @@ class Runtime:
             self.hints,
             stream_window=timedelta(seconds=self.settings.stream_window),
         )
+
+    @cached_property
+    def lists(self) -> list[Lists]:
+        """Providers' own lists of refused addresses."""
+        lists = build_lists(channel_settings(self.settings))
+        return [
+            Lists(self.store, lambda: self.catalog().settings, one, self.clock, self.hints) for one in lists
+        ]
 
     @cached_property
     def backfill(self) -> Backfill:

@@ -18,6 +18,7 @@ QUEUES = ("engine", "email", "sms", "voice", "sync", "urgent")
 SWEEP_SECONDS = float(os.environ.get("ENGAGE_SWEEP_SECONDS", "1.0"))
 
 UPKEEP_SECONDS = 3600.0
+LISTS_SECONDS = 60.0
 
 configure_logging()
 keep_clients()
@@ -48,6 +49,11 @@ app.conf.update(
             "schedule": SWEEP_SECONDS,
             # A sweep that waited longer than the next one is due is nobody's loss.
             "options": {"queue": "engine", "expires": 5},
+        },
+        "lists": {
+            "task": "workers.tasks.lists",
+            "schedule": LISTS_SECONDS,
+            "options": {"queue": "engine", "expires": LISTS_SECONDS},
         },
         "upkeep": {
             "task": "workers.tasks.upkeep",

@@ -5,13 +5,14 @@ import os
 from collections.abc import Collection
 from contextlib import ExitStack
 from functools import lru_cache, partial
+from time import monotonic
 
 import structlog
 
 from engage.bootstrap import Runtime, open_runtime
 from engage.domain.delivery import Channel, Priority
 from engage.settings import load_settings
-from workers.app import app
+from workers.app import LISTS_SECONDS, app
 from workers.gather import Gather
 from workers.hints import CeleryHints
 
@@ -111,6 +112,15 @@ def broadcast(job: str) -> None:
         if done is None or done.finished or (done.due is not None and done.due > now):
             return
     broadcast.apply_async((job,), queue="engine", expires=5)
+
+
+@app.task(name="workers.tasks.lists")
+def lists() -> None:
+    """Keep providers' lists of refused addresses and ours in step; the next beat goes on where this one stops."""
+    end = monotonic() + LISTS_SECONDS / 2
+    for room in runtime().lists:
+        while room.turn() and monotonic() < end:
+            pass
 
 
 @app.task(name="workers.tasks.upkeep")

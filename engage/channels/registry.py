@@ -9,6 +9,7 @@ from engage.channels.connections import ConnectionPool
 from engage.channels.sendgrid_email import SendGridEmail
 from engage.channels.sendgrid_events import EventsWebhook, SendGridSignature
 from engage.channels.sendgrid_inbound import MailWebhook
+from engage.channels.sendgrid_lists import SendGridLists
 from engage.channels.sendgrid_transport import sendgrid_client
 from engage.channels.smtp_email import SmtpEmail
 from engage.channels.twilio_call_documents import CallDocuments
@@ -28,6 +29,7 @@ from engage.channels.twilio_voice import (
 from engage.channels.webhook_calls import WebhookCalls
 from engage.domain.delivery import Channel
 from engage.ports.channel import Sender, Webhook
+from engage.ports.listing import ProviderLists
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,16 +71,20 @@ class ChannelSettings:
 
 def build_senders(settings: ChannelSettings) -> dict[Channel, Sender]:
     """Return who sends what; a channel whose provider is not set up is missing. Of two for one channel the later row wins."""
-    pool = ConnectionPool(
-        connect_timeout=settings.connect_timeout.total_seconds(),
-        read_timeout=settings.read_timeout.total_seconds(),
-    )
+    pool = _pool(settings)
     senders: dict[Channel, Sender] = {
         Channel.WEBHOOK: WebhookCalls(settings.signing_keys, settings.user_secrets)
     }
     for build in PROVIDERS.values():
         senders.update(build(settings, pool))
     return senders
+
+
+def _pool(settings: ChannelSettings) -> ConnectionPool:
+    return ConnectionPool(
+        connect_timeout=settings.connect_timeout.total_seconds(),
+        read_timeout=settings.read_timeout.total_seconds(),
+    )
 
 
 def _twilio_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:
@@ -136,6 +142,14 @@ PROVIDERS: Mapping[str, Callable[[ChannelSettings, ConnectionPool], dict[Channel
     "smtp": _smtp_senders,
 }
 """Who may send, by `Sender.provider`; docs/how-to/add-a-provider.md."""
+
+
+def build_lists(settings: ChannelSettings) -> list[ProviderLists]:
+    """Return the lists of refused addresses that providers keep by themselves."""
+    if not settings.sendgrid_api_key:
+        return []
+    sdk = sendgrid_client(_pool(settings), settings.sendgrid_api_key, settings.sendgrid_base_url)
+    return [SendGridLists(sdk)]
 
 
 def build_webhooks(settings: ChannelSettings) -> list[Webhook]:

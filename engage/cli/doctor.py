@@ -19,6 +19,7 @@ from engage.bootstrap import Runtime
 from engage.cli.session import opened, say_json
 from engage.clocks import VARIABLE as CLOCK
 from engage.domain.steps.calls import Sync
+from engage.engine.lists import state_of
 from engage.settings import Settings, SettingsError, destination_variable, kept_secrets, load_settings
 
 PATIENCE = 5.0
@@ -109,6 +110,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
             yield _ok("database", "answers, and has this version's schema")
             yield _clock(runtime)
             yield from _definitions(runtime)
+            yield from _lists(runtime)
     yield _broker(settings)
     yield from _keys(settings)
     yield from _callbacks(settings)
@@ -172,6 +174,23 @@ def _definitions(runtime: Runtime) -> Iterator[Finding]:
         )
     elif wanted:
         yield _ok("destinations", f"all {len(wanted)} that journeys sync to are set")
+
+
+def _lists(runtime: Runtime) -> Iterator[Finding]:
+    """How far the lists that providers keep by themselves and ours are in step."""
+    for provider in (room.name for room in runtime.lists):
+        state, counts = state_of(runtime.store, provider)
+        told = ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "nobody"
+        if state is None:
+            yield _warning("lists", f"{provider}'s lists were never read", "a worker and `engage beat` do it")
+        elif state.error is not None:
+            yield _warning("lists", f"{provider}'s lists cannot be read or written: {state.error}")
+        elif state.passed_at is None:
+            yield _ok("lists", f"{provider}'s lists are being read for the first time: {told} so far")
+        else:
+            yield _ok(
+                "lists", f"{provider}'s lists and ours agreed at {state.passed_at:%Y-%m-%d %H:%M} UTC: {told}"
+            )
 
 
 def _broker(settings: Settings) -> Finding:

@@ -97,6 +97,8 @@ class Topic(Form):
     whatsapp: TopicPolicy | None = None
     voice: TopicPolicy | None = None
     chat: TopicPolicy | None = None
+    unsubscribe_group: int | None = Field(default=None, ge=1)
+    """The mail provider's own group of whoever said no to this topic: both say the same."""
 
     @property
     def asks_twice(self) -> bool:

@@ -21,6 +21,7 @@ from engage.ports.access import Access
 from engage.ports.consenting import ConsentLedger as ConsentLedger
 from engage.ports.jobs import Job as Job
 from engage.ports.jobs import Jobs as Jobs
+from engage.ports.listing import Listings
 from engage.ports.locking import WorkerLock
 from engage.ports.people import People as People
 from engage.ports.selecting import Selection
@@ -299,6 +300,11 @@ class Transaction(Protocol):
     @property
     def consents(self) -> ConsentLedger:
         """Consent and suppression."""
+        ...
+
+    @property
+    def listings(self) -> Listings:
+        """What providers' own lists of refused addresses hold."""
         ...
 
     @property

@@ -19,6 +19,13 @@ from engage.sandbox.twilio_routes import respond
 SECRETS = ("auth_token", "api_keys", "sendgrid_api_key", "signing_key")
 
 
+class Suppressing(msgspec.Struct, forbid_unknown_fields=True):
+    """An address that comes onto one of SendGrid's lists without a mail: `bounces`, `unsubscribes`, `group:1`, …"""
+
+    list: str
+    email: str
+
+
 class ControlRoutes:
     """Reading the record and steering the twins; needs no credentials."""
 
@@ -35,6 +42,7 @@ class ControlRoutes:
             ("POST", "/_sandbox/reset", self._reset),
             ("POST", "/_sandbox/faults", self._faults),
             ("POST", "/_sandbox/inbound", self._inbound),
+            ("POST", "/_sandbox/suppressions", self._suppress),
             ("POST", "/_sandbox/clock", self._clock),
             ("POST", "/_sandbox/config", self._config),
         ]
@@ -99,6 +107,11 @@ class ControlRoutes:
     async def _inbound(self, request: Request) -> Reply:
         body = msgspec.json.decode(await request.body(), type=InboundRequest, strict=False)
         return json_reply(200, await self._sandbox.inbound.take(body))
+
+    async def _suppress(self, request: Request) -> Reply:
+        wanted = msgspec.json.decode(await request.body(), type=Suppressing)
+        self._sandbox.suppressions.put(wanted.list, wanted.email)
+        return json_reply(200, {"ok": True})
 
     async def _clock(self, request: Request) -> Reply:
         changes = msgspec.json.decode(await request.body(), type=dict[str, Any])

@@ -73,6 +73,24 @@ class Suppressions:
             email=email, created=int(unix_now()), reason=reason, status=status
         )
 
+    def put(self, name: str, email: str) -> None:
+        """Put an address on any list: one of `LISTS`, `unsubscribes`, or `group:1`.
+
+        Raises:
+            ValueError: there is no such list.
+        """
+        group = self.groups.get(int(name.removeprefix("group:"))) if name.startswith("group:") else None
+        if group is not None:
+            group.emails[email.lower()] = int(unix_now())
+        elif name == "unsubscribes":
+            self.unsubscribe(email)
+        elif name in LISTS:
+            self.add(name, email)
+        else:
+            raise ValueError(
+                f"no list is called {name!r}; one of {', '.join([*LISTS, 'unsubscribes'])}, group:ID"
+            )
+
     def unsubscribe(self, email: str) -> None:
         self.unsubscribes[email.lower()] = Suppressed(email=email, created=int(unix_now()))
 

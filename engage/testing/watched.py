@@ -148,6 +148,7 @@ class WatchedTransaction:
         "inbox",
         "jobs",
         "links",
+        "listings",
         "people",
         "runs",
         "selection",
@@ -170,6 +171,7 @@ class WatchedTransaction:
         self.senders = transaction.senders
         self.jobs = transaction.jobs
         self.links = transaction.links
+        self.listings = transaction.listings
         self.trail = transaction.trail
         self.access = transaction.access
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from engage.bootstrap import open_runtime
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Quarantined
 from engage.engine.accept import Acceptor
@@ -249,6 +250,21 @@ def test_the_doctor_misses_secrets_that_definitions_ask_for(
     shop.json("publish")
 
     assert "ENGAGE_USERSECRET_FRONT_DESK" in shop.run("doctor", code=1)
+
+
+def test_the_doctor_says_how_far_the_providers_lists_are_in_step(
+    shop: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENGAGE_BROKER_URL")
+    monkeypatch.setenv("SENDGRID_API_KEY", "SG.x")
+    monkeypatch.setenv("SENDGRID_API_BASE_URL", "http://127.0.0.1:9")
+    assert "sendgrid's lists were never read" in shop.run("doctor", code=1)
+
+    with open_runtime(load_settings()) as runtime:
+        (lists,) = runtime.lists
+        assert lists.turn() is False
+
+    assert "sendgrid's lists cannot be read or written: NotSentError" in shop.run("doctor", code=1)
 
 
 def test_a_database_of_another_schema_is_refused_in_one_line(

@@ -11,6 +11,7 @@ from tests.storage.contract.access import AccessContract
 from tests.storage.contract.consents import ConsentContract, DefinitionsContract
 from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
 from tests.storage.contract.inbox import InboxContract
+from tests.storage.contract.listings import ListingsContract
 from tests.storage.contract.merging import JobsContract, MergeContract, WorkersContract
 from tests.storage.contract.people import EventsContract, PeopleContract
 from tests.storage.contract.reading_person import PersonReadingContract
@@ -61,6 +62,10 @@ class TestPostgresSenders(SendersContract):
 
 class TestPostgresInbox(InboxContract):
     """Inbox."""
+
+
+class TestPostgresListings(ListingsContract):
+    """Providers' lists."""
 
 
 class TestPostgresMerge(MergeContract):

@@ -184,7 +184,7 @@ class Shop:
             kind=kind,
             message_id=f"m-{self._count}",
             timestamp=self.clock.now(),
-            identifiers=(Identifier("user_id", user),),
+            identifiers=(Identifier("user_id", user), *_addresses(fields.get("traits", {}))),
             source="test",
             **fields,
         )
@@ -269,6 +269,13 @@ class Shop:
     def counts(self) -> Counter[str]:
         """How often each event happened."""
         return Counter(event.name for event in self.events())
+
+
+def _addresses(traits: Mapping[str, Any]) -> Iterator[Identifier]:
+    """What the way in makes of addresses among traits."""
+    for kind in ("email", "phone"):
+        if isinstance(traits.get(kind), str):
+            yield Identifier(kind, traits[kind])
 
 
 _FORM = {"email": "html", "voice": "xml"}

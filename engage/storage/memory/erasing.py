@@ -113,6 +113,7 @@ def _veil(work: Work, address: str, name: str, gone: Counter[str]) -> None:
         line.seq for line in work.consents.all() if decoder(ConsentEntry).decode(line.doc).address == address
     ]
     gone["consent"] += _drop(work.consents, lines)
+    gone["listed"] += _drop(work.listed, [key for key in _keys(work.listed) if key[0] == address])
 
 
 def _owned(work: Work, profile: ProfileId, gone: Counter[str]) -> None:

@@ -15,6 +15,7 @@ from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.domain.short_link import ShortLink
 from engage.ports.access import Token, User
+from engage.ports.listing import Listed
 from engage.ports.storage import StoredDefinition
 from engage.storage.coding import encode
 from engage.storage.memory.table import Table
@@ -238,6 +239,7 @@ class Tables:
             channel=lambda row: row[0]
         )
         self.jobs: Table[str, JobRow] = Table()
+        self.listed: Table[tuple[str, str, str], Listed] = Table()
         self.audit: Table[int, bytes] = Table()
         self.users: Table[str, User] = Table()
         self.tokens: Table[bytes, Token] = Table()

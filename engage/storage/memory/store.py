@@ -14,6 +14,7 @@ from engage.storage.memory.deliveries import MemoryDeliveries
 from engage.storage.memory.events import MemoryEvents
 from engage.storage.memory.inbox import MemoryInbox
 from engage.storage.memory.jobs import MemoryJobs
+from engage.storage.memory.listings import MemoryListings
 from engage.storage.memory.locks import LockTable, Wait, refuse_to_wait
 from engage.storage.memory.people import MemoryPeople
 from engage.storage.memory.rows import Tables
@@ -49,6 +50,7 @@ class MemoryTransaction:
         "inbox",
         "jobs",
         "links",
+        "listings",
         "people",
         "runs",
         "selection",
@@ -69,6 +71,7 @@ class MemoryTransaction:
         self.selection = MemorySelection(work)
         self.senders = MemorySenders(work)
         self.links = MemoryShortLinks(work)
+        self.listings = MemoryListings(work)
         self.jobs = MemoryJobs(work)
         self.trail = MemoryTrail(work)
         self.access = MemoryAccess(work)

@@ -67,6 +67,7 @@ class Work:
     links = Seen(lambda tables: tables.links)
     heard = Seen(lambda tables: tables.heard)
     jobs = Seen(lambda tables: tables.jobs)
+    listed = Seen(lambda tables: tables.listed)
     audit = Seen(lambda tables: tables.audit)
     users = Seen(lambda tables: tables.users)
     tokens = Seen(lambda tables: tables.tokens)

@@ -16,6 +16,7 @@ from engage.storage.postgres.deliveries import PostgresDeliveries
 from engage.storage.postgres.events import PostgresEvents
 from engage.storage.postgres.inbox import PostgresInbox
 from engage.storage.postgres.jobs import PostgresJobs
+from engage.storage.postgres.listings import PostgresListings
 from engage.storage.postgres.people import PostgresPeople
 from engage.storage.postgres.runs import PostgresRuns
 from engage.storage.postgres.selecting import PostgresSelection
@@ -59,6 +60,7 @@ class PostgresTransaction:
         "inbox",
         "jobs",
         "links",
+        "listings",
         "people",
         "runs",
         "selection",
@@ -80,6 +82,7 @@ class PostgresTransaction:
         self.selection = PostgresSelection(session)
         self.senders = PostgresSenders(session)
         self.links = PostgresShortLinks(session)
+        self.listings = PostgresListings(session)
         self.jobs = PostgresJobs(session)
         self.trail = PostgresTrail(session)
         self.access = PostgresAccess(session)

@@ -44,6 +44,7 @@ BY_ADDRESS: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("subscription", "scope = 'address' AND owner = ANY(%s::text[])"),
     ("suppression", "address = ANY(%s::text[])"),
     ("consent", "address = ANY(%s::text[])"),
+    ("listed", "address = ANY(%s::text[])"),
 )
 """Rows of their addresses."""
 BY_CONTENT: tuple[LiteralString, ...] = ("inbox", "quarantine")
