@@ -35,10 +35,6 @@ class IdempotencyKeys(Protocol):
         ...
 
 
-def _no_metrics() -> bytes:
-    return b""
-
-
 def _no_view(_delivery: DeliveryId) -> str | None:
     return None
 
@@ -68,7 +64,5 @@ class ApiDeps:
     """Where the world reaches us, without a slash at the end."""
     view: Callable[[DeliveryId], str | None] = _no_view
     """The HTML of a delivery as it was sent, for "view in browser"."""
-    metrics: Callable[[], bytes] = _no_metrics
-    """Prometheus' text format."""
     open_docs: bool = False
     """Whether `/docs`, `/openapi.json` and `/metrics` need no token: the demo."""

@@ -6,12 +6,14 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from engage.api.commands import json_response
 from engage.api.deps import ApiDeps
 from engage.api.inputs import needs
+from engage.api.metrics import CONTENT_TYPE, Metrics
 from engage.domain.access import Scope
 
 
 def health_routes(deps: ApiDeps, app: FastAPI) -> APIRouter:
     """Return the routes."""
     router = APIRouter(include_in_schema=False)
+    numbers = Metrics(deps.reading, deps.catalog, deps.clock, deps.batcher)
 
     def guarded(request: Request) -> None:
         if not deps.open_docs:
@@ -29,7 +31,7 @@ def health_routes(deps: ApiDeps, app: FastAPI) -> APIRouter:
 
     @router.get("/metrics", dependencies=[Depends(guarded)])
     def metrics() -> Response:
-        return Response(deps.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(numbers.text(), media_type=CONTENT_TYPE)
 
     @router.get("/openapi.json", dependencies=[Depends(guarded)])
     def description() -> Response:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import structlog
 
@@ -27,7 +28,19 @@ CROWD = 4
 CROWD_SECONDS = 0.003
 """How long the commit after a crowd waits for its own: a commit costs as much as storing fifty facts."""
 
-_Request = tuple[Taken, "asyncio.Future[list[bool]]"]
+_Request = tuple[Taken, int, "asyncio.Future[list[bool]]"]
+"""What is to be stored, its bytes, and who waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a batcher has done since it began, and has before it."""
+
+    waiting: int
+    waiting_bytes: int
+    stored: int
+    commits: int
+    refused: int
 
 
 class OverloadedError(Exception):
@@ -61,6 +74,7 @@ class MicroBatcher:
         self._waiting: deque[_Request] = deque()
         self._weight = 0
         self._bytes = 0
+        self._stored = self._commits = self._refused = 0
         self._stuck = False
         """The database has not answered in time, nor since."""
         self._rate = 1_000.0
@@ -78,12 +92,13 @@ class MicroBatcher:
         weight = len(taken)
         if weight == 0:
             return []
-        self.see_room(weight, _size(taken))
+        size = _size(taken)
+        self.see_room(weight, size)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[bool]] = loop.create_future()
-        self._waiting.append((taken, future))
+        self._waiting.append((taken, size, future))
         self._weight += weight
-        self._bytes += _size(taken)
+        self._bytes += size
         if self._draining is None:
             self._draining = loop.create_task(self._drain(loop))
         return await future
@@ -99,7 +114,12 @@ class MicroBatcher:
             raise StorageAwayError("the database does not answer")
         full = self._weight + weight > self._max_waiting or self._bytes + size > MAX_WAITING_BYTES
         if self._weight and full:
+            self._refused += 1
             raise OverloadedError(min(MAX_RETRY_AFTER, max(1, math.ceil(self._weight / self._rate))))
+
+    def load(self) -> Load:
+        """Return how much waits and has been done."""
+        return Load(self._weight, self._bytes, self._stored, self._commits, self._refused)
 
     async def close(self) -> None:
         """Store what waits, then stop the thread."""
@@ -120,10 +140,11 @@ class MicroBatcher:
                         self._fail_all(exc)
                 else:
                     self._answer(group, stored)
+                    self._commits += 1
+                    self._stored += len(together)
                     spent = max(time.monotonic() - started, 1e-4)
                     self._rate += 0.2 * (len(together) / spent - self._rate)
-                self._weight -= len(together)
-                self._bytes -= _size(together)
+                self._left(group)
                 if len(group) >= CROWD:
                     await asyncio.sleep(CROWD_SECONDS)
         finally:
@@ -151,10 +172,13 @@ class MicroBatcher:
     def _fail_all(self, exc: Exception) -> None:
         """Tell those behind: they would only find out the same after another time-out of their own."""
         self._fail(self._waiting, exc)
-        for taken, _ in self._waiting:
-            self._weight -= len(taken)
-            self._bytes -= _size(taken)
+        self._left(self._waiting)
         self._waiting.clear()
+
+    def _left(self, group: Iterable[_Request]) -> None:
+        for taken, size, _ in group:
+            self._weight -= len(taken)
+            self._bytes -= size
 
     def _gather(self) -> tuple[list[_Request], Taken]:
         group, weight = [], 0
@@ -163,20 +187,20 @@ class MicroBatcher:
             weight += len(group[-1][0])
         if len(group) == 1:
             return group, group[0][0]
-        pieces = [piece for taken, _ in group for piece in taken.pieces]
-        quarantined = [item for taken, _ in group for item in taken.quarantined]
+        pieces = [piece for taken, *_ in group for piece in taken.pieces]
+        quarantined = [item for taken, *_ in group for item in taken.quarantined]
         return group, Taken(pieces, quarantined)
 
     @staticmethod
     def _fail(group: Iterable[_Request], exc: Exception) -> None:
-        for _, future in group:
+        for *_, future in group:
             if not future.done():
                 future.set_exception(exc)
 
     @staticmethod
     def _answer(group: list[_Request], stored: list[bool]) -> None:
         start = 0
-        for taken, future in group:
+        for taken, _, future in group:
             end = start + len(taken.pieces)
             if not future.done():
                 future.set_result(stored[start:end])

@@ -52,6 +52,7 @@ def test_what_runs_and_what_fails_tells_no_secret_and_no_address(tmp_path: Path)
         assert eventually(lambda: stack.idle() and stack.count("SELECT count(*) FROM delivery") == 2)
         with Client(stack.url, token=stack.token) as admin:
             metrics = str(admin.call("GET", "/metrics"))
+        assert "engage_active_runs" in metrics
         broker = redis.Redis(unix_socket_path=stack.services.broker_url.partition("://")[2].partition("?")[0])
         queued = "".join(
             str(broker.lrange(key, 0, -1) if broker.type(key) == b"list" else broker.hgetall(key))
