@@ -42,7 +42,7 @@ def preview_command(audience: str, sample: int, exact: bool, as_json: bool) -> N
     """Show how many people an audience would hold, and some of them, without publishing it.
 
     The rule is the one in this project's files; else the one that is live. An estimate says between what the number lies,
-    with 95 % confidence.
+    with 95 % confidence. An exact count that was stopped goes on where it stood, if asked for again within an hour.
     """
     settings = load_settings()
     with opened(settings) as runtime:
@@ -112,7 +112,10 @@ def _counted(runtime: Runtime, catalog: Catalog, audience: str) -> Estimate:
         task = bar.add_task("counting", total=None)
         for counted in count_audience(runtime.store, catalog, audience, runtime.clock.now()):
             bar.update(task, completed=counted.done, total=counted.total)
-    return Estimate(counted.matching, counted.done, counted.done, tuple(counted.some))
+    some = (
+        counted.some or _estimated(runtime, catalog, audience).some
+    )  # what went on showed others the first time
+    return Estimate(counted.matching, counted.done, counted.done, tuple(some))
 
 
 def _shown(runtime: Runtime, key: ProfileId) -> dict[str, Any]:

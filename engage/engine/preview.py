@@ -3,7 +3,8 @@
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from hashlib import sha256
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog
@@ -12,6 +13,7 @@ from engage.domain.expression import Expression, Place, compile_expression
 from engage.domain.ids import ProfileId
 from engage.domain.person import Person
 from engage.engine.working_set import load_people
+from engage.ports.jobs import Job
 from engage.ports.selecting import Given, Holding, Stretch
 from engage.ports.storage import Store
 
@@ -23,6 +25,10 @@ JUDGED = 400
 BATCH = 500
 STRETCH = 10_000
 MAX_RACES = 20
+
+PREVIEW = "preview"
+"""The kind of job that an exact count is."""
+RESUMED_WITHIN = timedelta(hours=1)
 
 _Z = 1.959964  # of a normal distribution, 95 % lie within so many standard deviations
 
@@ -113,26 +119,77 @@ SHOWN = 100
 
 
 def count_audience(store: Store, catalog: Catalog, name: str, now: datetime) -> Iterator[Counted]:
-    """Look at everybody, and yield how far it is; the last one is the whole."""
-    rule, given = _rule(catalog.audiences[name]), _given(catalog, now)
-    with store.transaction() as tx:
-        counted = Counted(0, tx.people.count(), 0)
-    after: ProfileId | None = None
-    while True:
+    """Look at everybody, and yield how far it is; the last one is the whole.
+
+    Kept as a job: stopped or killed, the same count, of the same rules and begun within the last hour, goes on where it
+    stood, as of the instant at which it began. Two at once help each other.
+    """
+    rule, job = _rule(catalog.audiences[name]), _begun(store, catalog, name, now)
+    given, some = _given(catalog, _began(job)), list[ProfileId]()
+    while job.finished_at is None:
+        yield _counted(job, some)
+        after = None if job.cursor is None else ProfileId(job.cursor)
         with store.transaction() as tx:
             stretch = tx.selection.stretch(after, STRETCH)
             holdings = [] if stretch is None else tx.selection.holding([rule], given, stretch)
+        people: list[ProfileId] = []
+        if stretch is not None:
+            [people] = _confirmed(store, catalog, [name], holdings, stretch, given.now)
+            some += people[: SHOWN - len(some)]
+        job = _advanced(store, job, stretch, len(people), now)
+    yield _counted(job, some)
+
+
+def _begun(store: Store, catalog: Catalog, name: str, now: datetime) -> Job:
+    """Return the job of this count, where it stood or at its beginning."""
+    fresh = Job(
+        name=f"{PREVIEW}:{name}:{_digest(catalog)}",
+        kind=PREVIEW,
+        data={"at": now.isoformat(), "matching": 0},
+    )
+    with store.transaction() as tx:
+        there = tx.jobs.lock(fresh.name)
+        if there is not None and there.finished_at is None and now - _began(there) <= RESUMED_WITHIN:
+            return there
+        fresh.total = tx.people.count()
+        tx.jobs.save(fresh)
+        return fresh
+
+
+def _advanced(store: Store, job: Job, stretch: Stretch | None, matching: int, now: datetime) -> Job:
+    """Keep how far a count is; where somebody else got further meanwhile, that is how far it is."""
+    with store.transaction() as tx:
+        there = tx.jobs.lock(job.name)
+        if there is None:
+            return job  # somebody else is keeping theirs: the same people are looked at once more
+        if (there.cursor, there.data) != (job.cursor, job.data) or there.finished_at is not None:
+            return there
         if stretch is None:
-            counted.total = counted.done
-            yield counted
-            return
-        [people] = _confirmed(store, catalog, [name], holdings, stretch, now)
-        counted.matching += len(people)
-        counted.some += people[: SHOWN - len(counted.some)]
-        counted.done += stretch.people
-        counted.total = max(counted.total, counted.done)
-        after = stretch.upto
-        yield counted
+            # The cursor was somebody's id, and a job that is done outlives them.
+            there.cursor, there.total, there.finished_at = None, there.done, now
+        else:
+            there.cursor, there.done = stretch.upto, there.done + stretch.people
+            there.total = max(there.total, there.done)
+            there.data = {**there.data, "matching": there.data["matching"] + matching}
+        tx.jobs.save(there)
+        return there
+
+
+def _began(job: Job) -> datetime:
+    return datetime.fromisoformat(job.data["at"])
+
+
+def _counted(job: Job, some: Sequence[ProfileId]) -> Counted:
+    return Counted(job.done, job.total, job.data["matching"], list(some))
+
+
+def _digest(catalog: Catalog) -> str:
+    """Return what tells the rules of two projects apart: those of this count, and all that it may read."""
+    rules = [
+        (rule.name, rule.where and rule.where.meaning if isinstance(rule, Audience) else rule.value.meaning)
+        for rule in catalog.followed
+    ]
+    return sha256(repr((rules, catalog.settings)).encode()).hexdigest()[:24]
 
 
 def _rule(audience: Audience) -> Expression:

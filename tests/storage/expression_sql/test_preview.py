@@ -1,5 +1,7 @@
 """An estimate says between what the number lies, and lies there."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from engage.domain.catalog import Catalog
 from engage.domain.changes import Changes
 from engage.domain.ids import ProfileId, uuid7
 from engage.domain.profile import Profile
+from engage.engine import preview
 from engage.engine.preview import Estimate, count_audience, estimate_audiences
 from engage.ports.storage import Store
 from engage.storage.memory import MemoryStore
@@ -72,6 +75,45 @@ def test_the_number_lies_within_the_bounds_of_an_estimate(postgres_store: Postgr
         assert estimate.looked_at < estimate.everybody == PEOPLE
         assert low <= sizes[name] <= high
         assert high - low < PEOPLE // 2
+
+
+@pytest.mark.parametrize("kind", ["memory", "postgres"])
+def test_a_count_that_was_stopped_goes_on_where_it_stood(
+    postgres_store: PostgresStore, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "STRETCH", 100)
+    store: Store = MemoryStore() if kind == "memory" else postgres_store
+    sizes = fill(store)
+    stopped = count_audience(store, CATALOG, "matched", NOW)
+    begun = [next(stopped), next(stopped)]
+    del stopped
+
+    again = list(count_audience(store, CATALOG, "matched", NOW + timedelta(minutes=5)))
+    other = next(count_audience(store, CATALOG, "third", NOW))
+    late = next(count_audience(store, CATALOG, "matched", NOW + timedelta(hours=2)))
+
+    assert begun[0].done == 0
+    assert again[0].done == begun[1].done > 0
+    assert (again[-1].matching, again[-1].done) == (sizes["matched"], PEOPLE)
+    assert (other.done, late.done) == (0, 0)
+    with store.transaction() as tx:
+        assert {job.kind for job in tx.jobs.unfinished()} == {"preview"}
+
+
+@pytest.mark.parametrize("kind", ["memory", "postgres"])
+def test_two_who_count_at_once_help_each_other_and_count_nobody_twice(
+    postgres_store: PostgresStore, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "STRETCH", 50)
+    store: Store = MemoryStore() if kind == "memory" else postgres_store
+    size = fill(store)["both"]
+    one, two = count_audience(store, CATALOG, "both", NOW), count_audience(store, CATALOG, "both", NOW)
+
+    last = [counted for pair in zip(one, two, strict=False) for counted in pair][-1]
+    rest = [*one, *two, last]
+
+    assert rest[-1].done <= PEOPLE
+    assert max(counted.matching for counted in rest) == size
 
 
 @given(st.integers(1, 5_000), st.data())
