@@ -13,7 +13,14 @@ from functools import cached_property
 
 import structlog
 
-from engage.channels.registry import ChannelSettings, build_lists, build_senders, build_webhooks
+from engage.channels.registry import (
+    ChannelSettings,
+    build_codes,
+    build_lists,
+    build_rooms,
+    build_senders,
+    build_webhooks,
+)
 from engage.clocks import TimeLapse, clock_from_environment
 from engage.compiled import CompiledProject, LiveTemplate
 from engage.destinations.registry import SyncSender, build_destinations
@@ -34,7 +41,7 @@ from engage.engine.rendering import Requests
 from engage.engine.replay import Replay
 from engage.engine.settle import Settle
 from engage.engine.sweep import Sweep
-from engage.ports.channel import EmailContent, Sender, Webhook
+from engage.ports.channel import CodeChecker, EmailContent, Rooms, Sender, Webhook
 from engage.ports.clock import Clock, Hints, NoHints
 from engage.ports.destination import Destinations
 from engage.ports.locking import WorkerLock
@@ -69,6 +76,8 @@ def channel_settings(settings: Settings) -> ChannelSettings:
         from_number=settings.twilio_from,
         workspace_sid=settings.twilio_workspace_sid,
         workflows=settings.twilio_workflows,
+        verify_service_sid=settings.twilio_verify_service_sid,
+        video_url=settings.twilio_video_url,
         twilio_base_url=settings.twilio_api_base_url,
         sendgrid_api_key=settings.sendgrid_api_key,
         sendgrid_from=settings.sendgrid_from,
@@ -157,6 +166,16 @@ class Runtime:
     def webhooks(self) -> list[Webhook]:
         """Every webhook that can be verified."""
         return build_webhooks(channel_settings(self.settings))
+
+    @cached_property
+    def codes(self) -> CodeChecker | None:
+        """Who knows whether a code is right."""
+        return build_codes(channel_settings(self.settings))
+
+    @cached_property
+    def rooms(self) -> Rooms | None:
+        """Who opens rooms to meet in."""
+        return build_rooms(channel_settings(self.settings))
 
     @cached_property
     def digest(self) -> Digest:

@@ -89,6 +89,13 @@ class Settings:
         "TWILIO_WORKFLOWS",
         "Workflows by the names that `handoff` steps use: `sales=WW…, support=WW…`; `default` for none.",
     )
+    twilio_verify_service_sid: str | None = _setting(
+        "TWILIO_VERIFY_SERVICE_SID", "Verify service, `VA…`: makes the codes of steps with `sender: verify`."
+    )
+    twilio_video_url: str | None = _setting(
+        "TWILIO_VIDEO_URL",
+        "Page of yours on which people meet by video; `link('video:ROOM')` leads there, with `#room=…&token=…`. Needs `TWILIO_API_KEY`.",
+    )
     twilio_api_base_url: str | None = _setting(
         "TWILIO_API_BASE_URL", "Another host for every Twilio product: the sandbox, or a proxy."
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from engage.domain.delivery import Channel, Delivery
-from engage.domain.short_link import ShortLink, short_id
+from engage.domain.short_link import ROOM, ShortLink, short_id
 from engage.domain.token import Confirm, Preferences, Viewed, make_token
 from engage.ports.templating import Links
 from engage.settings import Settings
@@ -75,9 +75,12 @@ class SignedLinks(Links):
         return tuple(self._made.values())
 
     def tracked(self, url: str) -> str:
-        """Return a short address of ours that leads to `url`; clicks in mails are counted by the mail's provider."""
+        """Return a short address of ours that leads to `url`; clicks in mails are counted by the mail's provider.
+
+        A room has no other address than ours.
+        """
         delivery, _, base, secrets = self._parts
-        if delivery.channel is Channel.EMAIL or not secrets:
+        if (delivery.channel is Channel.EMAIL and not url.startswith(ROOM)) or not secrets:
             return url
         link = ShortLink(
             id=short_id(delivery.id, url, secrets[0]),

@@ -21,6 +21,7 @@ from engage.api.answers import (
     wrong_method,
 )
 from engage.api.bodies import ClientGoneError
+from engage.api.codes import code_routes
 from engage.api.commands import command_routes
 from engage.api.deps import ApiDeps
 from engage.api.description import describe
@@ -86,6 +87,7 @@ def create_app(deps: ApiDeps) -> EngageApi:
     app = EngageApi(deps)
     app.include_router(health_routes(deps, app))
     app.include_router(command_routes(deps))
+    app.include_router(code_routes(deps))
     app.include_router(profile_api_routes(deps))
     app.include_router(reading_routes(deps))
     app.include_router(operating_routes(deps))

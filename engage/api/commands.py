@@ -215,6 +215,7 @@ class _Commands:
             text=wanted.text,
             variables=wanted.variables,
             topic=wanted.topic,
+            sender=wanted.sender,
             expires_at=expires_at,
         )
         self._store([sent(send, now)], urgent=settings.is_urgent(wanted.topic))

@@ -14,6 +14,7 @@ from engage.engine.accept import Acceptor
 from engage.engine.accept_consent import ConsentDesk
 from engage.engine.accept_intake import Intake
 from engage.engine.receive import Receiver
+from engage.ports.channel import CodeChecker, Rooms
 from engage.ports.reading import Reading
 from engage.ports.storage import Store
 
@@ -64,5 +65,9 @@ class ApiDeps:
     """Where the world reaches us, without a slash at the end."""
     view: Callable[[DeliveryId], str | None] = _no_view
     """The HTML of a delivery as it was sent, for "view in browser"."""
+    codes: CodeChecker | None = None
+    """Who knows whether a code is right, where somebody makes codes."""
+    rooms: Rooms | None = None
+    """Who opens rooms to meet in by video, where that is set up."""
     open_docs: bool = False
     """Whether `/docs`, `/openapi.json` and `/metrics` need no token: the demo."""

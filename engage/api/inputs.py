@@ -74,7 +74,14 @@ class SendRequest(Wanted, frozen=True, rename={"variables": "with"}):
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)] | None = None
     variables: Json = {}
     topic: Name | None = None
+    sender: Name | None = None
     expires: str | None = None
+
+
+class CodeRequest(Wanted, frozen=True):
+    """`POST /v1/deliveries/{id}/check`."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
 
 
 class MemberChanges(Wanted, frozen=True):

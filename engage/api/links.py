@@ -28,7 +28,7 @@ from engage.domain.consent import ConsentState
 from engage.domain.delivery import Mark
 from engage.domain.fact import Identifier, NewFact, Receipt, encode
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.short_link import is_short_id
+from engage.domain.short_link import ROOM, is_short_id
 from engage.domain.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, read_token
 from engage.engine.accept_consent import Choice, Wish, address_kind
 from engage.engine.accept_intake import Piece, Taken
@@ -160,13 +160,27 @@ class _Links:
             if is_short_id(token)
             else self._read(token, TrackedLink, request)
         )
-        if urlsplit(about.url).scheme not in ("http", "https"):
-            raise self._lost(request)
-        if not is_robot(request.method, request.headers):
+        robot = is_robot(request.method, request.headers)
+        target = await self._target(about, request, robot=robot)
+        if not robot:
             await self._witness(
                 about.delivery, about.lane, Mark.CLICKED, url=about.url, link_id=about.link_id
             )
-        return Response(status_code=302, headers={**SAFE_HEADERS, "location": _ascii(about.url)})
+        return Response(status_code=302, headers={**SAFE_HEADERS, "location": _ascii(target)})
+
+    async def _target(self, about: TrackedLink, request: Request, *, robot: bool) -> str:
+        """Return where a link leads; a room is opened, and a token made, for people only."""
+        if urlsplit(about.url).scheme in ("http", "https"):
+            return about.url
+        room, rooms = about.url.removeprefix(ROOM), self._deps.rooms
+        if room == about.url or rooms is None:
+            raise self._lost(request)
+        if robot:
+            return self._deps.public_url
+        address = await run_in_threadpool(rooms.enter, room, f"{about.delivery}.{about.lane}")
+        if address is None:
+            raise ApiError(503, "unavailable", "The room does not open just now; try again in a moment.")
+        return address
 
     async def opened(self, token: str) -> Response:
         """Give the picture; the open is kept, if the token is one of ours."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 
+from twilio.rest import Client
+
 from engage.channels.connections import ConnectionPool
 from engage.channels.sendgrid_email import SendGridEmail
 from engage.channels.sendgrid_events import EventsWebhook, SendGridSignature
@@ -18,6 +20,8 @@ from engage.channels.twilio_chat import ConversationWebhook, TwilioChat
 from engage.channels.twilio_handoff import TaskWebhook, TwilioHandoff, read_workflows
 from engage.channels.twilio_sms import InboundWebhook, StatusWebhook, TwilioSms
 from engage.channels.twilio_transport import KeptHttpClient, twilio_client
+from engage.channels.twilio_verify import OrCode, TwilioCodes
+from engage.channels.twilio_video import RoomWebhook, TwilioRooms
 from engage.channels.twilio_voice import (
     AnswerWebhook,
     CallStatusWebhook,
@@ -28,7 +32,7 @@ from engage.channels.twilio_voice import (
 )
 from engage.channels.webhook_calls import WebhookCalls
 from engage.domain.delivery import Channel
-from engage.ports.channel import Sender, Webhook
+from engage.ports.channel import CodeChecker, Rooms, Sender, Webhook
 from engage.ports.listing import ProviderLists
 
 
@@ -49,6 +53,10 @@ class ChannelSettings:
     """Where agents get their tasks."""
     workflows: tuple[str, ...] = ()
     """`sales=WW…` for each name that a `handoff` may use."""
+    verify_service_sid: str | None = None
+    """Who makes the codes of steps that are sent as `verify`."""
+    video_url: str | None = None
+    """The page on which people meet by video."""
     twilio_base_url: str | None = None
     """Another host for every Twilio product, e.g. the sandbox."""
     sendgrid_api_key: str | None = field(default=None, repr=False)
@@ -90,19 +98,13 @@ def _pool(settings: ChannelSettings) -> ConnectionPool:
 def _twilio_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:
     if not settings.account_sid or not settings.auth_tokens:
         return {}
-    http = KeptHttpClient(pool, settings.twilio_base_url)
-    client = twilio_client(
-        http=http,
-        account_sid=settings.account_sid,
-        auth_token=settings.auth_tokens[0],
-        api_key=settings.api_key,
-        api_secret=settings.api_secret,
-    )
+    http, client = _twilio(settings, pool, settings.account_sid)
     texts = TwilioSms(
         client, http, settings.public_url, settings.messaging_service_sid or settings.from_number
     )
     documents = CallDocuments(settings.auth_tokens, settings.public_url)
     calls = TwilioVoice(client, http, settings.public_url, documents, settings.from_number)
+    codes = TwilioCodes(client, http, settings.verify_service_sid)
     handoffs: dict[Channel, Sender] = {}
     if settings.workspace_sid:
         handoffs[Channel.HANDOFF] = TwilioHandoff(
@@ -112,11 +114,49 @@ def _twilio_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Cha
     return {
         **handoffs,
         Channel.CHAT: chats,
-        Channel.SMS: texts,
+        Channel.SMS: OrCode(texts, codes),
         Channel.MMS: texts,
-        Channel.WHATSAPP: texts,
-        Channel.VOICE: calls,
+        Channel.WHATSAPP: OrCode(texts, codes),
+        Channel.VOICE: OrCode(calls, codes),
     }
+
+
+def _twilio(
+    settings: ChannelSettings, pool: ConnectionPool, account_sid: str
+) -> tuple[KeptHttpClient, Client]:
+    http = KeptHttpClient(pool, settings.twilio_base_url)
+    client = twilio_client(
+        http=http,
+        account_sid=account_sid,
+        auth_token=settings.auth_tokens[0],
+        api_key=settings.api_key,
+        api_secret=settings.api_secret,
+    )
+    return http, client
+
+
+def build_codes(settings: ChannelSettings) -> CodeChecker | None:
+    """Return who knows whether a code is right; None where nobody makes codes."""
+    if not settings.account_sid or not settings.auth_tokens:
+        return None
+    http, client = _twilio(settings, _pool(settings), settings.account_sid)
+    return TwilioCodes(client, http, settings.verify_service_sid)
+
+
+def build_rooms(settings: ChannelSettings) -> Rooms | None:
+    """Return who opens rooms; None where none is set up. Tokens are signed with the API key's secret."""
+    account, key, secret = settings.account_sid, settings.api_key, settings.api_secret
+    if not account or not settings.auth_tokens or not key or not secret or not settings.video_url:
+        return None
+    _, client = _twilio(settings, _pool(settings), account)
+    return TwilioRooms(
+        client,
+        account=account,
+        key=key,
+        secret=secret,
+        page=settings.video_url,
+        public_url=settings.public_url,
+    )
 
 
 def _sendgrid_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Channel, Sender]:
@@ -164,6 +204,7 @@ def build_webhooks(settings: ChannelSettings) -> list[Webhook]:
                 *(StatusWebhook, InboundWebhook, CallStatusWebhook, MachineWebhook, RecordingWebhook),
                 TaskWebhook,
                 ConversationWebhook,
+                RoomWebhook,
             )
         ]
         webhooks += [kind(signature, account, documents) for kind in (AnswerWebhook, DigitsWebhook)]

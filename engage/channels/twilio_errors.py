@@ -89,7 +89,7 @@ ERRORS: dict[ErrorClass, ErrorRow] = {
         reason=FailReason.PROVIDER_ERROR,
         codes=(
             *(14107, 20429, 21611, 22005, 30001, 30017, 30022, 30023, 30027),
-            *(63017, 63018, 63038),
+            *(60202, 60203, 60212, 63017, 63018, 63038),
         ),
         action="call again with a growing pause, or when Retry-After says",
         is_repeated=True,

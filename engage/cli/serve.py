@@ -65,6 +65,8 @@ def api_deps(runtime: Runtime) -> ApiDeps:
         members=runtime.members,
         public_url=settings.base_url,
         view=runtime.view,
+        codes=runtime.codes,
+        rooms=runtime.rooms,
         open_docs=bool(os.environ.get("ENGAGE_DEMO")),
     )
 

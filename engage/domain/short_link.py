@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from datetime import datetime
 
 import msgspec
@@ -12,6 +13,11 @@ _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LENGTH = 11
 """Letters of an id: 65 bits, so that nobody finds somebody else's link by trying."""
 _PURPOSE = b"engage short link 1"
+
+ROOM = "video:"
+"""Begins the address of a room to meet in by video: a link to it lets one person in."""
+MAX_ROOM = 100
+_ROOM_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_ROOM}}}")
 
 
 class ShortLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +39,11 @@ def short_id(delivery: DeliveryId, url: str, secret: str) -> str:
         number, place = divmod(number, len(_LETTERS))
         letters.append(_LETTERS[place])
     return "".join(letters)
+
+
+def is_room(name: str) -> bool:
+    """Return whether a text may be the name of a room."""
+    return _ROOM_NAME.fullmatch(name) is not None
 
 
 def is_short_id(text: str) -> bool:

@@ -81,6 +81,7 @@ class Settle:
             to=address,
             called_at=delivery.sending_at or delivery.asked_at,
             known_ids=tx.deliveries.ids_at(delivery.channel, address),
+            sender=delivery.sender,
         )
 
     def _not_in_stream(self, tx: Transaction, delivery: Delivery, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 
 from engage.domain.delivery import Channel, FailReason
@@ -185,6 +186,8 @@ class Question:
     called_at: datetime
     known_ids: frozenset[str]
     """Provider ids at this address that are already ours: never the answer."""
+    sender: str | None = None
+    """What the step was to be sent as, where it said so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,6 +219,36 @@ class Sender(Protocol):
 
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Ask the provider whether it took a delivery whose outcome we do not know."""
+        ...
+
+
+class CodeVerdict(StrEnum):
+    """What a provider that makes codes says of one that somebody gave."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    OVER = "over"
+    """There is none to give any more: it was given already, or is too old."""
+    TOO_MANY = "too_many"
+    UNAVAILABLE = "unavailable"
+
+
+class CodeChecker(Protocol):
+    """Knows whether a code is the one that a delivery brought. Thread-safe."""
+
+    def check(self, sender: str | None, provider_id: str, code: str) -> CodeVerdict:
+        """Ask about the code of the delivery with this sender and provider's id. Never raises for what a provider can do."""
+        ...
+
+
+class Rooms(Protocol):
+    """Rooms to meet in by video. Thread-safe."""
+
+    def enter(self, room: str, reference: str) -> str | None:
+        """Make sure that the room is there, and return an address that lets one person in; None: not now.
+
+        `reference` is what the room's events call this person.
+        """
         ...
 
 

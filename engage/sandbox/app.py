@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from engage.sandbox.codes import CodeRoutes
 from engage.sandbox.config import SandboxConfig
 from engage.sandbox.control import ControlRoutes
 from engage.sandbox.errors import sendgrid_error, twilio_error
@@ -19,6 +20,7 @@ from engage.sandbox.products import ProductRoutes
 from engage.sandbox.sendgrid_routes import SendGridRoutes
 from engage.sandbox.state import Sandbox
 from engage.sandbox.twilio_routes import TwilioRoutes, respond
+from engage.sandbox.video import VideoRoutes
 
 
 class SandboxApp(Starlette):
@@ -39,6 +41,8 @@ class SandboxApp(Starlette):
                 *TwilioRoutes(sandbox).routes(),
                 *SendGridRoutes(sandbox).routes(),
                 *ProductRoutes(sandbox).routes(),
+                *CodeRoutes(sandbox).routes(),
+                *VideoRoutes(sandbox).routes(),
                 *PageRoutes(sandbox).routes(),
             ],
             exception_handlers={404: _not_found},

@@ -48,7 +48,10 @@ TWILIO_ERRORS: dict[int, tuple[int, str]] = {
     30409: (409, "The message is in a state that does not allow this change"),
     50353: (409, "Conversation with provided unique name already exists"),
     50416: (409, "Participant already exists"),
+    53113: (400, "Room exists"),
+    60200: (400, "Invalid parameter"),
     60202: (429, "Max check attempts reached"),
+    60203: (429, "Max send attempts reached"),
     35111: (400, "SendAt must be between 15 minutes and 35 days ahead"),
     35118: (400, "MessagingServiceSid is required to schedule a message"),
 }

@@ -79,9 +79,12 @@ class Inbound:
             case "agent":
                 task = self._sandbox.agents.act(request.sender, request.body)
                 return {"sid": task["sid"], "status": task["assignment_status"]}
+            case "video":
+                done = self._sandbox.rooms.act(request.sender, request.body.strip())
+                return {"sid": done["sid"], "status": done["status"]}
             case _:
                 raise InboundError(
-                    f"channel must be sms, whatsapp, voice, email, chat or agent, not {request.channel!r}"
+                    f"channel must be sms, whatsapp, voice, email, chat, agent or video, not {request.channel!r}"
                 )
 
     async def _text(self, request: InboundRequest) -> Result:

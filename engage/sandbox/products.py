@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from engage.sandbox.agents import OVER
 from engage.sandbox.errors import Reply, json_reply, twilio_error
 from engage.sandbox.fates import is_number
-from engage.sandbox.records import Record
-from engage.sandbox.state import Sandbox
-from engage.sandbox.twilio_routes import respond
-from engage.sandbox.wire import Form, one, parse_form
+from engage.sandbox.record_routes import RecordRoutes, Row, texts
+from engage.sandbox.records import Record, new_sid
+from engage.sandbox.wire import one, parse_form
 
-VERIFY_CODE = "123456"
-MOST_CHECKS = 5
 # The only filter we understand: one attribute equals one text.
 _EQUALS = re.compile(r"""\s*(\w+)\s*={1,2}\s*["']([^"']*)["']\s*""")
 LINE_TYPES = {"+1800": "tollFree", "+1888": "tollFree", "+1500": "personal"}
 
 
-def _sid(prefix: str) -> str:
-    return prefix + secrets.token_hex(16)
+class ProductRoutes(RecordRoutes):
+    """TaskRouter tasks, Flex interactions, Conversations, Lookup and Content."""
 
-
-def _text(form: Form, *names: str) -> Record:
-    """Return the given parameters under the vendor's snake-case names, absent ones as null."""
-    return {
-        re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace(".", "_").lower(): one(form, name) or None
-        for name in names
-    }
-
-
-class ProductRoutes:
-    """TaskRouter tasks, Flex interactions, Conversations, Verify, Lookup and Content."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-        self._records = sandbox.records
-
-    def routes(self) -> list[Route]:
-        table: list[tuple[str, str, Callable[[Request], Awaitable[Reply]]]] = [
+    def table(self) -> list[Row]:
+        return [
             ("POST", "/v1/Workspaces/{workspace}/Tasks", self._new_task),
             ("GET", "/v1/Workspaces/{workspace}/Tasks", self._tasks),
             ("GET", "/v1/Workspaces/{workspace}/Tasks/{sid}", self._task),
@@ -59,44 +35,11 @@ class ProductRoutes:
             ("POST", "/v1/Conversations/{conversation}/Participants", self._new_participant),
             ("POST", "/v1/Conversations/{conversation}/Messages", self._new_conversation_message),
             ("GET", "/v1/Conversations/{conversation}/Messages", self._conversation_messages),
-            ("POST", "/v2/Services/{service}/Verifications", self._new_verification),
-            ("POST", "/v2/Services/{service}/VerificationCheck", self._check_verification),
             ("GET", "/v2/PhoneNumbers/{number}", self._lookup),
             ("POST", "/v1/Content", self._new_content),
             ("GET", "/v1/Content/{sid}", self._content),
             ("POST", "/v1/Content/{sid}/ApprovalRequests/whatsapp", self._approve_content),
         ]
-        return [Route(path, self._guarded(action), methods=[method]) for method, path, action in table]
-
-    def _guarded(
-        self, action: Callable[[Request], Awaitable[Reply]]
-    ) -> Callable[[Request], Awaitable[Response]]:
-        async def guarded(request: Request) -> Response:
-            if not self._sandbox.admits_twilio(request.headers.get("authorization", ""), None):
-                return respond(twilio_error(20003))
-            try:
-                return respond(await action(request))
-            except (ValueError, msgspec.DecodeError) as exc:
-                return respond(twilio_error(20001, detail=str(exc)))
-
-        return guarded
-
-    def _new(self, kind: str, prefix: str, values: Record, status: int = 201) -> Reply:
-        return json_reply(status, self._record(kind, prefix, values))
-
-    def _record(self, kind: str, prefix: str, values: Record) -> Record:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        record = {
-            "sid": _sid(prefix),
-            "account_sid": self._sandbox.account_sid(),
-            "date_created": now,
-            "date_updated": now,
-        } | values
-        return self._records.add(kind, record)
-
-    def _found(self, kind: str, sid: str) -> Reply:
-        record = self._records.get(kind, sid)
-        return json_reply(200, record) if record else twilio_error(20404)
 
     async def _new_task(self, request: Request) -> Reply:
         form = parse_form(await request.body())
@@ -140,9 +83,7 @@ class ProductRoutes:
         return task
 
     async def _tasks(self, request: Request) -> Reply:
-        tasks = [
-            t for t in self._records.all("tasks") if t["workspace_sid"] == request.path_params["workspace"]
-        ]
+        tasks = [t for t in self._kept.all("tasks") if t["workspace_sid"] == request.path_params["workspace"]]
         wanted = _EQUALS.fullmatch(request.query_params.get("EvaluateTaskAttributes", ""))
         if wanted:
             name, value = wanted.groups()
@@ -154,7 +95,7 @@ class ProductRoutes:
         return self._found("tasks", request.path_params["sid"])
 
     async def _change_task(self, request: Request) -> Reply:
-        task = self._records.get("tasks", request.path_params["sid"])
+        task = self._kept.get("tasks", request.path_params["sid"])
         if task is None:
             return twilio_error(20404)
         form = parse_form(await request.body())
@@ -184,21 +125,21 @@ class ProductRoutes:
         return self._new(
             "interactions",
             "KD",
-            {"channel": channel | {"sid": _sid("UO")}, "routing": routing | {"properties": properties}},
+            {"channel": channel | {"sid": new_sid("UO")}, "routing": routing | {"properties": properties}},
             status=200,
         )
 
     async def _new_conversation(self, request: Request) -> Reply:
         form = parse_form(await request.body())
         unique = one(form, "UniqueName")
-        if unique and any(c["unique_name"] == unique for c in self._records.all("conversations")):
+        if unique and any(c["unique_name"] == unique for c in self._kept.all("conversations")):
             return twilio_error(50353)
-        values = _text(form, "FriendlyName", "UniqueName", "Attributes", "MessagingServiceSid")
+        values = texts(form, "FriendlyName", "UniqueName", "Attributes", "MessagingServiceSid")
         return self._new("conversations", "CH", values | {"state": one(form, "State") or "active"})
 
     def _conversation_of(self, request: Request) -> Record | None:
         wanted = request.path_params["conversation"]
-        for conversation in self._records.all("conversations"):
+        for conversation in self._kept.all("conversations"):
             if wanted in {conversation["sid"], conversation["unique_name"]}:
                 return conversation
         return None
@@ -218,22 +159,20 @@ class ProductRoutes:
         }
         values = {"conversation_sid": conversation["sid"], "messaging_binding": binding}
         who = (one(form, "Identity") or None, binding["address"])
-        for there in self._records.all("participants"):
+        for there in self._kept.all("participants"):
             same = (there["identity"], there["messaging_binding"]["address"]) == who
             if same and there["conversation_sid"] == conversation["sid"]:
                 return twilio_error(50416)
-        return self._new("participants", "MB", _text(form, "Identity", "Attributes") | values)
+        return self._new("participants", "MB", texts(form, "Identity", "Attributes") | values)
 
     async def _new_conversation_message(self, request: Request) -> Reply:
         conversation, form = self._conversation_of(request), parse_form(await request.body())
         if conversation is None:
             return twilio_error(20404)
         before = [
-            m
-            for m in self._records.all("conversation_messages")
-            if m["conversation_sid"] == conversation["sid"]
+            m for m in self._kept.all("conversation_messages") if m["conversation_sid"] == conversation["sid"]
         ]
-        values = _text(form, "Author", "Body", "Attributes", "ContentSid", "ContentVariables")
+        values = texts(form, "Author", "Body", "Attributes", "ContentSid", "ContentVariables")
         return self._new(
             "conversation_messages",
             "IM",
@@ -246,7 +185,7 @@ class ProductRoutes:
             return twilio_error(20404)
         found = [
             message
-            for message in self._records.all("conversation_messages")
+            for message in self._kept.all("conversation_messages")
             if message["conversation_sid"] == conversation["sid"]
         ]
         if request.query_params.get("Order") == "desc":
@@ -259,36 +198,6 @@ class ProductRoutes:
             "previous_page_url": None,
         }
         return json_reply(200, {"messages": found, "meta": meta})
-
-    async def _new_verification(self, request: Request) -> Reply:
-        form = parse_form(await request.body())
-        to, channel = one(form, "To"), one(form, "Channel")
-        if not to or channel not in {"sms", "call", "email", "whatsapp"}:
-            return twilio_error(20001)
-        values = {
-            "service_sid": request.path_params["service"],
-            "to": to,
-            "channel": channel,
-            "status": "pending",
-            "valid": False,
-            "checks": 0,
-        }
-        return self._new("verifications", "VE", values)
-
-    async def _check_verification(self, request: Request) -> Reply:
-        form = parse_form(await request.body())
-        names = {one(form, "To"), one(form, "VerificationSid")} - {""}
-        for verification in reversed(self._records.all("verifications")):
-            if verification["status"] == "pending" and names & {verification["to"], verification["sid"]}:
-                break
-        else:
-            return twilio_error(20404)
-        if verification["checks"] >= MOST_CHECKS:
-            return twilio_error(60202)
-        verification["checks"] += 1
-        if one(form, "Code") == VERIFY_CODE:
-            verification |= {"status": "approved", "valid": True}
-        return json_reply(200, verification)
 
     async def _lookup(self, request: Request) -> Reply:
         number = request.path_params["number"]
@@ -322,7 +231,7 @@ class ProductRoutes:
         return self._found("content", request.path_params["sid"])
 
     async def _approve_content(self, request: Request) -> Reply:
-        content = self._records.get("content", request.path_params["sid"])
+        content = self._kept.get("content", request.path_params["sid"])
         if content is None:
             return twilio_error(20404)
         body = msgspec.json.decode(await request.body() or b"{}", type=dict[str, Any])

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 Record = dict[str, Any]
+
+
+def new_sid(prefix: str) -> str:
+    """Return a fresh id of a kind."""
+    return prefix + secrets.token_hex(16)
 
 
 class Records:

@@ -22,6 +22,7 @@ from engage.sandbox.mail import Mails
 from engage.sandbox.messages import Messages
 from engage.sandbox.optout import BlockList
 from engage.sandbox.records import Records
+from engage.sandbox.rooms import Rooms
 from engage.sandbox.signing import EventSigner, generate_signing_key
 from engage.sandbox.suppressions import Suppressions
 from engage.sandbox.twilio_hooks import TwilioHooks
@@ -55,6 +56,7 @@ class Sandbox:
         self.mails = Mails(self)
         self.inbound = Inbound(self)
         self.agents = Agents(self)
+        self.rooms = Rooms(self)
         self._shown_tokens: dict[str, str] = {}
         self._requests = 0
 

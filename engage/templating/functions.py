@@ -7,6 +7,7 @@ from typing import Any
 from jinja2.utils import Namespace
 
 from engage.domain.expression.functions import shifted
+from engage.domain.short_link import MAX_ROOM, ROOM, is_room
 from engage.domain.timing import DurationError, parse_duration
 from engage.templating.values import Missing, RefusalError, rendering
 
@@ -53,7 +54,10 @@ def _confirm_url(topic: Any) -> str:
 
 def _link(target: Any) -> str:
     url = _text(target, "an address")
-    if not url.lower().startswith(("https://", "http://")) or any(letter.isspace() for letter in url):
+    room = url.removeprefix(ROOM)
+    if room != url and not is_room(room):
+        raise RefusalError(f"`{ROOM}` is followed by letters, digits, `-`, `_` and `.`, at most {MAX_ROOM}")
+    if room == url and (not url.lower().startswith(("https://", "http://")) or any(map(str.isspace, url))):
         raise RefusalError("`link` takes an address that begins with https://")
     return url if rendering.links is None else rendering.links.tracked(url)
 

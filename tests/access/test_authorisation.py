@@ -31,6 +31,7 @@ SCOPED: dict[tuple[str, str], Scope | str] = {
     ("GET", "/v1/journeys/{journey}"): Scope.JOURNEYS_READ,
     ("POST", "/v1/deliveries"): Scope.DELIVERIES_WRITE,
     ("GET", "/v1/deliveries/{delivery}"): Scope.DELIVERIES_READ,
+    ("POST", "/v1/deliveries/{delivery}/check"): Scope.DELIVERIES_WRITE,
     ("PUT", "/v1/audiences/{audience}/members"): Scope.AUDIENCES_WRITE,
     ("GET", "/v1/audiences/{audience}/members"): Scope.AUDIENCES_READ,
     ("GET", "/v1/audiences/{audience}"): Scope.AUDIENCES_READ,
@@ -96,6 +97,7 @@ BODIES: dict[str, Any] = {
     "/v1/subscriptions/query": {"profile": "user_id:ada"},
     "/v1/journeys/{journey}/start": {"profile": "user_id:ada"},
     "/v1/deliveries": {"to": "ada@shop.example", "channel": "email", "template": "t", "topic": "orders"},
+    "/v1/deliveries/{delivery}/check": {"code": "123456"},
     "/v1/audiences/{audience}/members": {"add": []},
 }
 REFUSED = (401, 403)

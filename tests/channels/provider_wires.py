@@ -1,12 +1,13 @@
 """How a test makes each provider's wire accept, refuse, die: one row per provider of the registry."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import zip_longest
 from typing import Protocol
 
 from engage.channels.registry import ChannelSettings
+from engage.domain.delivery import Channel
 from engage.ports.channel import Content, EmailContent, SmsContent, VoiceContent
 from tests.channels.conftest import settings_for
 from tests.channels.smtp_server import CLOSE, SmtpTestServer
@@ -17,6 +18,8 @@ class ProviderWire(Protocol):
     """One provider on loopback, as the contract needs it."""
 
     settings: ChannelSettings
+    senders: Mapping[Channel, Sequence[str]]
+    """Names of senders that are served in another way than the usual ones."""
     taken: Callable[[], int]
     """How many messages left so far."""
     bad_address: Callable[[], None]
@@ -32,6 +35,7 @@ class _Http:
 
     def __init__(self, wire: Wire, good: Behaviour, bad_address: Behaviour, bad_password: Behaviour) -> None:
         wire.usual = good
+        self.senders: Mapping[Channel, Sequence[str]] = {}
         self.settings = settings_for(wire.url)
         self.taken = lambda: sum(not looked for looked in _looks(wire.requests))
         self.bad_address = lambda: wire.answers.append(bad_address)
@@ -49,12 +53,15 @@ def _looks(requests: Sequence[Request]) -> Iterator[bool]:
 
 
 def twilio(wire: Wire) -> ProviderWire:
-    return _Http(
+    driven = _Http(
         wire,
         reply(201, {"sid": "SM1", "status": "queued", "num_segments": "1"}),
         reply(400, {"code": 21211, "message": "bad number", "status": 400}),
         reply(401, {"code": 20003, "message": "authenticate", "status": 401}),
     )
+    driven.senders = dict.fromkeys((Channel.SMS, Channel.WHATSAPP, Channel.VOICE), ("verify",))
+    driven.settings = replace(driven.settings, verify_service_sid="VA" + "1" * 32)
+    return driven
 
 
 def sendgrid(wire: Wire) -> ProviderWire:
@@ -69,6 +76,7 @@ def sendgrid(wire: Wire) -> ProviderWire:
 
 class _Smtp:
     def __init__(self, server: SmtpTestServer) -> None:
+        self.senders: Mapping[Channel, Sequence[str]] = {}
         self.settings = replace(
             settings_for("http://127.0.0.1:9"),
             smtp_url=f"smtp://shop:secret@127.0.0.1:{server.port}?tls=none",

@@ -38,10 +38,16 @@ def senders(name: str, settings: ChannelSettings) -> dict[Channel, Sender]:
     return PROVIDERS[name](settings, POOL)
 
 
-def outbound(channel: Channel) -> Outbound:
+def outbound(channel: Channel, sender: str | None = None) -> Outbound:
     content = CONTENTS.get(channel, CONTENTS["sms"])
     to = ADDRESSES.get(channel, "+14155550101")
-    return Outbound(delivery=REF, lane=3, channel=channel, to=to, content=content)
+    return Outbound(delivery=REF, lane=3, channel=channel, to=to, content=content, sender=sender)
+
+
+def ways(wire: ProviderWire, channel: Channel) -> Iterator[Outbound]:
+    """Everything a provider sends on a channel: as usual, and as the special senders that it knows there."""
+    for sender in (None, *wire.senders.get(channel, ())):
+        yield outbound(channel, sender)
 
 
 @pytest.fixture(params=list(PROVIDERS))
@@ -57,53 +63,59 @@ Provider = tuple[str, ProviderWire]
 
 def test_what_is_accepted_has_an_id_and_left_once(provider: Provider) -> None:
     name, wire = provider
-    for number, (channel, sender) in enumerate(senders(name, wire.settings).items(), start=1):
-        answer = sender.send(outbound(channel))
+    for channel, sender in senders(name, wire.settings).items():
+        for way in ways(wire, channel):
+            before = wire.taken()
+            answer = sender.send(way)
 
-        assert isinstance(answer, Accepted)
-        assert answer.provider_id
-        assert wire.taken() == number
-        assert sender.provider == name
+            assert isinstance(answer, Accepted)
+            assert answer.provider_id
+            assert wire.taken() == before + 1
+            assert sender.provider == name
 
 
 def test_what_is_refused_for_now_is_busy_and_not_repeated_inside(provider: Provider) -> None:
     name, wire = provider
     for channel, sender in senders(name, wire.settings).items():
-        before = wire.taken()
-        wire.not_now()
+        for way in ways(wire, channel):
+            before = wire.taken()
+            wire.not_now()
 
-        assert isinstance(sender.send(outbound(channel)), Busy)
-        assert wire.taken() <= before + 1
+            assert isinstance(sender.send(way), Busy)
+            assert wire.taken() <= before + 1
 
 
 def test_where_nobody_listens_it_is_busy(provider: Provider) -> None:
     name, wire = provider
     for channel, sender in senders(name, nobody_there(wire.settings)).items():
-        assert isinstance(sender.send(outbound(channel)), Busy)
+        for way in ways(wire, channel):
+            assert isinstance(sender.send(way), Busy)
 
 
 def test_a_connection_that_dies_after_the_message_left_is_an_unknown_outcome(provider: Provider) -> None:
     name, wire = provider
     for channel, sender in senders(name, wire.settings).items():
-        before = wire.taken()
-        wire.silence()
+        for way in ways(wire, channel):
+            before = wire.taken()
+            wire.silence()
 
-        assert isinstance(sender.send(outbound(channel)), Unknown)
-        assert wire.taken() == before + 1
+            assert isinstance(sender.send(way), Unknown)
+            assert wire.taken() == before + 1
 
 
 def test_a_wrong_address_is_told_apart_from_a_wrong_setup(provider: Provider) -> None:
     name, wire = provider
     for channel, sender in senders(name, wire.settings).items():
-        wire.bad_address()
-        wrong = sender.send(outbound(channel))
-        assert isinstance(wrong, Rejected)
-        assert wrong.reason is FailReason.INVALID_ADDRESS
+        for way in ways(wire, channel):
+            wire.bad_address()
+            wrong = sender.send(way)
+            assert isinstance(wrong, Rejected)
+            assert wrong.reason is FailReason.INVALID_ADDRESS
 
-        wire.bad_password()
-        setup = senders(name, wire.settings)[channel].send(outbound(channel))
-        assert isinstance(setup, Rejected)
-        assert setup.reason is FailReason.CONFIG
+            wire.bad_password()
+            setup = senders(name, wire.settings)[channel].send(way)
+            assert isinstance(setup, Rejected)
+            assert setup.reason is FailReason.CONFIG
 
 
 def test_a_content_of_another_kind_never_leaves(provider: Provider) -> None:
@@ -119,10 +131,16 @@ def test_a_content_of_another_kind_never_leaves(provider: Provider) -> None:
 def test_a_question_has_one_of_three_answers(provider: Provider) -> None:
     name, wire = provider
     for channel, sender in senders(name, nobody_there(wire.settings)).items():
-        question = Question(
-            delivery=REF, channel=channel, to="+14155550101", called_at=NOW, known_ids=frozenset()
-        )
-        assert isinstance(sender.ask(question), Taken | NotTaken | CannotSay)
+        for way in ways(wire, channel):
+            question = Question(
+                delivery=REF,
+                channel=channel,
+                to=way.to,
+                called_at=NOW,
+                known_ids=frozenset(),
+                sender=way.sender,
+            )
+            assert isinstance(sender.ask(question), Taken | NotTaken | CannotSay)
 
 
 def test_nobodys_address_is_logged(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
