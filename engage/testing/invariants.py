@@ -196,7 +196,9 @@ def we_know_what_was_taken(ledger: Ledger, outside: Outside) -> Iterator[str]:
     for delivery in ledger.deliveries.values():
         accepted = Mark.ACCEPTED in reached(delivery.marks)
         open_or_unknown = delivery.status in OPEN or delivery.reason == FailReason.UNKNOWN_OUTCOME
-        if taken[delivery.id] and not accepted and not open_or_unknown:
+        # A mail whose answer was lost, and which the provider took only to drop it: that event is all we hear.
+        dropped = Mark.DROPPED in delivery.marks
+        if taken[delivery.id] and not accepted and not dropped and not open_or_unknown:
             yield f"delivery {delivery.id} was taken and is {delivery.status} ({delivery.reason})"
         if accepted and not taken[delivery.id]:
             yield f"delivery {delivery.id} is {delivery.status} and was never taken"

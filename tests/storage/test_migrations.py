@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from threading import Thread
 
 import psycopg
 import pytest
 
+from engage.storage.migrations import versions
 from engage.storage.migrations.apply import migrate, revisions
 from engage.storage.migrations.current import is_current
 from tests.storage.conftest import create_database
@@ -14,6 +16,7 @@ from tests.storage.conftest import create_database
 pytestmark = pytest.mark.live
 
 _numbers = count()
+_STEPS = Path(versions.__file__).parent
 
 
 @pytest.fixture
@@ -94,3 +97,39 @@ def test_processes_that_migrate_at_once_do_not_disturb_each_other(empty_url: str
         thread.join(30)
 
     assert is_current(empty_url)
+
+
+_SHAPE = """
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
+    a.attidentity
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_RULES = """
+SELECT c.relname, conname, pg_get_constraintdef(k.oid) FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = conrelid
+WHERE c.relnamespace = 'public'::regnamespace AND contype <> 'n'
+UNION ALL
+SELECT c.relname, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index AS i JOIN pg_class AS c ON c.oid = indrelid
+WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique
+"""
+
+
+@pytest.mark.parametrize("number", range(1, len(revisions())), ids=lambda number: revisions()[number])
+def test_a_step_before_the_deployment_only_adds_what_old_code_need_not_know(
+    empty_url: str, number: int
+) -> None:
+    """What the old code reads stays as it was, and what it writes is still taken: expand now, contract later."""
+    name = next(path.stem for path in _STEPS.glob(f"{revisions()[number]}_*.py"))
+    migrate(empty_url, revisions()[number - 1])
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        columns, rules = set(connection.execute(_SHAPE)), set(connection.execute(_RULES))
+        tables = {column[0] for column in columns}
+        migrate(empty_url, revisions()[number])
+        more_columns, more_rules = set(connection.execute(_SHAPE)), set(connection.execute(_RULES))
+
+    assert name.endswith(("_before", "_after"))
+    if name.endswith("_before"):
+        added = [column for column in more_columns - columns if column[0] in tables]
+        assert columns <= more_columns, "something that was there has changed or gone"
+        assert [c for c in added if c[3] and c[4] is None and not c[5]] == [], "old code cannot fill these"
+        assert [rule for rule in more_rules - rules if rule[0] in tables] == [], "old code may break these"

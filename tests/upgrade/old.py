@@ -1,0 +1,104 @@
+"""An older release's database, loaded, and today's engine going on with it."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from engage.bootstrap import open_runtime
+from engage.cli.client import Client
+from engage.cli.supervise import sandbox_environment, sandbox_key
+from engage.domain.delivery import Channel
+from engage.domain.ids import DeliveryId
+from engage.engine.simulate import VirtualClock
+from engage.sandbox import SandboxConfig, running
+from engage.settings import load_settings
+from engage.testing.invariants import No, Outside, ProviderCall
+from tests.upgrade.shop import Post, Shop, letter_box
+
+HERE = Path(__file__).parent
+RELEASES = sorted(path.name for path in HERE.iterdir() if path.is_dir() and path.name.startswith("release"))
+
+
+@dataclass(frozen=True)
+class Old:
+    """What an older release left: see `maker.py`."""
+
+    name: str
+
+    @cached_property
+    def story(self) -> dict[str, Any]:
+        return dict(json.loads((HERE / self.name / "story.json").read_text()))
+
+    @cached_property
+    def statements(self) -> list[str]:
+        return list(json.loads((HERE / self.name / "statements.json").read_text()))
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.story["now"])
+
+    def load(self, url: str) -> None:
+        """Fill an empty database with it."""
+        sql = gzip.decompress((HERE / self.name / "database.sql.gz").read_bytes())
+        with psycopg.connect(url) as connection:
+            # Several statements at once, as they came from pg_dump.
+            connection.execute(sql)
+
+    def outside(self, sandbox: Client) -> Outside:
+        """Return what happened outside, under the old release and since."""
+        since = sandbox.call("GET", "/_sandbox/messages?limit=100000")["messages"]
+        calls = [(one, one["at"]) for one in self.story["calls"]]
+        calls += [(one, one["accepted_at"]) for one in since if one["ref"]]
+        return Outside(
+            told=self.story["told"],
+            calls=[
+                ProviderCall(
+                    delivery=DeliveryId(one["ref"]),
+                    channel=Channel(one["channel"]),
+                    address=one["to"],
+                    at=datetime.fromisoformat(at),
+                    taken=True,
+                )
+                for one, at in calls
+            ],
+            noes=[
+                No(since=datetime.fromisoformat(no["at"]), address=no["address"], topic="promotions")
+                for no in self.story["noes"]
+            ],
+        )
+
+
+@contextmanager
+def going_on(old: Old, url: str, folder: Path) -> Iterator[tuple[Shop, Client]]:
+    """Run today's engine on a migrated database, by hand and on a clock that stands where the old release stopped."""
+    post = Post()
+    with letter_box(post) as here:
+        given = {"ENGAGE_DATA_DIR": str(folder / "data"), "ENGAGE_DATABASE_URL": url}
+        environment = {**old.story["environment"], **given}
+        base = load_settings(environment, None)
+        config = SandboxConfig(
+            port=0,
+            account_sid=environment["TWILIO_ACCOUNT_SID"],
+            auth_token=environment["TWILIO_AUTH_TOKEN"],
+            sendgrid_api_key=environment["SENDGRID_API_KEY"],
+            signing_key=sandbox_key(base.data_dir)[0],
+            event_webhook_url=f"{here}/webhooks/sendgrid/events",
+            inbound_sms_url=f"{here}/webhooks/twilio/inbound",
+            latencies=False,
+            event_batch_seconds=0.02,
+        )
+        with running(config) as twin, Client(twin.url) as sandbox:
+            keys = environment["SENDGRID_WEBHOOK_PUBLIC_KEY"]
+            environment |= sandbox_environment(base, twin.url.removeprefix("http://").rstrip("/"))
+            environment["SENDGRID_WEBHOOK_PUBLIC_KEY"] += f",{keys}"
+            environment["ENGAGE_PUBLIC_URL"] = here
+            with open_runtime(load_settings(environment, None)) as runtime:
+                yield Shop(runtime, VirtualClock(old.now), sandbox, post, here), sandbox
