@@ -126,6 +126,7 @@ def send_surely(
 def running_stack(
     folder: Path,
     *,
+    broker: str | None = None,
     copies: Mapping[str, int] | None = None,
     processes: tuple[str, ...] = (
         "sandbox",
@@ -137,7 +138,7 @@ def running_stack(
     ),
     **sandbox: object,
 ) -> Iterator[Stack]:
-    """Start an installation below `folder` and stop it, whatever happened in between."""
+    """Start an installation below `folder`, with `broker` or a Valkey of its own; stop it, whatever happened in between."""
     port, twin = free_port(), free_port()
     base = {
         name: value
@@ -145,6 +146,8 @@ def running_stack(
         if not name.startswith(("ENGAGE_", "TWILIO_", "SENDGRID_"))
     }
     base |= {"ENGAGE_DATA_DIR": str(folder / "data"), "ENGAGE_LISTEN": f"127.0.0.1:{port}"}
+    if broker is not None:
+        base["ENGAGE_BROKER_URL"] = broker
     if base.pop("PYTHONDONTWRITEBYTECODE", None):
         base["PYTHONPYCACHEPREFIX"] = str(REPOSITORY / ".engage" / "pycache")
     settings = load_settings(base, None)
