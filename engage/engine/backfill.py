@@ -17,7 +17,7 @@ from engage.domain.turn import ByHash, Choices, Turn
 from engage.engine.agenda import leave_inside
 from engage.engine.bring_in_line import Plan, plan_of, write_standings
 from engage.engine.working_set import load_people, waiting_deliveries
-from engage.ports.selecting import Given
+from engage.ports.selecting import Given, Stretch
 from engage.ports.storage import Job, StorageBusyError, Store, Transaction
 
 BATCH = 500
@@ -87,11 +87,18 @@ class Backfill:
     def _is_last(self, tx: Transaction, job: Job, catalog: Catalog, plan: Plan, now: datetime) -> bool:
         """Bring the next people in line; return whether they were the last."""
         after = None if job.cursor is None else ProfileId(job.cursor)
-        stretch = tx.selection.stretch(after, BATCH if plan.rules is None else STRETCH)
+        only = _concerned(catalog, job)
+        size = BATCH if plan.rules is None and only is None else STRETCH
+        stretch = tx.selection.stretch(after, size)
         if stretch is None:
             return True
-        last = stretch.people < (BATCH if plan.rules is None else STRETCH)
-        if plan.rules is None:
+        last = stretch.people < size
+        if only is not None:
+            people = only.among(tx, stretch)
+            if len(people) > BATCH:
+                stretch, last = tx.selection.upto(after, people[BATCH - 1]), False
+            self._look(tx, job, catalog, people[:BATCH], now)
+        elif plan.rules is None:
             self._look(tx, job, catalog, tx.people.page(after, BATCH), now)
         else:
             standings = tx.selection.standings(plan.rules, plan.given, stretch)
@@ -134,6 +141,39 @@ class Backfill:
             turn.begin(fact_id=f"{job.name}:{profile_id}", now=now, arrival=0)
             _follow(turn, person, job)
         tx.write(turn.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Concerned:
+    """Whom a job about one journey is about: who is in it, and the members of an audience that it takes in."""
+
+    journey: str
+    audience: str | None = None
+
+    def among(self, tx: Transaction, stretch: Stretch) -> list[ProfileId]:
+        """Return those of a stretch."""
+        found = set(tx.selection.walking(self.journey, stretch))
+        if self.audience is not None:
+            members = tx.selection.members(self.audience, stretch.after, stretch.people)
+            found.update(member for member in members if member <= stretch.upto)
+        return sorted(found)
+
+
+def _concerned(catalog: Catalog, job: Job) -> _Concerned | None:
+    """Return whom a job about one journey is about; None: everybody, or it is about more than one journey."""
+    cause = job.data.get("cause")
+    if cause not in _ONE_JOURNEY:
+        return None
+    name = str(job.data["journey"])
+    live = catalog.journeys.get(name)
+    if cause == "archive" or live is None:
+        return _Concerned(name)
+    if name in catalog.personal_clocks:
+        return None  # a clock of each one's own is planned for each of them
+    trigger = live.journey.trigger
+    if trigger.existing != "include" or trigger.audience is None or trigger.pace is not None:
+        return _Concerned(name)
+    return _Concerned(name, trigger.audience.entered) if trigger.audience.entered else None
 
 
 def _taking_in(job: Job) -> list[str]:

@@ -96,6 +96,10 @@ class Selection(Protocol):
         """Return the next members of an audience, in the order of their ids."""
         ...
 
+    def walking(self, journey: str, among: Stretch) -> list[ProfileId]:
+        """Return those who are in a journey now, in the order of their ids."""
+        ...
+
     def standings(self, rules: Rules, given: Given, among: Stretch | Collection[ProfileId]) -> list[Standing]:
         """Return whoever is not as the rules ask for, in the order of their ids."""
         ...

@@ -14,6 +14,7 @@ from tests.storage.contract.people import EventsContract, PeopleContract
 from tests.storage.contract.reading_person import PersonReadingContract
 from tests.storage.contract.reading_project import ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
+from tests.storage.contract.selection import SelectionContract
 from tests.storage.contract.short_links import ShortLinksContract
 
 
@@ -83,6 +84,10 @@ class TestMemoryRuns(RunsContract):
 
 class TestMemoryTimers(TimersContract):
     """Timers."""
+
+
+class TestMemorySelection(SelectionContract):
+    """People by rule."""
 
 
 class TestMemoryJobs(JobsContract):

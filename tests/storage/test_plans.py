@@ -122,6 +122,7 @@ QUESTIONS: dict[str, Question] = {
     "stretch": lambda tx: tx.selection.stretch(ADA, 500),
     "upto": lambda tx: tx.selection.upto(*SOME),
     "members": lambda tx: tx.selection.members("vip", ADA, 500),
+    "who is in a journey": lambda tx: tx.selection.walking("welcome", STRETCH),
     "whom a signal is about": lambda tx: tx.selection.candidates(WHERE, GIVEN, STRETCH),
     "whom a rule holds for": lambda tx: tx.selection.holding([WHERE], GIVEN, [ADA]),
     "standings": lambda tx: tx.selection.standings(RULES, GIVEN, STRETCH),

@@ -17,6 +17,7 @@ from tests.storage.contract.people import EventsContract, PeopleContract
 from tests.storage.contract.reading_person import PersonReadingContract
 from tests.storage.contract.reading_project import ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
+from tests.storage.contract.selection import SelectionContract
 from tests.storage.contract.short_links import ShortLinksContract
 
 pytestmark = pytest.mark.live
@@ -90,6 +91,10 @@ class TestPostgresRuns(RunsContract):
 
 class TestPostgresTimers(TimersContract):
     """Timers."""
+
+
+class TestPostgresSelection(SelectionContract):
+    """People by rule."""
 
 
 class TestPostgresJobs(JobsContract):

@@ -34,6 +34,15 @@ class MemorySelection:
         del rule, given
         return self._among(among)
 
+    def walking(self, journey: str, among: Stretch) -> list[ProfileId]:
+        """Return those who are in a journey now, in the order of their ids."""
+        runs = self._work.runs
+        return [
+            key
+            for key in self._among(among)
+            if any(row.journey == journey and row.active for row in runs.where("profile", key))
+        ]
+
     def standings(self, rules: Rules, given: Given, among: Stretch | Collection[ProfileId]) -> list[Standing]:
         """Return whoever is not as the rules ask for, in the order of their ids."""
         del rules, given

@@ -22,6 +22,11 @@ _UPTO = "SELECT count(*) FROM profile WHERE id > %s::uuid AND id <= %s::uuid"
 _MEMBERS = """
 SELECT profile_id FROM membership WHERE audience = %s AND profile_id > %s::uuid ORDER BY profile_id LIMIT %s
 """
+# The unique index of active runs, by ranges of people.
+_WALKING = """
+SELECT DISTINCT profile_id FROM run
+WHERE profile_id > %s::uuid AND profile_id <= %s::uuid AND journey = %s AND ended_at IS NULL ORDER BY profile_id
+"""
 _SIZE = "SELECT greatest(reltuples, 0), relpages FROM pg_class WHERE oid = 'profile'::regclass"
 # Many pages, and of each only some rows: neighbours in a page came at the same time and are alike.
 _SAMPLE = """
@@ -64,6 +69,11 @@ class PostgresSelection:
         people = question.people(_among(question.params, among))
         text = f"{people} SELECT p.id FROM {question.source} WHERE {maybe} ORDER BY p.id"  # noqa: S608 -- ours
         return [profile for (profile,) in self._session.asked(text, question.params.values)]
+
+    def walking(self, journey: str, among: Stretch) -> list[ProfileId]:
+        """Return those who are in a journey now, in the order of their ids."""
+        rows = self._session.rows(_WALKING, among.after or _BEFORE_ALL, among.upto, journey)
+        return [profile for (profile,) in rows]
 
     def standings(self, rules: Rules, given: Given, among: Stretch | Collection[ProfileId]) -> list[Standing]:
         """Return whoever is not as the rules ask for, in the order of their ids."""
