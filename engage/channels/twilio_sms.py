@@ -50,6 +50,8 @@ FAILURES = (
 )
 """What looking something up at Twilio may end in."""
 _PREFIXES = {Channel.WHATSAPP: "whatsapp:", Channel.CHAT: "messenger:"}
+_WITHOUT_TEXTS = frozenset({"landline", "pager", "premium", "sharedCost", "tollFree", "uan", "voicemail"})
+"""Lookup's line types that take no texts."""
 _STATUSES = {
     "scheduled": Mark.ACCEPTED,
     "accepted": Mark.ACCEPTED,
@@ -79,6 +81,7 @@ class TwilioSms:
     def __init__(self, client: Client, http: KeptHttpClient, public_url: str, sender: str | None) -> None:
         # Loaded now: the SDK imports its parts when they are first asked for, which would make the first call late.
         self._messages = client.messages
+        self._numbers = client.lookups.v2.phone_numbers
         self._http = http
         self._public_url = public_url
         self._sender = sender
@@ -104,7 +107,23 @@ class TwilioSms:
                 ),
             )
 
+        takes = self._takes_texts(outbound.to) if outbound.look_up else None
+        if takes is not None:
+            return Rejected(
+                reason=FailReason.INVALID_ADDRESS, code=takes, suppress=True, detail="takes no texts"
+            )
         return attempt(create, self._http)
+
+    def _takes_texts(self, number: str) -> str | None:
+        """Return why a number can get no text, as Lookup says; None if it can, or if nobody can say."""
+        try:
+            found = self._numbers(number).fetch(fields="line_type_intelligence")
+        except FAILURES:
+            return None  # a look-up that fails holds up no message
+        if found.valid is False:
+            return "invalid_number"
+        line = (found.line_type_intelligence or {}).get("type")
+        return str(line) if line in _WITHOUT_TEXTS else None
 
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Look through the messages to this address since the call."""
@@ -115,7 +134,11 @@ class TwilioSms:
 def _what(content: SmsContent | WhatsappContent) -> dict[str, Any]:
     """The parameters that say what is sent; an approved template goes without a body."""
     if isinstance(content, SmsContent):
-        return {"body": content.body, "media_url": list(content.media) or unset}
+        return {
+            "body": content.body,
+            "media_url": list(content.media) or unset,
+            "smart_encoded": True if content.smart_encoding else unset,
+        }
     variables = msgspec.json.encode(dict(content.variables)).decode() if content.variables else unset
     return {"content_sid": content.content_sid, "content_variables": variables}
 

@@ -149,10 +149,14 @@ class SenderForm(Form):
 
 
 class SmsTexts(Form):
-    """Texts that law or carriers ask for."""
+    """Texts that law or carriers ask for, and how texts are sent."""
 
     opt_out_text: PlainText | None = None
     help_text: PlainText | None = None
+    smart_encoding: bool = False
+    """The provider replaces look-alikes (curly quotes, long dashes) by plain ones, which cost fewer segments."""
+    lookup: bool = False
+    """Before the first text to a number the provider is asked whether it takes texts at all; a landline gets none."""
 
 
 class Company(Form):

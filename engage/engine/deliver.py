@@ -30,7 +30,7 @@ from engage.engine.hands import Hands
 from engage.engine.normal_address import normal_address
 from engage.engine.outcomes import Outcomes, outcome_fact, outcome_of
 from engage.engine.rates import Pacing, Slot
-from engage.engine.release_reads import addresses_of, never_addressed, sent_lately
+from engage.engine.release_reads import addresses_of, never_addressed, never_texted, sent_lately
 from engage.engine.rendering import Requests
 from engage.engine.windows import open_windows
 from engage.ports.channel import Answer, Busy, Outbound, Rejected, Sender, Unknown
@@ -190,6 +190,7 @@ class Deliver:
         consents = tx.consents.view({d.profile for d in ready}, addresses_of(ready, profiles))
         sent = sent_lately(tx, catalog, ready, now)
         first = never_addressed(tx, catalog, ready, profiles)
+        new = never_texted(tx, catalog, ready, profiles)
         open_to = open_windows(tx, ready, now)
         released: list[tuple[Delivery, Outbound]] = []
         links: list[ShortLink] = []
@@ -217,6 +218,7 @@ class Deliver:
                         line,
                         until,
                         window_open=(delivery.profile, address) in open_to,
+                        is_new=address in new,
                     )
                     if rendering.outbound is None:
                         self._refuse(reserved, delivery, now, SkipReason.RENDER_FAILED, rendering.refused)

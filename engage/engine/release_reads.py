@@ -40,6 +40,18 @@ def sent_lately(
     return dict(tx.deliveries.accepted_since({d.profile for d in ready}, now - longest))
 
 
+def never_texted(
+    tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], profiles: Mapping[ProfileId, Profile]
+) -> set[str]:
+    """Return the numbers that no text of ours ever went to, where the project wants such numbers looked up."""
+    if not catalog.settings.sms.lookup:
+        return set()
+    texts = [d for d in ready if d.channel in (Channel.SMS, Channel.MMS)]
+    found = {d.to or address_of(profiles[d.profile], d.channel) for d in texts}
+    numbers = {number for number in found if number}
+    return numbers - tx.deliveries.texted(numbers)
+
+
 def never_addressed(
     tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], profiles: Mapping[ProfileId, Profile]
 ) -> set[DeliveryId]:

@@ -51,10 +51,11 @@ class Requests:
         until: datetime | None = None,
         *,
         window_open: bool = True,
+        is_new: bool = False,
     ) -> Rendering:
         """Render one delivery, which may reach its person `until` then. Never raises for what a template does.
 
-        `window_open`: the person wrote to us on WhatsApp within 24 hours.
+        `window_open`: the person wrote to us on WhatsApp within 24 hours. `is_new`: nothing ever went to this number.
         """
         if delivery.channel in CALLS:
             return Rendering(outbound=call_of(delivery, profile, catalog))
@@ -81,6 +82,7 @@ class Requests:
                 marketing=not settings.is_transactional(delivery.topic) and not delivery.automatic,
                 window_open=window_open and delivery.form != TEMPLATE_ONLY,
                 opt_out_line=opt_out_line,
+                smart_encoding=settings.sms.smart_encoding,
             )
         )
         if isinstance(rendered, RenderRefused):
@@ -94,6 +96,7 @@ class Requests:
                 content=rendered.content,
                 sender=delivery.sender or _sender(catalog, delivery.channel),
                 validity=_validity(delivery, until, now),
+                look_up=is_new and settings.sms.lookup,
             ),
             template_version=rendered.template_version,
             links=links.made,

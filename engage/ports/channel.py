@@ -17,6 +17,8 @@ class SmsContent:
 
     body: str
     media: tuple[str, ...] = ()
+    smart_encoding: bool = False
+    """The provider is to replace look-alikes by plain characters; `segments` counts on it."""
     segments: int = 1
     """What carriers and providers count: parts of an SMS; pictures count as one."""
 
@@ -129,6 +131,8 @@ class Outbound:
     """A messaging service, number or address; none: the channel's default from the settings."""
     validity: timedelta | None = None
     """How long the provider may go on trying."""
+    look_up: bool = False
+    """Ask first whether the number takes texts at all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -191,6 +191,10 @@ class Deliveries(Protocol):
         """Return which (topic, address) pairs already got an accepted SMS; no topic is ''."""
         ...
 
+    def texted(self, numbers: Collection[str]) -> set[str]:
+        """Return which of these numbers already got an accepted SMS or MMS."""
+        ...
+
     def save(self, deliveries: Iterable[Delivery]) -> None:
         """Write deliveries whole (insert or update by id). `(run, step, visit)` stays unique."""
         ...

@@ -54,6 +54,7 @@ class RenderRequest:
     window_open: bool = True
     """Whether this person wrote to us on WhatsApp within 24 hours: then a free text may go."""
     opt_out_line: str | None = None
+    smart_encoding: bool = False
     """A line to put below an SMS: the first message of a topic to an address."""
 
 

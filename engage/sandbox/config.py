@@ -47,6 +47,8 @@ class SandboxConfig:
     numbers: tuple[str, ...] = ()
     messaging_services: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Service SID to its pool of numbers."""
+    lookup_fails: bool = False
+    """Lookup answers 503, whatever it is asked."""
     enforce_rates: bool = False
     """Meter every sender as carriers do (1/3/100/80 segments a second by kind), calls at one a second."""
 

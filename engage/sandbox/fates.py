@@ -62,6 +62,14 @@ class Stage:
     code: int | None = None
 
 
+LINE_TYPES = {"+1800": "tollFree", "+1888": "tollFree", "+1500": "personal", "+1555004": "landline"}
+
+
+def line_type(number: str) -> str:
+    """Return what kind of line a number is: `+1555004…` is a landline, which takes no texts."""
+    return next((kind for start, kind in LINE_TYPES.items() if number.startswith(start)), "mobile")
+
+
 READ = Stage("read", "delivered")
 SENT = Stage("sent", "sent")
 DELIVERED = Stage("delivered", "delivered")
@@ -74,6 +82,8 @@ def message_fate(to: str) -> tuple[Stage, ...]:
     is reported undelivered, then delivered.
     """
     number = to.rpartition(":")[2]
+    if line_type(number) == "landline":
+        return (SENT, Stage("undelivered", "delivered", 30006))
     if not number.startswith("+1555000"):
         return (SENT, DELIVERED)
     if number == "+15550000000":

@@ -10,14 +10,13 @@ from starlette.requests import Request
 
 from engage.sandbox.agents import OVER
 from engage.sandbox.errors import Reply, json_reply, twilio_error
-from engage.sandbox.fates import is_number
+from engage.sandbox.fates import is_number, line_type
 from engage.sandbox.record_routes import RecordRoutes, Row, texts
 from engage.sandbox.records import Record, new_sid
 from engage.sandbox.wire import one, parse_form
 
 # The only filter we understand: one attribute equals one text.
 _EQUALS = re.compile(r"""\s*(\w+)\s*={1,2}\s*["']([^"']*)["']\s*""")
-LINE_TYPES = {"+1800": "tollFree", "+1888": "tollFree", "+1500": "personal"}
 
 
 class ProductRoutes(RecordRoutes):
@@ -201,6 +200,9 @@ class ProductRoutes(RecordRoutes):
 
     async def _lookup(self, request: Request) -> Reply:
         number = request.path_params["number"]
+        if self._sandbox.config.lookup_fails:
+            return twilio_error(20503)
+        self._kept.kinds.setdefault("lookups", {})[f"{len(self._kept.all('lookups'))}"] = {"sid": number}
         is_valid = is_number(number)
         found: Record = {
             "phone_number": number,
@@ -212,7 +214,7 @@ class ProductRoutes(RecordRoutes):
         }
         if "line_type_intelligence" in request.query_params.get("Fields", "") and is_valid:
             found["line_type_intelligence"] = {
-                "type": LINE_TYPES.get(number[:5], "mobile"),
+                "type": line_type(number),
                 "carrier_name": "Sandbox",
                 "mobile_country_code": "310",
                 "mobile_network_code": "000",

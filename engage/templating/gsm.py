@@ -13,6 +13,25 @@ UCS2_SINGLE, UCS2_PART = 70, 67
 """UTF-16 units, likewise."""
 
 
+LOOK_ALIKES = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019", "'"),
+        **dict.fromkeys("\u201c\u201d", '"'),
+        **dict.fromkeys("\u2013\u2014", "-"),
+        "\u2026": "...",
+        "\u00a0": " ",
+        "\u200b": "",
+        "\u2022": "*",
+    }
+)
+"""What a provider's smart encoding replaces for certain; of what it may replace beyond we promise nothing."""
+
+
+def plain(text: str) -> str:
+    """Return the text as it arrives where the provider replaces look-alikes."""
+    return text.translate(LOOK_ALIKES)
+
+
 def segments(text: str) -> int:
     """Return how many SMS the text needs; an empty one needs one.
 

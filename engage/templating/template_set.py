@@ -17,7 +17,7 @@ from engage.ports.channel import Content, EmailContent, SmsContent, VoiceContent
 from engage.ports.templating import Rendered, RenderRefused, RenderRequest
 from engage.templating.check import Use, findings
 from engage.templating.environment import Lazy, StrictEnvironment, render_text
-from engage.templating.gsm import segments
+from engage.templating.gsm import plain, segments
 from engage.templating.meta import Meta, address, header
 from engage.templating.plain_text import text_of_html, tidy
 from engage.templating.source import choose
@@ -287,7 +287,9 @@ def _message(text: str, request: RenderRequest, media: tuple[str, ...]) -> SmsCo
         body = f"{body}\n{request.opt_out_line}"
     if len(body) > MAX_SMS:
         raise LimitError(f"the text has {len(body)} characters; {MAX_SMS} at most")
-    return SmsContent(body=body, media=media, segments=1 if media else segments(body))
+    smart = request.smart_encoding
+    count = 1 if media else segments(plain(body) if smart else body)
+    return SmsContent(body=body, media=media, smart_encoding=smart, segments=count)
 
 
 def _opt_out_headers(request: RenderRequest) -> dict[str, str]:

@@ -155,3 +155,58 @@ def test_the_status_is_what_all_callbacks_together_say(
 
     assert shop.delivery().status is status
     assert bool(shop.refused) is (fault == "forged")
+
+
+@pytest.mark.parametrize("smart", [False, True])
+def test_look_alikes_are_replaced_where_the_settings_say_so(shop: Shop, twin: Twin, smart: bool) -> None:
+    shop.settings(quiet_hours="off", sms={"smart_encoding": smart})
+    body = "\u201cHello\u201d \u2013 it\u2019s " + "x" * 80
+    text(shop, {"sms": {"text": body}})
+
+    arrived = twin.message()
+    assert arrived["body"].startswith('"Hello" - it\'s' if smart else "\u201cHello")
+    assert shop.delivery().segments == arrived["segments"] == (1 if smart else 2)
+
+
+LANDLINE = "+15550040001"
+
+
+def test_a_landline_gets_no_text_where_numbers_are_looked_up(shop: Shop, twin: Twin) -> None:
+    shop.settings(quiet_hours="off", sms={"lookup": True})
+    shop.publish(steps({"sms": {"text": "Hello"}}))
+    for name, number in (("ada", LANDLINE), ("bob", PERSON)):
+        shop.identify(name, phone=number)
+        shop.track(name, "Go")
+    shop.rest()
+
+    refused = next(d for d in shop.deliveries() if d.address == LANDLINE)
+    assert (refused.status, str(refused.reason), refused.code) == (Mark.FAILED, "invalid_address", "landline")
+    assert [message["to"] for message in twin.messages()] == [PERSON]
+    assert shop.counts()["Address Suppressed"] == 1
+
+
+def test_without_the_look_up_a_landline_is_found_out_the_dear_way(shop: Shop) -> None:
+    shop.publish(steps({"sms": {"text": "Hello"}}))
+    shop.identify("ada", phone=LANDLINE)
+    shop.track("ada", "Go")
+    shop.rest()
+
+    assert (shop.delivery().status, shop.delivery().code) == (Mark.UNDELIVERED, "30006")
+
+
+def test_a_number_is_looked_up_once(shop: Shop, twin: Twin) -> None:
+    shop.settings(quiet_hours="off", sms={"lookup": True})
+    text(shop, {"sms": {"text": "Hello"}})
+    shop.track("ada", "Go")
+    shop.rest()
+
+    assert len(twin.messages()) == 2
+    assert [record["sid"] for record in twin.get("records", kind="lookups")["records"]["lookups"]] == [PERSON]
+
+
+def test_a_look_up_that_fails_holds_up_no_text(shop: Shop, twin: Twin) -> None:
+    shop.settings(quiet_hours="off", sms={"lookup": True})
+    twin.configure(lookup_fails=True)
+    text(shop, {"sms": {"text": "Hello"}})
+
+    assert shop.delivery().status is Mark.DELIVERED

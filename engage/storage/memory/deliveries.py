@@ -104,6 +104,15 @@ class MemoryDeliveries:
             if (row.topic or "") == topic and row.channel in _TEXTED and row.accepted_at is not None
         }
 
+    def texted(self, numbers: Collection[str]) -> set[str]:
+        """Return which of these numbers already got an accepted SMS or MMS."""
+        return {
+            number
+            for number in numbers
+            for row in self._work.deliveries.where("address", number)
+            if row.channel in _TEXTED and row.accepted_at is not None
+        }
+
     def save(self, deliveries: Iterable[Delivery]) -> None:
         """Write deliveries whole (insert or update by id)."""
         for delivery in deliveries:

@@ -25,6 +25,10 @@ _ADDRESSED = """
 SELECT DISTINCT coalesce(topic, ''), address FROM delivery
 WHERE address = ANY(%s::text[]) AND channel IN ('sms', 'mms') AND accepted_at IS NOT NULL
 """
+_TEXTED = """
+SELECT DISTINCT address FROM delivery
+WHERE address = ANY(%s::text[]) AND channel IN ('sms', 'mms') AND accepted_at IS NOT NULL
+"""
 _RECENT = """
 SELECT channel, address, doc FROM delivery
 WHERE address = ANY(%s::text[]) AND channel = ANY(%s::text[]) AND accepted_at >= %s
@@ -155,6 +159,12 @@ class PostgresDeliveries:
             return set()
         rows = self._session.rows(_ADDRESSED, texts(address for _, address in addresses))
         return {(topic, address) for topic, address in rows} & set(addresses)
+
+    def texted(self, numbers: Collection[str]) -> set[str]:
+        """Return which of these numbers already got an accepted SMS or MMS."""
+        if not numbers:
+            return set()
+        return {number for (number,) in self._session.rows(_TEXTED, texts(numbers))}
 
     def save(self, deliveries: Iterable[Delivery]) -> None:
         """Write deliveries whole (insert or update by id)."""

@@ -296,6 +296,8 @@ class DeliveriesContract:
             asked = [("news", f"+{n}") for n in range(7)]
             assert tx.deliveries.addressed_before(asked) == {("news", "+1"), ("news", "+5")}
             assert tx.deliveries.addressed_before([("", "+5"), ("", "+6")]) == {("", "+6")}
+            assert tx.deliveries.texted([f"+{n}" for n in range(7)]) == {"+1", "+2", "+5", "+6"}
+            assert tx.deliveries.texted([]) == set()
 
     def test_a_receipt_is_kept_once(self, store: Store) -> None:
         receipt = ReceiptRow(
