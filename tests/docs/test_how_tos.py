@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engage.domain.catalog import JourneyState
 from tests.cli.conftest import Author
 
 HOW_TO = Path(__file__).resolve().parents[2] / "docs/how-to"
@@ -76,3 +77,22 @@ def test_the_editor_s_schemas_are_written_as_the_page_says_and_every_mapping_has
         wanted = [patterns] if isinstance(patterns, str) else patterns
         if "voice" not in schema and "trait" not in schema:  # the starter has neither
             assert list(author.folder.glob(wanted[0])), f"nothing matches {wanted[0]}"
+
+
+@pytest.mark.live
+def test_what_operators_type_works_in_the_order_of_the_page(
+    shop: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGAGE_WRITE_KEYS", "k:server")
+    monkeypatch.delenv("ENGAGE_BROKER_URL")  # doctor then looks for no worker
+    shop.run("publish", "--yes")
+    shop.edit("journeys/welcome.yaml", "wait: 3 days", "wait: 4 days")
+    shop.run("publish", "--yes")
+    lines = "".join(CONSOLE.findall((HOW_TO / "operate.md").read_text())).splitlines()
+    assert len(lines) > 10
+
+    for line in lines:
+        shop.run(*shlex.split(line.removeprefix("$ engage ")), answer="y\n")
+
+    with shop.runtime() as runtime:
+        assert runtime.catalog().journeys["welcome"].state is JourneyState.ARCHIVED
