@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from engage.embedded import start_postgres, start_valkey
 from engage.settings import Settings
-from engage.storage.migrations.current import is_current, is_empty
+from engage.storage.migrations.current import Standing, is_empty, standing, steps
 
 
 class KeptServices:
@@ -87,18 +87,33 @@ def database_is_empty(database_url: str) -> bool:
     return is_empty(database_url)
 
 
-def migrate_schema(database_url: str) -> None:
-    """Bring a database to this version's schema, with the months of events around now. Idempotent."""
+def migrate_schema(database_url: str, *, to: str | None = None, before: bool = False) -> None:
+    """Bring a database to this version's schema, with the months of events around now; or to the step `to`, also back. Idempotent.
+
+    `before`: no further than processes of the version before can live with.
+    """
     # Alembic takes a second to import; only this needs it.
-    from engage.storage.migrations.apply import migrate
+    from engage.storage.migrations.apply import HEAD, before_deployment, migrate
 
-    migrate(database_url)
+    migrate(database_url, before_deployment(database_url) if before else to or HEAD)
 
 
-def schema_is_current(settings: Settings) -> bool:
-    """Return whether the database has this version's schema."""
+def schema_step(database_url: str) -> str | None:
+    """Return the newest step that was taken in a database; None in an empty one."""
+    from engage.storage.migrations.apply import revision_of
+
+    return revision_of(database_url)
+
+
+def schema_steps() -> list[str]:
+    """Return this version's steps, oldest first."""
+    return list(steps())
+
+
+def schema_standing(settings: Settings) -> Standing:
+    """Return how the database stands to this version."""
     with database(settings) as url:
-        return is_current(url)
+        return standing(url)
 
 
 def broker_url(settings: Settings) -> str:

@@ -12,11 +12,12 @@ QUEUES = "engine,email,sms,voice,sync"
 
 
 def require_schema(settings: Settings) -> None:
-    """Stop where the database's schema is not this version's."""
-    from engage.services import schema_is_current
+    """Stop where this version cannot work with the database's schema."""
+    from engage.services import schema_standing
 
-    if not schema_is_current(settings):
-        raise click.ClickException("the database's schema is not this version's; run `engage migrate` first")
+    standing = schema_standing(settings)
+    if not standing.fits:
+        raise click.ClickException(standing.advice)
 
 
 @click.command("up")

@@ -17,7 +17,7 @@ from engage.domain.errors import EngageError
 from engage.embedded import EmbeddedError, start_postgres
 from engage.engine.operate import Operator
 from engage.ports.storage import StorageAwayError
-from engage.services import migrate_schema, schema_is_current
+from engage.services import migrate_schema, schema_standing
 from engage.settings import Settings, load_settings, read_dotenv
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -79,7 +79,7 @@ def _found(settings: Settings, stack: ExitStack) -> Settings:
     postgres = start_postgres(settings.data_dir)
     stack.callback(postgres.stop)
     settings = replace(settings, database_url=postgres.url)
-    if not schema_is_current(settings):
+    if not schema_standing(settings).fits:
         migrate_schema(postgres.url)
     return settings
 
@@ -87,8 +87,9 @@ def _found(settings: Settings, stack: ExitStack) -> Settings:
 def _require_schema(runtime: Runtime) -> None:
     with runtime.store.transaction():
         pass  # a database that is away says so here, in the port's own words
-    if not schema_is_current(runtime.settings):
-        raise click.ClickException("the database's schema is not this version's; run `engage migrate` first")
+    standing = schema_standing(runtime.settings)
+    if not standing.fits:
+        raise click.ClickException(standing.advice)
 
 
 def operator(runtime: Runtime) -> Operator:

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from engage.cli.demo_story import story
 from engage.domain.token import read_token
+from engage.embedded.dump import dump, load
 from engage.storage.migrations.apply import migrate
 from engage.storage.migrations.current import is_current
 from engage.testing.evidence import ledger_of_postgres
@@ -78,12 +79,23 @@ def test_something_of_everything_is_under_way(old_url: str) -> None:
     assert all(counts)
 
 
-def test_everything_ends_under_the_new_release_and_nobody_gets_it_twice(
-    old: Old, old_url: str, tmp_path: Path
-) -> None:
-    migrate(old_url)
+@pytest.fixture(params=["in place", "from a backup"])
+def new_url(request: pytest.FixtureRequest, postgres_url: str, old_url: str, tmp_path: Path) -> str:
+    """The old release's database at today's schema: where it stood, or restored into an empty place."""
+    url = old_url
+    if request.param == "from a backup":
+        dump(old_url, tmp_path / "old.backup")
+        url = create_database(postgres_url, f"restored old {next(_numbers)}")
+        load(url, tmp_path / "old.backup")
+    migrate(url)
+    return url
 
-    with going_on(old, old_url, tmp_path) as (shop, sandbox):
+
+def test_everything_ends_under_the_new_release_and_nobody_gets_it_twice(
+    old: Old, new_url: str, tmp_path: Path
+) -> None:
+
+    with going_on(old, new_url, tmp_path) as (shop, sandbox):
         for letter in old.story["letters"]:
             shop.hear(letter, old.story["environment"]["ENGAGE_PUBLIC_URL"])
         shop.until(old.now + LONGEST_WAIT)

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool, text
 
+from engage.storage.migrations.current import oldest_at, steps
 from engage.storage.postgres.partitions import ensure_months
 from engage.storage.postgres.session import Session
 
@@ -35,9 +36,28 @@ def migrate(url: str, revision: str = HEAD) -> None:
             command.upgrade(config, revision)
         else:
             command.downgrade(config, revision)
+        _tell_older_code(connection)
     if revision == HEAD:
         with psycopg.connect(url) as connected:
             ensure_months(Session(connected), datetime.now(UTC))
+
+
+def revision_of(url: str) -> str | None:
+    """Return the newest step that was taken in a database; None in an empty one."""
+    with _connection(url) as connection:
+        return _present(connection)
+
+
+def before_deployment(url: str) -> str:
+    """Return up to which step a database may be brought while processes of the version before still run."""
+    present = revision_of(url) or ""
+    missing = [(step, before) for step, before in steps().items() if step > present]
+    allowed = present
+    for step, before in missing:
+        if not before:
+            break
+        allowed = step
+    return allowed
 
 
 def revisions() -> list[str]:
@@ -49,9 +69,21 @@ def revisions() -> list[str]:
 def _is_behind(connection: Connection, revision: str) -> bool:
     if revision in {HEAD, BASE}:
         return revision == HEAD
+    present = _present(connection)
+    return present is None or present < revision
+
+
+def _present(connection: Connection) -> str | None:
     (present,) = MigrationContext.configure(connection).get_current_heads() or (None,)
-    order = revisions()
-    return present is None or order.index(present) < order.index(revision)
+    return present
+
+
+def _tell_older_code(connection: Connection) -> None:
+    """Note who may run at the step reached, for code that does not know the step."""
+    there = "SELECT FROM information_schema.columns WHERE table_name = 'project' AND column_name = 'oldest'"
+    present = _present(connection)
+    if present is not None and connection.execute(text(there)).first() is not None:
+        connection.execute(text("UPDATE project SET oldest = :oldest"), {"oldest": oldest_at(present)})
 
 
 def _config() -> Config:
