@@ -15,15 +15,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sendgrid.helpers.eventwebhook import EventWebhook
 
 from engage.channels.sendgrid_email import LANE, PROVIDER, REF
-from engage.domain.delivery import FailReason, Mark
+from engage.domain.delivery import Channel, FailReason, Mark
 from engage.domain.fact import Receipt
 from engage.domain.ids import LANES, DeliveryId
-from engage.ports.channel import Heard, SignedRequest
+from engage.ports.channel import Adrift, Heard, SignedRequest
 
 _REF = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _ADDRESS = re.compile(r"\S+@\S+")
 _SHA256 = ec.ECDSA(hashes.SHA256())
 _REASON_LENGTH = 200
+_LONGEST_ID = 500
 _EPOCH_LIMIT = 253_402_300_799
 """Last second of the year 9999."""
 
@@ -106,17 +107,20 @@ class EventsWebhook:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Heard(quarantined=(("unreadable", request.body),))
         receipts: list[tuple[int, Receipt]] = []
+        adrift: list[Adrift] = []
         odd: list[tuple[str, bytes]] = []
         for part in parts:
             read = _read(part, request.received_at)
             if isinstance(read, str):
                 odd.append((read, bytes(part)))
+            elif isinstance(read, Adrift):
+                adrift.append(read)
             else:
                 receipts.extend(read)
-        return Heard(receipts=receipts, quarantined=odd)
+        return Heard(receipts=receipts, adrift=adrift, quarantined=odd)
 
 
-def _read(part: msgspec.Raw, received_at: datetime) -> Sequence[tuple[int, Receipt]] | str:
+def _read(part: msgspec.Raw, received_at: datetime) -> Sequence[tuple[int, Receipt]] | Adrift | str:
     """Return the receipts of one event, or why it goes to quarantine."""
     try:
         event = _event.decode(part)
@@ -124,15 +128,35 @@ def _read(part: msgspec.Raw, received_at: datetime) -> Sequence[tuple[int, Recei
         return "unreadable"
     if _text(event, "event").startswith("account"):
         return "account_event"  # about the account, not about a mail: somebody must look at it
+    mark = _MARKS.get(_text(event, "event"))
+    if mark is None:
+        return "unknown_event" if REF in event else "no_reference"
     ref, lane = event.get(REF), event.get(LANE)
+    if REF not in event and LANE not in event:
+        return _adrift(event, mark, part, received_at) or "no_reference"
     if not isinstance(ref, str) or not _REF.match(ref):
         return "no_reference"
     if not isinstance(lane, str | int) or not str(lane).isdecimal() or int(str(lane)[:4]) >= LANES:
         return "no_reference"
-    mark = _MARKS.get(_text(event, "event"))
-    if mark is None:
-        return "unknown_event"
     return [(int(lane), receipt) for receipt in _receipts(event, mark, DeliveryId(ref), received_at)]
+
+
+def _adrift(event: dict[str, Any], mark: Mark, part: msgspec.Raw, received_at: datetime) -> Adrift | None:
+    """Return an event without our custom arguments, to be found by its id: what we got when we sent, a dot, and routing.
+
+    The id itself may hold dots, so that every beginning of it up to one may be the one we know.
+    """
+    message_id, address = _text(event, "sg_message_id"), _text(event, "email")
+    if not message_id or not address or len(message_id) > _LONGEST_ID:
+        return None
+    dots = [at for at, letter in enumerate(message_id) if letter == "."]
+    return Adrift(
+        channel=Channel.EMAIL,
+        address=address,
+        provider_ids=frozenset({message_id, *(message_id[:dot] for dot in dots)}),
+        receipts=tuple(_receipts(event, mark, DeliveryId(""), received_at)),
+        raw=bytes(part),
+    )
 
 
 def _receipts(event: dict[str, Any], mark: Mark, ref: DeliveryId, received_at: datetime) -> Iterable[Receipt]:
@@ -171,6 +195,8 @@ def _receipts(event: dict[str, Any], mark: Mark, ref: DeliveryId, received_at: d
 def _identity(event: dict[str, Any]) -> str:
     """What makes the event itself: its retries agree in these, while `sg_event_id` may differ between them."""
     parts = [str(event.get(name, "")) for name in _COMPOSITE]
+    if REF not in event:
+        parts.append(_text(event, "sg_message_id"))
     return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.utils import parseaddr
 from hashlib import blake2b
+from html import unescape
 
 from engage.channels.sendgrid_events import SendGridSignature
 from engage.domain.delivery import Channel
@@ -45,7 +46,7 @@ class MailWebhook:
             sender=sender.lower(),
             to=to.lower(),
             subject=fields.get("subject") or None,
-            body=fields.get("text", "")[:MAX_TEXT],
+            body=_written(fields)[:MAX_TEXT],
             at=request.received_at,
         )
         return Heard(inbound=(mail,))
@@ -65,6 +66,12 @@ def _fields(request: SignedRequest) -> dict[str, str]:
     whole_mail = raw.pop("email", None)
     fields = {name: _decoded(value, str(charsets.get(name, "utf-8"))) for name, value in raw.items()}
     return fields if whole_mail is None else {**fields, **_parsed(whole_mail)}
+
+
+def _written(fields: dict[str, str]) -> str:
+    """The text part; of a mail that has none, the words of its HTML."""
+    text = fields.get("text", "")
+    return text if text.strip() else unescape(_TAG.sub(" ", fields.get("html", "")))
 
 
 def _parsed(mail: bytes) -> dict[str, str]:

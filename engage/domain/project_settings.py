@@ -159,6 +159,13 @@ class SmsTexts(Form):
     """Before the first text to a number the provider is asked whether it takes texts at all; a landline gets none."""
 
 
+class MailTexts(Form):
+    """Mail beside its templates."""
+
+    unsubscribe: str | None = Field(default=None, pattern=r"^[^@\s<>?&]+@[^@\s<>?&]+$")
+    """A mailbox that comes in through Inbound Parse: whoever writes to it by `List-Unsubscribe` says no to all mail."""
+
+
 class Company(Form):
     """Who writes, as the law asks marketing to say; `engage check` looks for it in every message."""
 
@@ -288,6 +295,7 @@ class ProjectSettings(Form):
     caps: tuple[Cap, ...] = ()
     senders: dict[ChannelField, SenderForm] = {}
     sms: SmsTexts = SmsTexts()
+    mail: MailTexts = MailTexts()
     global_holdout: Share = Decimal(0)
     retention: Retention = Retention()
     prices: Prices = Prices()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
@@ -58,15 +59,29 @@ class IfStopped:
     piece: Piece
 
 
+class Unplaced(Protocol):
+    """What only the transaction can tell whose it is."""
+
+    @property
+    def otherwise(self) -> Quarantined:
+        """What is kept of it where it cannot be placed."""
+        ...
+
+    def placed(self, tx: Transaction) -> "Taken":
+        """Return it as pieces, or as items to quarantine."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one request brought: pieces to store and items to quarantine."""
+    """What one request brought: pieces to store, items to quarantine, and what may become either."""
 
     pieces: Sequence[Piece] = ()
     quarantined: Sequence[Quarantined] = ()
+    unplaced: Sequence[Unplaced] = ()
 
     def __len__(self) -> int:
-        return len(self.pieces) + len(self.quarantined)
+        return len(self.pieces) + len(self.quarantined) + len(self.unplaced)
 
 
 class Intake:
@@ -77,7 +92,7 @@ class Intake:
         self._hints = hints
 
     def store(self, taken: Taken, *, urgent: bool = False) -> list[bool]:
-        """Make everything durable in one transaction; True per piece that was new. What is `urgent` is digested first.
+        """Make everything durable in one transaction; True per piece that was new, the unplaced ones last. What is `urgent` is digested first.
 
         A row the database refuses whatever we try is found by halving and quarantined; its neighbours are stored.
 
@@ -86,8 +101,8 @@ class Intake:
         """
         if not len(taken):
             return []
-        stored = self._store_all(taken)
-        lanes = {piece.fact.lane for piece, new in zip(taken.pieces, stored, strict=True) if new}
+        lanes: set[int] = set()
+        stored = self._store_all(taken, lanes)
         if lanes:
             try:
                 self._hints.digest(lanes, urgent=urgent)
@@ -96,41 +111,50 @@ class Intake:
                 log.warning("hint.lost", lanes=len(lanes))
         return stored
 
-    def _store_all(self, taken: Taken) -> list[bool]:
+    def _store_all(self, taken: Taken, lanes: set[int]) -> list[bool]:
         for _ in range(ATTEMPTS):
             try:
-                return self._commit(taken)
+                return self._commit(taken, lanes)
             except StorageBusyError:
                 continue
             except StorageAwayError:
                 raise
             except Exception as exc:
                 # Refused content, or a mistake of ours about one row: either way its neighbours are fine.
-                return self._alone(taken, exc) if len(taken) == 1 else self._halved(taken)
+                return self._alone(taken, exc) if len(taken) == 1 else self._halved(taken, lanes)
         raise StorageAwayError("the database is too busy")
 
-    def _commit(self, taken: Taken) -> list[bool]:
+    def _commit(self, taken: Taken, lanes: set[int]) -> list[bool]:
         with self._store.transaction() as tx:
-            pieces = _as_stopped(tx, taken.pieces)
+            placed = [one.placed(tx) for one in taken.unplaced]
+            pieces = _as_stopped(tx, [*taken.pieces, *(piece for one in placed for piece in one.pieces)])
             stored = tx.inbox.add([piece.fact for piece in pieces]) if pieces else []
-            if taken.quarantined:
-                tx.inbox.quarantine(taken.quarantined)
+            quarantined = [*taken.quarantined, *(item for one in placed for item in one.quarantined)]
+            if quarantined:
+                tx.inbox.quarantine(quarantined)
             new = [piece for piece, is_new in zip(pieces, stored, strict=True) if is_new]
             consents, suppressions = _ledger(tx, new)
             if consents or suppressions:
                 tx.consents.append(consents, suppressions)
+        lanes.update(piece.fact.lane for piece in new)
         return stored
 
-    def _halved(self, taken: Taken) -> list[bool]:
-        everything: list[Piece | Quarantined] = [*taken.pieces, *taken.quarantined]
+    def _halved(self, taken: Taken, lanes: set[int]) -> list[bool]:
+        everything: list[Piece | Quarantined | Unplaced] = [
+            *taken.pieces,
+            *taken.quarantined,
+            *taken.unplaced,
+        ]
         middle = len(everything) // 2
-        return self._store_all(sorted_out(everything[:middle])) + self._store_all(
-            sorted_out(everything[middle:])
-        )
+        return [
+            *self._store_all(sorted_out(everything[:middle]), lanes),
+            *self._store_all(sorted_out(everything[middle:]), lanes),
+        ]
 
     def _alone(self, taken: Taken, refusal: Exception) -> list[bool]:
         name = type(refusal).__name__
         kept = [_refused(piece.fact, name) for piece in taken.pieces]
+        kept += [one.otherwise for one in taken.unplaced]
         log.warning("fact.refused", error=name, sources=[item.source for item in kept])
         try:
             with self._store.transaction() as tx:
@@ -140,16 +164,19 @@ class Intake:
         return [False] * len(taken.pieces)
 
 
-def sorted_out(found: Iterable[Piece | Quarantined]) -> Taken:
-    """Return pieces and quarantined items apart, each in order."""
+def sorted_out(found: Iterable[Piece | Quarantined | Unplaced]) -> Taken:
+    """Return pieces, quarantined items and what is unplaced apart, each in order."""
     pieces: list[Piece] = []
     quarantined: list[Quarantined] = []
+    unplaced: list[Unplaced] = []
     for one in found:
         if isinstance(one, Piece):
             pieces.append(one)
-        else:
+        elif isinstance(one, Quarantined):
             quarantined.append(one)
-    return Taken(pieces, quarantined)
+        else:
+            unplaced.append(one)
+    return Taken(pieces, quarantined, unplaced)
 
 
 def _refused(fact: NewFact, refusal: str) -> Quarantined:

@@ -2,24 +2,28 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from engage.domain.changes import Quarantined
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, family
+from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, family, ledger_key
 from engage.domain.delivery import Channel, Mark
 from engage.domain.fact import Fact, Inbound, NewFact, Receipt, encode
 from engage.domain.ids import lane_of
 from engage.domain.law import NO_LAW, Law
+from engage.domain.written_no import first_line, is_no
 from engage.engine.accept_intake import IfStopped, Piece, SaidNo, Taken
 from engage.engine.canonical_stored import keep_webhook
 from engage.engine.normal_address import normal_address
-from engage.ports.channel import Heard, SignedRequest, Webhook
+from engage.ports.channel import Adrift, Heard, SignedRequest, Webhook
+from engage.ports.storage import Transaction
 
 STOP, START = "stop", "start"
 AFTER_A_STOP = frozenset({"YES"})
 """Words that mean START to somebody who said STOP, and are a plain answer of everybody else (vocabulary.md, "SMS keywords")."""
+LATEST_RECEIPT = timedelta(days=30)
+"""How old the delivery may be that a receipt without our reference is about."""
 OPTED_OUT_CODES = frozenset({"21610"})
 """The provider's word for "this person said STOP to us" (vocabulary.md, "SMS keywords")."""
 
@@ -67,25 +71,25 @@ class Receiver:
         pieces = [_receipt(lane, receipt, received_at) for lane, receipt in heard.receipts]
         pieces += [self._inbound(source, inbound, received_at) for inbound in heard.inbound]
         quarantined = [
-            Quarantined(
-                source=source,
-                reason=reason,
-                detail=path,
-                payload=keep_webhook(raw, path),
-                received_at=received_at,
-            )
-            for reason, raw in heard.quarantined
+            _quarantined(source, reason, path, raw, received_at) for reason, raw in heard.quarantined
         ]
-        return Taken(pieces, quarantined)
+        unplaced = [
+            _Unplaced(one, received_at, _quarantined(source, "no_reference", path, one.raw, received_at))
+            for one in heard.adrift
+        ]
+        return Taken(pieces, quarantined, unplaced)
+
+    def _is_no(self, inbound: Inbound) -> bool:
+        channel = Channel(family(inbound.channel))
+        if channel is Channel.EMAIL and is_no(inbound.subject, inbound.body):
+            return True
+        text = first_line(inbound.body) if channel is Channel.EMAIL else inbound.body
+        return self._law_of().is_stop(channel, text)
 
     def _inbound(self, source: str, inbound: Inbound, received_at: datetime) -> Piece:
         sender = normal_address(inbound.channel, inbound.sender, self._region) or inbound.sender
         is_text = family(inbound.channel) == Channel.SMS
-        keyword = (
-            STOP
-            if inbound.keyword is None and is_text and self._law_of().is_stop(inbound.body)
-            else inbound.keyword
-        )
+        keyword = STOP if inbound.keyword is None and self._is_no(inbound) else inbound.keyword
         inbound = msgspec.structs.replace(inbound, sender=sender, keyword=keyword)
         plain = _heard(source, inbound, received_at)
         if keyword is not None or not is_text:
@@ -94,6 +98,36 @@ class Receiver:
             return plain
         instead = _heard(source, msgspec.structs.replace(inbound, keyword=START), received_at)
         return replace(plain, if_stopped=IfStopped(channel=inbound.channel, address=sender, piece=instead))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unplaced:
+    """Receipts that came without our reference: the delivery is the one with that id, at that address."""
+
+    adrift: Adrift
+    received_at: datetime
+    otherwise: Quarantined
+
+    def placed(self, tx: Transaction) -> Taken:
+        """Return the receipts as pieces, or the event as one for quarantine."""
+        key = (self.adrift.channel, ledger_key(self.adrift.address))
+        sent = tx.deliveries.recent_to({key}, self.received_at - LATEST_RECEIPT)[key]
+        found = [delivery for delivery in sent if delivery.provider_id in self.adrift.provider_ids]
+        if not found:
+            return Taken((), (self.otherwise,))
+        delivery = max(found, key=lambda one: len(one.provider_id or ""))
+        named = [msgspec.structs.replace(one, delivery=delivery.id) for one in self.adrift.receipts]
+        return Taken([_receipt(delivery.lane, one, self.received_at) for one in named])
+
+
+def _quarantined(source: str, reason: str, path: str, raw: bytes, received_at: datetime) -> Quarantined:
+    return Quarantined(
+        source=source,
+        reason=reason,
+        detail=path,
+        payload=keep_webhook(raw, path),
+        received_at=received_at,
+    )
 
 
 def _heard(source: str, inbound: Inbound, received_at: datetime) -> Piece:

@@ -80,6 +80,7 @@ class Requests:
                 default_locale=settings.locale,
                 links=links,
                 marketing=not settings.is_transactional(delivery.topic) and not delivery.automatic,
+                unsubscribe_mailbox=settings.mail.unsubscribe,
                 window_open=window_open and delivery.form != TEMPLATE_ONLY,
                 opt_out_line=opt_out_line,
                 smart_encoding=settings.sms.smart_encoding,

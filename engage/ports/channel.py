@@ -271,12 +271,26 @@ class SignedRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Adrift:
+    """What happened to a message of which only the provider's own id is told: our reference did not come along."""
+
+    channel: Channel
+    address: str
+    provider_ids: frozenset[str]
+    """One of them may be the id that the provider gave us when it took the message."""
+    receipts: Sequence[Receipt]
+    """Their `delivery` is not known yet."""
+    raw: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Heard:
     """What a webhook told us. `twiml` is the document to answer with, where the provider expects one."""
 
     receipts: Sequence[tuple[int, Receipt]] = ()
     """(lane, receipt)"""
     inbound: Sequence[Inbound] = ()
+    adrift: Sequence[Adrift] = ()
     quarantined: Sequence[tuple[str, bytes]] = ()
     """(reason, raw) of parts that say nothing we understand."""
     twiml: str | None = None

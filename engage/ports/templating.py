@@ -51,6 +51,8 @@ class RenderRequest:
     links: Links
     marketing: bool
     """Whether opt-out headers and texts belong on it (a topic that is not transactional)."""
+    unsubscribe_mailbox: str | None = None
+    """Where a mail that says no may be sent to."""
     window_open: bool = True
     """Whether this person wrote to us on WhatsApp within 24 hours: then a free text may go."""
     opt_out_line: str | None = None

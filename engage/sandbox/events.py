@@ -104,6 +104,9 @@ class EventStream:
             case Fault.ODD:
                 mail.held = []
                 self._add(*self._oddities(mail, item), *held)
+            case Fault.BARE:
+                mail.held = []
+                self._add(Item(_bare(mail, item.event), item.record), *held)
             case Fault.DUPLICATE:
                 mail.held = []
                 self._add(item, self._again(mail, item), *held)
@@ -142,7 +145,7 @@ class EventStream:
 
     def _oddities(self, mail: Mail, item: Item) -> Iterator[Item]:
         """Yield the event with fields that nobody documents, among others that say nothing a receiver can use."""
-        foreign = {name: value for name, value in item.event.items() if name not in mail.arguments}
+        foreign = _bare(mail, item.event)
         for event in (
             {"event": item.event["event"], "timestamp": "soon", "email": ["no text"]},
             item.event | {"event": "levitated", "sg_event_id": secrets.token_urlsafe(24)},
@@ -239,6 +242,11 @@ class EventStream:
             next_wait=next_wait,
             read_seconds=30.0,
         )
+
+
+def _bare(mail: Mail, event: Event) -> Event:
+    """Return an event without the mail's custom arguments."""
+    return {name: value for name, value in event.items() if name not in mail.arguments}
 
 
 def sg_message_id(mail: Mail) -> str:

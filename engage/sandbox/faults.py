@@ -32,6 +32,8 @@ class Fault(StrEnum):
     FORGED = "forged"
     ODD = "odd"
     """Mail only: among the events come one that is broken, one that is unknown, one of foreign mail, and fields nobody documents."""
+    BARE = "bare"
+    """Mail only: the event comes without the mail's custom arguments; its `sg_message_id` is all there is."""
     REFUSE = "refuse"
     """Twilio only: refused with `code`, with the HTTP status the provider gives it."""
 
@@ -44,7 +46,9 @@ BEFORE = frozenset(
     }
 )
 AFTER = frozenset({Fault.UNAVAILABLE_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER, Fault.HTML_AFTER})
-CALLBACK = frozenset({Fault.DUPLICATE, Fault.REORDER, Fault.DELAY, Fault.LOST, Fault.FORGED, Fault.ODD})
+CALLBACK = frozenset(
+    {Fault.DUPLICATE, Fault.REORDER, Fault.DELAY, Fault.LOST, Fault.FORGED, Fault.ODD, Fault.BARE}
+)
 
 
 class FaultRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -293,11 +293,13 @@ def _message(text: str, request: RenderRequest, media: tuple[str, ...]) -> SmsCo
 
 
 def _opt_out_headers(request: RenderRequest) -> dict[str, str]:
-    """One-click unsubscribing, RFC 8058."""
+    """One-click unsubscribing, RFC 8058, and by mail for programs that know only RFC 2369."""
     if not request.marketing:
         return {}
+    mailbox = request.unsubscribe_mailbox
+    by_mail = "" if mailbox is None else f", <mailto:{header(mailbox)}?subject=unsubscribe>"
     return {
-        "List-Unsubscribe": f"<{header(request.links.unsubscribe_url)}>",
+        "List-Unsubscribe": f"<{header(request.links.unsubscribe_url)}>{by_mail}",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 

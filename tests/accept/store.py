@@ -54,7 +54,9 @@ class TestedStore(MemoryStore):
         with super().transaction() as tx:
             return tx.consents.view([NOBODY], {NOBODY: [(channel, address)]})[NOBODY]
 
-    def send(self, delivery: str, channel: Channel, address: str, topic: str | None = None) -> DeliveryId:
+    def send(
+        self, delivery: str, channel: Channel, address: str, topic: str | None = None, **more: Any
+    ) -> DeliveryId:
         """Have sent something to somebody."""
         row = Delivery(
             id=DeliveryId(delivery),
@@ -65,6 +67,7 @@ class TestedStore(MemoryStore):
             address=address,
             asked_at=NOW,
             due_at=None,
+            **more,
         )
         with super().transaction() as tx:
             tx.deliveries.save([row])

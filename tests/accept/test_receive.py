@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
 from engage.domain.delivery import Channel, Mark
 from engage.domain.fact import Inbound, Receipt
 from engage.domain.ids import DeliveryId, lane_of
+from engage.domain.law import Law, LawPack
+from engage.domain.law.rules import Rule
 from engage.engine.accept_intake import Intake
 from engage.engine.receive import Received, Receiver
-from engage.ports.channel import Heard, SignedRequest
-from tests.accept.store import NOW, Hinted, TestedStore
+from engage.ports.channel import Adrift, Heard, SignedRequest
+from tests.accept.store import NOW, Hinted, TestedStore, poisoned
 
 PHONE, MAIL = "+14155550101", "ada@shop.example"
 DELIVERY = "019ca945-0a00-71df-b438-2f9007a7c4a0"
@@ -249,3 +252,95 @@ def test_a_late_no_outweighs_a_yes_that_stands_at_the_address(rig: Rig) -> None:
     rig.receipts(receipt(Mark.UNSUBSCRIBED, address=MAIL))
 
     assert rig.stopped(MAIL, "email")
+
+
+@pytest.mark.parametrize(
+    ("subject", "body"), [("Re: Offers", "Unsubscribe\n\n> Hi"), ("unsubscribe", ""), ("Re: x", "désabonner")]
+)
+def test_a_mail_that_says_no_is_in_the_ledger_at_once(rig: Rig, subject: str, body: str) -> None:
+    mail = structs.replace(inbound(body, "m1", channel="email"), subject=subject, sender=MAIL)
+
+    rig.hear(Heard(inbound=[mail]))
+
+    assert rig.stopped(MAIL, "email")
+    assert rig.keywords() == ["stop"]
+
+
+def test_a_mail_that_says_something_else_is_a_reply(rig: Rig) -> None:
+    mail = structs.replace(inbound("stop by on Monday", "m1", channel="email"), sender=MAIL)
+
+    rig.hear(Heard(inbound=[mail]))
+
+    assert not rig.stopped(MAIL, "email")
+    assert rig.keywords() == [None]
+
+
+def test_a_project_s_own_pack_adds_words_for_mail(rig: Rig) -> None:
+    rule = Rule(
+        id="own",
+        title="t",
+        source="s",
+        effective=NOW.date(),
+        places=("US",),
+        channels=("email",),
+        words=("basta",),
+    )
+    law = Law([LawPack(law="own", version="1", title="Own", rules=(rule,))])
+    mail = structs.replace(inbound("Basta\n\n> Hi", "m1", channel="email"), sender=MAIL)
+    received = Receiver([Said(Heard(inbound=[mail]))], law_of=lambda: law).receive("acme/status", REQUEST)
+    assert received is not None
+
+    Intake(rig.store, Hinted()).store(received.taken)
+
+    assert rig.stopped(MAIL, "email")
+
+
+def adrift(*marks: Mark, ids: frozenset[str] = frozenset({"abc", "abc.def"}), address: str = MAIL) -> Adrift:
+    receipts = [receipt(mark, delivery=DeliveryId(""), address=address) for mark in marks]
+    return Adrift(
+        channel=Channel.EMAIL, address=address, provider_ids=ids, receipts=receipts, raw=b'{"event": "x"}'
+    )
+
+
+def test_an_event_without_our_reference_is_about_the_mail_with_that_id_at_that_address(rig: Rig) -> None:
+    rig.store.send(DELIVERY, Channel.EMAIL, MAIL, provider_id="abc.def", accepted_at=NOW)
+
+    rig.hear(Heard(adrift=[adrift(Mark.DELIVERED, address="Ada@Shop.example")]))
+
+    (fact,) = rig.store.facts()
+    assert isinstance(fact, Receipt)
+    assert (fact.delivery, fact.mark) == (DELIVERY, Mark.DELIVERED)
+    assert rig.store.quarantined() == []
+
+
+def test_a_no_without_our_reference_is_in_the_ledger_at_once(rig: Rig) -> None:
+    rig.store.send(DELIVERY, Channel.EMAIL, MAIL, provider_id="abc", accepted_at=NOW)
+
+    rig.hear(Heard(adrift=[adrift(Mark.COMPLAINED)]))
+
+    assert rig.suppressed() == "complained"
+
+
+@pytest.mark.parametrize(
+    ("sent_id", "sent_to"), [("ab", MAIL), ("abc.d", MAIL), ("abc.def", "bob@shop.example"), (None, MAIL)]
+)
+def test_one_that_belongs_to_no_mail_of_ours_is_put_aside(
+    rig: Rig, sent_id: str | None, sent_to: str
+) -> None:
+    rig.store.send(DELIVERY, Channel.EMAIL, sent_to, provider_id=sent_id, accepted_at=NOW)
+
+    rig.hear(Heard(adrift=[adrift(Mark.DELIVERED)], receipts=[(1, receipt(Mark.SENT))]))
+
+    assert [item.reason for item in rig.store.quarantined()] == ["no_reference"]
+    assert rig.store.facts() == [receipt(Mark.SENT)]
+
+
+def test_one_that_the_database_refuses_is_put_aside_and_its_neighbours_are_stored(rig: Rig) -> None:
+    rig.store.send(DELIVERY, Channel.EMAIL, MAIL, provider_id="abc", accepted_at=NOW)
+    rig.store.trouble = poisoned("r-opened")
+
+    rig.hear(Heard(adrift=[adrift(Mark.OPENED), adrift(Mark.DELIVERED)], receipts=[(1, receipt(Mark.SENT))]))
+
+    assert [item.reason for item in rig.store.quarantined()] == ["no_reference"]
+    marks = {fact.mark for fact in rig.store.facts() if isinstance(fact, Receipt)}
+    assert marks == {Mark.SENT, Mark.DELIVERED}

@@ -192,6 +192,16 @@ def test_marketing_mail_can_be_unsubscribed_with_one_click() -> None:
     assert mail({"email": "x", "meta": {"subject": "s"}}).headers == {}
 
 
+def test_where_the_shop_takes_a_no_by_mail_the_header_says_so_too() -> None:
+    content = mail(
+        {"email": "x", "meta": {"subject": "s"}}, marketing=True, unsubscribe_mailbox="leave@in.shop.example"
+    )
+
+    assert content.headers["List-Unsubscribe"] == (
+        "<https://engage.example/u/t>, <mailto:leave@in.shop.example?subject=unsubscribe>"
+    )
+
+
 def test_a_mail_without_a_subject_is_a_warning() -> None:
     _, found = compiled({"email": "x"})
 

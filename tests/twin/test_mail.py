@@ -176,6 +176,40 @@ def test_what_the_stream_says_that_nobody_understands_is_put_aside(shop: Shop, t
     assert reasons == {"no_reference": 2, "unknown_event": 1}
 
 
+def test_events_that_lost_our_reference_find_their_mail(shop: Shop, twin: Twin) -> None:
+    twin.faults({"channel": "email", "fault": "bare"})
+
+    write_to(shop, "click@sandbox.example")
+    write_to(shop, "spam@sandbox.example")
+
+    assert [str(one.status) for one in shop.deliveries()] == ["clicked", "complained"]
+    assert shop.quarantined() == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "leaves"),
+    [
+        ("Re: Hello", "Abmelden!\n\n> Hello", True),
+        ("unsubscribe", "", True),
+        ("Re: Hello", "Stop by on Monday?", False),
+    ],
+)
+def test_a_reply_that_says_no_is_the_last_thing_they_hear_of_us(
+    shop: Shop, twin: Twin, subject: str, body: str, leaves: bool
+) -> None:
+    twin.configure(inbound_email_url=f"{shop.url}/webhooks/sendgrid/inbound")
+    write_to(shop, "ada@sandbox.example")
+
+    twin.post(
+        "inbound", {"channel": "email", "from": "Ada@sandbox.example", "subject": subject, "body": body}
+    )
+    shop.rest()
+    write_to(shop, "ada@sandbox.example")
+
+    assert shop.counts()["Email Received"] == 1
+    assert [str(one.status) for one in shop.deliveries()] == ["replied", "skipped" if leaves else "delivered"]
+
+
 @pytest.mark.parametrize(
     ("reason", "why"),
     [

@@ -107,13 +107,21 @@ class Law:
         )
 
     @cached_property
-    def stop_words(self) -> frozenset[str]:
-        """Texts that the packs count as STOP, folded as `is_stop` compares them."""
-        return frozenset(_folded(word) for rule in self._all() for word in rule.words)
+    def stop_words(self) -> Mapping[Channel, frozenset[str]]:
+        """Texts that the packs count as STOP, by channel, folded as `is_stop` compares them."""
+        found: dict[Channel, set[str]] = {}
+        for rule in self._all():
+            for channel in rule.channels if rule.words else ():
+                found.setdefault(channel, set()).update(map(_folded, rule.words))
+        return {channel: frozenset(words) for channel, words in found.items()}
 
-    def is_stop(self, text: str) -> bool:
-        """Return whether a text is, as a whole, an opt-out by one of the packs."""
-        return bool(self.stop_words) and _folded(text) in self.stop_words
+    def is_stop(self, channel: Channel, text: str) -> bool:
+        """Return whether a text is, as a whole, an opt-out by one of the packs, wherever its writer may be.
+
+        Stricter than the packs' places: nobody is asked where they live before their no is heard.
+        """
+        words = self.stop_words.get(channel)
+        return bool(words) and _folded(text) in (words or ())
 
     def asks_for(self, requirement: Requirement, channel: Channel) -> Rule | None:
         """Return a rule that asks for something of marketing on a channel, or None."""

@@ -167,13 +167,14 @@ def test_whatever_waits_is_lawful_when_it_is_told_to_come_back(
 
 @pytest.mark.parametrize("text", ["Opt out", " OPT-OUT ", "arrêt", "ARRET", "revoke"])
 def test_words_of_the_packs_are_a_stop(text: str) -> None:
-    assert LAW.is_stop(text)
+    assert LAW.is_stop(Channel.SMS, text)
+    assert not LAW.is_stop(Channel.WHATSAPP, text)  # none of the packs speaks of it
 
 
 @pytest.mark.parametrize("text", ["stop it", "opt", "", "no"])
 def test_other_words_are_none(text: str) -> None:
-    assert not LAW.is_stop(text)
-    assert not law_of((), {}).is_stop(text)
+    assert not LAW.is_stop(Channel.SMS, text)
+    assert not law_of((), {}).is_stop(Channel.SMS, text)
 
 
 def test_every_pack_reads_and_names_its_sources() -> None:
