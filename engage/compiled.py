@@ -19,11 +19,11 @@ from engage.ports.storage import StoredDefinition, Transaction
 from engage.ports.templating import Renderer
 from engage.project.kinds import Kind
 from engage.project.law_files import law_of
-from engage.project.load import Project, load_source
+from engage.project.load import Project, load_source, place_in_template
 from engage.project.meaning import meaning_of
 from engage.project.problem import Level, Problem
 from engage.project.template_files import TemplateSource as TemplateFiles
-from engage.templating import TemplateSet, TemplateSource, compile_templates
+from engage.templating import TemplateProblem, TemplateSet, TemplateSource, compile_templates
 
 log = structlog.get_logger(__name__)
 
@@ -185,17 +185,29 @@ def template_problems(project: Project) -> list[Problem]:
     partials = {} if shared is None else {n: t for n, t in shared.files.items() if isinstance(t, str)}
     sources = [template_source(form, 1) for name, form in project.templates.items() if name != SHARED]
     _, problems = compile_templates(sources, partials)
-    return [
-        Problem(
-            path=f"templates/{problem.file}",
-            line=problem.line,
-            column=problem.column,
-            message=problem.message,
-            hint=problem.hint,
-            level=Level.WARNING if problem.is_warning else Level.ERROR,
-        )
+    # What is wrong with the form of a file has been told by whoever read it.
+    wrong = {problem.path for problem in project.problems if problem.level is Level.ERROR}
+    told = {(problem.path, problem.message) for problem in project.problems}
+    placed = [
+        _placed(project, problem)
         for problem in problems
+        if not (problem.about_form and f"templates/{problem.file}" in wrong)
     ]
+    return [problem for problem in placed if (problem.path, problem.message) not in told]
+
+
+def _placed(project: Project, problem: TemplateProblem) -> Problem:
+    at = place_in_template(project, problem.file, problem.where) if problem.where else None
+    return Problem(
+        path=f"templates/{problem.file}",
+        line=problem.line if at is None else at.line,
+        column=problem.column if at is None else at.column,
+        message=problem.message
+        if at is not None or not problem.where
+        else f"{problem.where}: {problem.message}",
+        hint=problem.hint,
+        level=Level.WARNING if problem.is_warning else Level.ERROR,
+    )
 
 
 def sources_of(project: Project) -> list[Source]:

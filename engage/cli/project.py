@@ -54,12 +54,23 @@ def check_command(path: Path | None, strict: bool, as_json: bool) -> None:
     else:
         for problem in project.problems:
             click.echo(str(problem))
-        click.echo(
-            f"{len(project.journeys)} journeys, {len(project.audiences)} audiences, {len(project.traits)} traits, "
-            f"{len(project.templates)} templates: {len(errors)} errors, {len(warnings)} warnings"
+        there = ", ".join(
+            _counted(len(found), what)
+            for found, what in (
+                (project.journeys, "journey"),
+                (project.audiences, "audience"),
+                (project.traits, "trait"),
+                (project.templates, "template"),
+            )
         )
+        faults = f"{_counted(len(errors), 'error')}, {_counted(len(warnings), 'warning')}"
+        click.echo(f"{there}: {faults}")
     if errors or (strict and warnings):
         raise SystemExit(1)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _within(path: Path) -> tuple[Path, Path | None]:

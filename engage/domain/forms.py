@@ -136,9 +136,18 @@ def _data(value: Any) -> Any:
 
 def _kebab(value: object) -> str:
     text = _text_only(value, "a name")
+    if "{{" in text:
+        raise mistake(f"`{text}` is not a name", "this one cannot be computed: choose with a `branch`")
     if not _KEBAB.match(text) or len(text) > 100:
         suggestion = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
         raise mistake(f"`{text}` is not a kebab-case name", f"write `{suggestion}`" if suggestion else "")
+    return text
+
+
+def _topic(value: object) -> Text:
+    text = _text(value)
+    if text.constant is not None:
+        _kebab(text.constant)
     return text
 
 
@@ -205,6 +214,8 @@ ChannelField = Annotated[
     Channel, PlainValidator(_channel), WithJsonSchema({"enum": [str(channel) for channel in REACHING]})
 ]
 """A channel on which a person can be reached."""
+TopicField = Annotated[Text, PlainValidator(_topic), WithJsonSchema({"type": "string"})]
+"""A topic by its name, or a text that gives one."""
 KebabName = Annotated[str, BeforeValidator(_kebab)]
 VariableName = Annotated[str, BeforeValidator(_variable)]
 PlainText = Annotated[str, BeforeValidator(_plain)]

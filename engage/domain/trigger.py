@@ -1,5 +1,6 @@
 """Trigger: what brings people into a journey — the eight forms, exactly one of which a journey has."""
 
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
@@ -217,6 +218,12 @@ class Trigger(Form):
         """Whether one tick or one signal enters many: what they are sent gives way to what single events cause."""
         return self.schedule is not None or self.signal is not None
 
+    @classmethod
+    def not_one(cls, forms: Sequence[str]) -> tuple[str, str]:
+        """Return what to say, and what about it, to a trigger that has none of the forms or several."""
+        every = ", ".join(f"`{name}`" for name in cls.FORMS)
+        return f"a trigger is exactly one of {every}", f"this one has {' and '.join(forms)}" if forms else ""
+
     @model_validator(mode="before")
     @classmethod
     def _a_name(cls, data: Any) -> Any:
@@ -228,10 +235,7 @@ class Trigger(Form):
     def _exactly_one(self) -> "Trigger":
         forms = [name for name in self.FORMS if getattr(self, name) is not None]
         if len(forms) != 1:
-            raise mistake(
-                "a trigger is exactly one of " + ", ".join(f"`{name}`" for name in self.FORMS),
-                f"this one has {' and '.join(forms)}" if forms else "",
-            )
+            raise mistake(*self.not_one(forms))
         self._fits(
             "where", ("event", "trait", "inbound", "signal"), "looks at an event", "use `entry: {where: …}`"
         )

@@ -97,7 +97,8 @@ class RunWalk:
         self.turn.cancel_sends(self.run, reason=None, step=node.id)
 
     def _delivery(self, node: Node, asked: Asked, visit: int) -> Delivery:
-        topic = None if asked.channel in CALLS else asked.topic or self.journey.topic
+        topic = self.journey.topic if asked.topic is None else asked.topic
+        topic = None if asked.channel in CALLS else topic
         until = asked.until
         if until is None and asked.expires is not None:
             until = self.planned + asked.expires
@@ -158,6 +159,10 @@ class RunWalk:
 
     def change_consent(self, channel: str, topic: str, state: ConsentState) -> None:
         """See `Walk.change_consent`; a yes that asks for a second step waits for it."""
+        topics = self.turn.catalog.settings.topics
+        if not topic or (topics and topic not in topics):
+            self.note("skipped", "unknown_topic", {"topic": topic})
+            return
         typed, kind = self.person.address(channel), family(channel)
         address = None if typed is None else ledger_key(typed)
         known = self.person.consents.by_address.get((kind, address or "", topic))

@@ -22,6 +22,7 @@ from engage.project.kinds import (
     path_of,
     read_definition,
 )
+from engage.project.nodes import ListNode, Position
 from engage.project.problem import Problem, has_errors, in_order
 from engage.project.proofs import proofs
 from engage.project.reader import read
@@ -194,6 +195,25 @@ def read_scenarios(text: str, path: str) -> tuple[list[Scenario], list[Problem]]
 def encode_files(files: Mapping[str, str]) -> str:
     """Return the files of a template as one text, always the same for the same files."""
     return msgspec.json.encode(dict(sorted(files.items()))).decode()
+
+
+def place_in_template(project: Project, file: str, where: str) -> Position | None:
+    """Return where a value such as `say.0.gather.prompt` stands in a YAML file of a template, named `template/file`.
+
+    None if there is no such file, or it is no YAML.
+    """
+    name, _, inside = file.rpartition("/")
+    text = _files_decoder.decode(project.sources.get(f"{Kind.TEMPLATE}/{name}", "{}")).get(inside)
+    documents = [] if text is None else read(text, file)[0]
+    if not documents:
+        return None
+    node = documents[0].root
+    for key in where.split("."):
+        below = node.child(int(key) if isinstance(node, ListNode) and key.isdigit() else key)
+        if below is None:
+            break
+        node = below
+    return node.position
 
 
 def load_source(kind: str, name: str, text: str) -> tuple[BaseModel | TemplateSource | None, list[Problem]]:

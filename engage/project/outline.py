@@ -18,6 +18,7 @@ class SendAt:
 
     channel: str
     template: Scalar | None
+    """Its name, if it is written; none also for a computed one."""
     text: Scalar | None
     topic: Scalar | None
     given: frozenset[str]
@@ -70,11 +71,18 @@ def text_at(node: Node | None, *keys: str) -> Scalar | None:
     return node if isinstance(node, Scalar) and isinstance(node.data, str) else None
 
 
+def is_computed(node: Scalar | None) -> bool:
+    """Return whether a text is known only when a run comes by."""
+    return node is not None and "{{" in str(node.data)
+
+
 def _send(channel: str, node: Node, around: Node | None) -> SendAt:
     if isinstance(node, Scalar):
         template, text = (node if isinstance(node.data, str) else None), None
     else:
         template, text = text_at(node, "template"), text_at(node, "text")
+    if is_computed(template):
+        template = None  # which one it is, only a run can tell
     given: set[str] = set()
     for place in (node, around):
         values = None if place is None else place.child("with")

@@ -19,10 +19,11 @@ def unsupplied(
     for name, version, journey in versions:
         for node in journey.program.walk():
             for _, form in sends_of(node.step):
-                template = templates.get(form.template or "")
+                name_sent = form.template.constant if form.template is not None else None
+                template = templates.get(name_sent or "")
                 missing = set() if template is None else required(template) - set(form.with_)
                 found.extend(
-                    f"template `{form.template}` requires `with.{variable}`, which step `{node.id}` of `{name}` version "
+                    f"template `{name_sent}` requires `with.{variable}`, which step `{node.id}` of `{name}` version "
                     f"{version} does not give, and people are inside it"
                     for variable in sorted(missing)
                 )

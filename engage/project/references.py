@@ -9,7 +9,7 @@ from engage.project.kinds import Definition, Kind
 from engage.project.law_files import BUILT_IN
 from engage.project.nodes import Document, ListNode, Mapping, Node, Position, Scalar
 from engage.project.offsets import locate
-from engage.project.outline import CHANNELS, Outline, SendAt, StepAt, text_at
+from engage.project.outline import CHANNELS, Outline, SendAt, StepAt, is_computed, text_at
 from engage.project.problem import Problem
 from engage.project.suggest import did_you_mean, nearest
 from engage.project.surroundings import Surroundings
@@ -107,7 +107,7 @@ class _Checker:
         yield from self._migration(by_id)
 
     def _named(self, kind: Kind, node: Scalar | None) -> Iterator[Problem]:
-        if node is not None and node.data not in self.around.names[kind]:
+        if node is not None and not is_computed(node) and node.data not in self.around.names[kind]:
             yield self._problem(node.position, *self._unknown(kind, str(node.data)))
 
     def _step(self, step: StepAt, by_id: dict[str, StepAt]) -> Iterator[Problem]:
@@ -118,7 +118,7 @@ class _Checker:
                 yield from self._start(step)
             case "subscribe" | "unsubscribe":
                 topic = step.text("topic")
-                if topic is not None:
+                if topic is not None and not is_computed(topic):
                     yield from self._topic_named(str(topic.data), lambda: topic.position)
             case "set":
                 yield from self._computed(step)
@@ -178,10 +178,10 @@ class _Checker:
 
     def _send(self, send: SendAt, *, has_topic: bool) -> Iterator[Problem]:
         settings = self.around.settings
-        if send.topic is not None:
-            topic = send.topic
+        topic = send.topic
+        if topic is not None and not is_computed(topic):
             yield from self._topic_named(str(topic.data), lambda: topic.position)
-        elif not has_topic and settings is not None and settings.topics:
+        elif topic is None and not has_topic and settings is not None and settings.topics:
             yield self._problem(
                 send.position,
                 "a send without a topic",

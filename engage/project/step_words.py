@@ -64,7 +64,7 @@ def step_words(step: Step) -> Words:
 def _send(step: Send) -> Words:
     form = step.form
     name = _content(form)
-    details = [f"topic {form.topic}"] if form.topic else []
+    details = [f"topic {form.topic.source}"] if form.topic else []
     if form.to is not None:
         details.append(f"to {form.to.source}")
     if step.expires is not None:
@@ -73,9 +73,9 @@ def _send(step: Send) -> Words:
 
 
 def _content(form: SendForm) -> str:
-    return (
-        form.template if form.template is not None else f"“{_brief(form.text.source if form.text else '')}”"
-    )
+    if form.template is not None:
+        return form.template.source
+    return f"“{_brief(form.text.source if form.text else '')}”"
 
 
 def _reach(step: Reach) -> Words:
@@ -100,9 +100,9 @@ def _doing(step: Step) -> Words:
         case Remember(remember=values):
             return Words(_counted("Remember", values, "values"), tuple(_values(values.items())))
         case Subscribe(subscribe=form):
-            return Words(f"Subscribe to {form.topic}", (f"by {form.channel}",))
+            return Words(f"Subscribe to {form.topic.source}", (f"by {form.channel}",))
         case Unsubscribe(unsubscribe=form):
-            return Words(f"Unsubscribe from {form.topic}", (f"by {form.channel}",))
+            return Words(f"Unsubscribe from {form.topic.source}", (f"by {form.channel}",))
         case Suppress(suppress=refusal):
             return Words(f"Suppress {refusal.channel}", (refusal.reason.source,) if refusal.reason else ())
         case AddTo(add_to=audience):

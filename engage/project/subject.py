@@ -6,7 +6,7 @@ from datetime import timedelta
 from engage.domain.forms import read_duration
 from engage.project.kinds import Definition
 from engage.project.nodes import Document, ListNode, Node, Position, Scalar
-from engage.project.outline import Outline, text_at
+from engage.project.outline import Outline, is_computed, text_at
 from engage.project.problem import Level, Problem
 from engage.project.surroundings import Surroundings
 
@@ -32,9 +32,9 @@ class Subject:
         )
 
     def topic_of(self, topic: Scalar | None) -> str | None:
-        """Return the topic of a send: its own, else the journey's."""
+        """Return the topic of a send: its own, else the journey's; none too if only a run can tell it."""
         found = topic or text_at(self.document.root, "topic")
-        return None if found is None else str(found.data)
+        return None if found is None or is_computed(found) else str(found.data)
 
 
 def names_of(node: Node | None) -> list[str]:

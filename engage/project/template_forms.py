@@ -5,9 +5,19 @@ Their texts are templates themselves; compiling those is templating's. Here thei
 
 import re
 from collections.abc import Mapping
+from email.utils import parseaddr
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PlainValidator, Strict, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Strict,
+    Tag,
+    WithJsonSchema,
+)
 
 from engage.domain.forms import Form, PlainText, VariableName, mistake
 from engage.project.nodes import Document
@@ -44,6 +54,23 @@ class Sender(Form):
     name: PlainText | None = None
 
 
+def _written(value: object) -> str:
+    return "form" if isinstance(value, Mapping) else "text"
+
+
+def _address(value: str) -> str:
+    if "{{" not in value and "@" not in parseaddr(value)[1]:
+        raise mistake(f"`{value}` has no mail address", "write `Shop <hello@shop.example>`")
+    return value
+
+
+SenderField = Annotated[
+    Annotated[PlainText, AfterValidator(_address), Tag("text")] | Annotated[Sender, Tag("form")],
+    Discriminator(_written),
+]
+"""In one line, or by its parts: what is neither is told once."""
+
+
 class AttachmentForm(Form):
     """A file of a mail: its text is rendered with the person's values."""
 
@@ -57,8 +84,8 @@ class Meta(Form):
 
     subject: PlainText | None = None
     preheader: PlainText | None = None
-    from_: PlainText | Sender | None = Field(default=None, alias="from")
-    reply_to: PlainText | Sender | None = None
+    from_: SenderField | None = Field(default=None, alias="from")
+    reply_to: SenderField | None = None
     description: PlainText = ""
     required: tuple[VariableName, ...] = ()
     tracking: Flag | Tracking | None = None
@@ -104,6 +131,15 @@ class Dial(Form):
     caller_id: PlainText | None = None
 
 
+SayField = Annotated[Annotated[PlainText, Tag("text")] | Annotated[Say, Tag("form")], Discriminator(_written)]
+PlayField = Annotated[
+    Annotated[PlainText, Tag("text")] | Annotated[Play, Tag("form")], Discriminator(_written)
+]
+DialField = Annotated[
+    Annotated[PlainText, Tag("text")] | Annotated[Dial, Tag("form")], Discriminator(_written)
+]
+
+
 class Agent(Form):
     """A queue of agents."""
 
@@ -119,7 +155,7 @@ class Gather(Form):
     language: PlainText | None = None
     hints: tuple[PlainText, ...] = ()
     timeout: int = Field(default=5, ge=1, le=120)
-    prompt: PlainText | Say | None = None
+    prompt: SayField | None = None
     finish: PlainText | None = None
     times: int = Field(default=1, ge=1, le=5)
 
@@ -127,11 +163,11 @@ class Gather(Form):
 class Call(Form):
     """One thing done during a call: exactly one verb; `on` and `otherwise` follow what was gathered or dialled."""
 
-    say: PlainText | Say | None = None
-    play: PlainText | Play | None = None
+    say: SayField | None = None
+    play: PlayField | None = None
     pause: int | None = Field(default=None, ge=1, le=60)
     gather: Gather | None = None
-    dial: PlainText | Dial | None = None
+    dial: DialField | None = None
     agent: Agent | None = None
     unsubscribe: Literal[True] | None = None
     record: dict[str, Any] | Flag | None = None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from engage.domain.expression import ExpressionError, compile_text
 from engage.project.known_keys import all_keys, keys_at
+from engage.project.late import late_mistakes
 from engage.project.nodes import Document, Location, Mapping, Node, Position, Scalar, descend, scalars
 from engage.project.offsets import locate
 from engage.project.problem import Problem, in_order
@@ -37,7 +38,13 @@ def validate(
     try:
         return form.model_validate(place.value() if data is None else data, context=context), []
     except ValidationError as exc:
-        return None, _Explainer(form, document, place).problems(exc)
+        late = [
+            Problem(path=document.path, line=at.line, column=at.column, message=message, hint=hint)
+            for at, message, hint in late_mistakes(form, place)
+        ]
+        told = {problem.message for problem in late}
+        found = _Explainer(form, document, place).problems(exc)
+        return None, in_order([*(problem for problem in found if problem.message not in told), *late])
 
 
 @dataclass

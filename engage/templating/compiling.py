@@ -276,19 +276,36 @@ class _Compiler:
 
     def _reporter(self, source: TemplateSource, file: str) -> Callable[[str, str, str], None]:
         def report(where: str, message: str, hint: str) -> None:
-            self._report(source.name, file, 1, f"{where}: {message}" if where else message, hint)
+            self._report(source.name, file, 1, message, hint, where=where, about_form=True)
 
         return report
 
     def _report_full(self, full: str, line: int, message: str, hint: str) -> None:
         file, _, where = full.partition("#")
         template, _, name = file.rpartition("/")
-        self._report(template, name, 1 if where else line, f"{where}: {message}" if where else message, hint)
+        self._report(template, name, 1 if where else line, message, hint, where=where)
 
-    def _report(self, template: str, file: str, line: int, message: str, hint: str) -> None:
+    def _report(
+        self,
+        template: str,
+        file: str,
+        line: int,
+        message: str,
+        hint: str,
+        *,
+        where: str = "",
+        about_form: bool = False,
+    ) -> None:
         self.failed = True
         self._problems.append(
-            TemplateProblem(file=f"{template}/{file}", line=line, message=message, hint=hint)
+            TemplateProblem(
+                file=f"{template}/{file}",
+                line=line,
+                message=message,
+                hint=hint,
+                where=where,
+                about_form=about_form,
+            )
         )
 
     def _warn(self, source: TemplateSource, file: str, message: str, hint: str, *, line: int = 1) -> None:
@@ -324,6 +341,17 @@ def _merged(found: Iterable[Use]) -> tuple[Use, ...]:
     return tuple(sorted(by_path.values()))
 
 
+_UNCLOSED = {
+    "unexpected 'end of template'",
+    "unexpected end of template, expected 'end of print statement'",
+}
+
+
 def _sentence(message: str | None) -> str:
+    """Jinja's words for what is easily mistyped, in ours."""
     text = (message or "this cannot be read").rstrip(".")
+    if text in _UNCLOSED:
+        return "a `{{` is not closed with `}}`"
+    if text == "expected name or number":
+        return "after a dot the name is missing"
     return text[:1].lower() + text[1:]

@@ -59,9 +59,14 @@ class TemplateProblem:
     message: str
     hint: str = ""
     is_warning: bool = False
+    where: str = ""
+    """The value it is about, of a YAML file: `say.0.gather.prompt`; the file's lines are not known here."""
+    about_form: bool = False
+    """The value is not of the kind that belongs there; else its text does not compile."""
 
     def __str__(self) -> str:
-        text = f"templates/{self.file}:{self.line}:{self.column}: {self.message}"
+        about = f"{self.where}: " if self.where else ""
+        text = f"templates/{self.file}:{self.line}:{self.column}: {about}{self.message}"
         return f"{text}; {self.hint}" if self.hint else text
 
 

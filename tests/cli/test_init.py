@@ -37,4 +37,4 @@ def test_a_file_or_a_folder_of_a_project_can_be_checked_alone(author: Author) ->
 
     assert "journeys/welcome.yaml:" in author.run("check", "journeys/welcome.yaml", code=1)
     assert "0 errors" in author.run("check", "journeys/audiences")
-    assert "1 errors" in author.run("check", "journeys", code=1)
+    assert "1 error," in author.run("check", "journeys", code=1)

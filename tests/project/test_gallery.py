@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from engage.cli.project import load_checked
 from engage.project.kinds import Kind, read_definition
-from engage.project.load import load_project, read_scenarios
+from engage.project.load import read_scenarios
 from engage.project.problem import Problem, in_order
 from engage.project.reader import read
 from tests.project.gallery import Piece, pieces, write
@@ -30,7 +31,7 @@ def test_a_wrong_file_is_told_at_its_place_in_words(piece: Piece) -> None:
 
 @pytest.mark.parametrize("piece", pieces("projects"), ids=lambda piece: piece.title)
 def test_a_wrong_project_is_told_file_by_file(piece: Piece, tmp_path: Path) -> None:
-    project = load_project(write(tmp_path, piece.files()))
+    project = load_checked(write(tmp_path, piece.files()))
 
     assert [str(problem) for problem in project.problems] == piece.told
 

@@ -5,7 +5,16 @@ from typing import ClassVar
 from pydantic import Field
 
 from engage.domain.consent import ConsentState
-from engage.domain.forms import ChannelField, DataField, Form, KebabName, PlainText, TextField, VariableName
+from engage.domain.forms import (
+    ChannelField,
+    DataField,
+    Form,
+    KebabName,
+    PlainText,
+    TextField,
+    TopicField,
+    VariableName,
+)
 from engage.domain.steps.base import Go, Move, Node, Step, Walk
 
 
@@ -38,7 +47,11 @@ class ConsentForm(Form):
     """A channel and a topic."""
 
     channel: ChannelField
-    topic: KebabName
+    topic: TopicField
+
+    def named(self, walk: Walk) -> str:
+        """Return the topic as it reads now."""
+        return self.topic.text(walk.scope()).strip()
 
 
 class Subscribe(Step):
@@ -49,7 +62,7 @@ class Subscribe(Step):
 
     def enter(self, walk: Walk, node: Node) -> Move:
         """Source of the entry is this run."""
-        walk.change_consent(self.subscribe.channel, self.subscribe.topic, ConsentState.SUBSCRIBED)
+        walk.change_consent(self.subscribe.channel, self.subscribe.named(walk), ConsentState.SUBSCRIBED)
         return Go(node.after)
 
 
@@ -61,7 +74,7 @@ class Unsubscribe(Step):
 
     def enter(self, walk: Walk, node: Node) -> Move:
         """Source of the entry is this run."""
-        walk.change_consent(self.unsubscribe.channel, self.unsubscribe.topic, ConsentState.UNSUBSCRIBED)
+        walk.change_consent(self.unsubscribe.channel, self.unsubscribe.named(walk), ConsentState.UNSUBSCRIBED)
         return Go(node.after)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from engage.domain.delivery import SETTLED, Channel, Mark, reached
 from engage.domain.expression import Place
-from engage.domain.forms import DataField, DurationField, Form, PlainText, expression_field, mistake
+from engage.domain.forms import DataField, DurationField, Form, TextField, expression_field, mistake
 from engage.domain.run import StepDelivery
 from engage.domain.steps.base import Due, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
 from engage.domain.steps.send import SendForm, asked_for
@@ -48,7 +48,7 @@ class ReachForm(Form):
     channels: tuple[ReachChannel, ...] = Field(min_length=1)
     to: expression_field(Place.STEP) | None = None  # type: ignore[valid-type]  # built by a factory
     with_: dict[str, DataField] = Field(default={}, alias="with")
-    topic: PlainText | None = None
+    topic: TextField | None = None
     expires: DurationField | None = None
 
     def sends(self) -> list[tuple[Channel, SendForm]]:

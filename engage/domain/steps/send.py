@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from engage.domain.delivery import SETTLED, Channel, Mark, SkipReason, reached
 from engage.domain.expression import Place, Text, text_of
-from engage.domain.forms import DataField, Form, MessageField, PlainText, expression_field, mistake
+from engage.domain.forms import DataField, Form, MessageField, TextField, expression_field, mistake
 from engage.domain.run import Run
 from engage.domain.steps.base import Asked, End, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
 from engage.domain.steps.steplist import StepList
@@ -22,12 +22,12 @@ _BEYOND_VALUES = re.compile(r"\b(?:bucket|entry_event)\b")
 class SendForm(Form):
     """What to send: a template or a text, to whom if not the person's own address, with which values."""
 
-    template: PlainText | None = None
+    template: TextField | None = None
     text: MessageField | None = None
     to: expression_field(Place.STEP) | None = None  # type: ignore[valid-type]  # built by a factory
     with_: dict[str, DataField] = Field(default={}, alias="with")
-    topic: PlainText | None = None
-    sender: PlainText | None = None
+    topic: TextField | None = None
+    sender: TextField | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -55,15 +55,20 @@ def asked_for(
     text, seen = (None, {}) if form.text is None else _as_of_now(walk, form.text, given)
     return Asked(
         channel=channel,
-        template=form.template,
+        template=_name(walk, form.template),
         text=text,
         variables={**given, **seen},
         to=None if form.to is None else ("" if to is None else text_of(to)),
-        topic=form.topic,
-        sender=form.sender,
+        topic=_name(walk, form.topic),
+        sender=_name(walk, form.sender),
         expires=expires,
         until=until,
     )
+
+
+def _name(walk: Walk, text: Text | None) -> str | None:
+    """Return what a name reads now. One that is nobody's is refused at release, like any other."""
+    return None if text is None else text.text(walk.scope()).strip()
 
 
 def _as_of_now(walk: Walk, text: Text, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
