@@ -336,6 +336,7 @@ def test_every_webhook_of_the_contract_is_there() -> None:
             "recording",
             "tasks",
             "conversations",
+            "video",
         )
     }
 

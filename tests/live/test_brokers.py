@@ -77,7 +77,7 @@ def is_open(port: int) -> bool:
 def test_a_journey_runs_over_any_broker(
     services_dir: Path, broker: Callable[[Path], AbstractContextManager[str]]
 ) -> None:
-    folder = services_dir / getattr(broker, "__name__", "broker")
+    folder = services_dir / f"over-{getattr(broker, '__name__', 'broker')}"
     folder.mkdir(mode=0o755)
     with broker(folder) as url, running_stack(folder, broker=url) as stack:
         stack.publish(

@@ -40,8 +40,7 @@ def house() -> House:
 
 def everything(work: Work) -> bytes:
     """Return all that is kept, but for the order book of what was seen."""
-    views = [value for name, value in vars(work).items() if hasattr(value, "table") and name != "seen"]
-    rows = [row for view in views for row in [*view.table.rows.items()]]
+    rows = [row for name, table in vars(work.tables).items() if name != "seen" for row in table.rows.items()]
     return msgspec.json.encode([str(row) for row in rows])
 
 
