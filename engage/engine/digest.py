@@ -37,6 +37,7 @@ from engage.domain.replies import REPLY_WINDOW, answering
 from engage.domain.turn import POSTPONED, ByHash, Choices, Turn
 from engage.engine.accept_intake import NOBODY
 from engage.engine.agenda import leave_signal
+from engage.engine.blame import Blame
 from engage.engine.pacing import reserved
 from engage.engine.people.erase import forget
 from engage.engine.play import Batch, address_identifier, play, set_aside
@@ -54,6 +55,8 @@ PATIENCE = 3
 """Tries after which a profile that is not there is gone for good, and not just merged meanwhile."""
 
 CatalogOf = Callable[[Transaction], Catalog]
+_WAIT = (StorageAwayError, StorageBusyError, UnusableSettingsError)
+"""Nobody's fault: what was to be done is done later."""
 
 
 @dataclass(slots=True)
@@ -68,6 +71,8 @@ class Digested:
     """Lanes that another worker has: it may have read before our facts came, so come back."""
     deliveries: set[tuple[Channel, Priority]] = field(default_factory=set)
     """What deliver should be told about."""
+    stopped: bool = False
+    """Whether a lane cannot go on for now."""
 
 
 class Digest:
@@ -79,6 +84,7 @@ class Digest:
         """`catalog_of` returns the catalog that is live in a transaction, compiled once per epoch."""
         self._store, self._catalog_of, self._mint = store, catalog_of, mint or mint_profile
         self._choices = choices or ByHash()
+        self._blame = Blame()
 
     def turn(
         self, lanes: int | Collection[int], now: datetime, limit: int = BATCH, *, wait: bool = False
@@ -87,21 +93,20 @@ class Digest:
         unless we `wait` for them.
 
         A fact that cannot be digested does not stop its neighbours: the turn is taken again fact by fact, and the
-        one that fails `MAX_ATTEMPTS` times is quarantined.
+        one that fails `MAX_ATTEMPTS` times is quarantined — if it is to blame: see `Blame`.
         """
-        wanted = [lanes] if isinstance(lanes, int) else sorted(set(lanes))
+        wanted = self._blame.ready([lanes] if isinstance(lanes, int) else sorted(set(lanes)), now)
         try:
-            return self._raced(wanted, now, limit, wait=wait)
-        except (StorageAwayError, StorageBusyError, UnusableSettingsError):
+            done = self._raced(wanted, now, limit, wait=wait) if wanted else Digested()
+        except _WAIT:
             raise
         except Exception:
             # One that loses its race for ever is no better than any other poison: it must not hold up its neighbours.
-            if limit > 1:
-                log.exception("digest.careful", lanes=wanted)
-                return _sum(self._carefully(lane, now) for lane in wanted)
-            log.exception("digest.failed", lanes=wanted)
-            self._set_aside(wanted[0], now)
-            return Digested(more=True)
+            log.exception("digest.careful", lanes=wanted)
+            return self._carefully(wanted, now)
+        if done.facts or done.timers:
+            self._blame.went_well([lane for lane in wanted if lane not in done.busy])
+        return done
 
     def _raced(self, lanes: list[int], now: datetime, limit: int, *, wait: bool) -> Digested:
         lost: EngageError = IdentityRaceError("no race was run")
@@ -112,27 +117,49 @@ class Digest:
                 lost = exc
         raise lost
 
-    def _carefully(self, lane: int, now: datetime) -> Digested:
-        total = Digested(more=True)
+    def _carefully(self, lanes: list[int], now: datetime) -> Digested:
+        """Digest lane by lane and fact by fact."""
+        before = self._blame.successes
+        done = {lane: self._lane(lane, now, before) for lane in lanes}
+        # Where nothing had gone well yet nobody knew whose fault it was.
+        again = [lane for lane in self._blame.ready(lanes, now) if done[lane].stopped]
+        return _sum([*done.values(), *(self._lane(lane, now, before) for lane in again)])
+
+    def _lane(self, lane: int, now: datetime, before: int) -> Digested:
+        total = Digested()
         for _ in range(BATCH):
-            done = self.turn(lane, now, limit=1)
+            try:
+                done = self._raced([lane], now, 1, wait=False)
+            except _WAIT:
+                raise
+            except Exception:
+                log.exception("digest.failed", lanes=[lane])
+                total.stopped = not self._set_aside(lane, now, before)
+                total.more = not total.stopped
+                if total.stopped:
+                    break
+                continue
+            if done.facts or done.timers:
+                self._blame.went_well([lane])
             total = _sum((total, done))
+            total.more = done.more
             if done.busy or not done.more:
-                total.more = done.more
                 break
         return total
 
-    def _set_aside(self, lane: int, now: datetime) -> None:
-        """Count a failure of the lane's oldest fact, and quarantine it when it has failed too often.
+    def _set_aside(self, lane: int, now: datetime, before: int) -> bool:
+        """Count a failure of the lane's oldest fact, and quarantine it when it has failed too often and is to blame.
 
         Was it a timer that failed, the facts behind it are innocent: it is tried again later, and they go first.
+        Return whether to go on at once.
         """
         with self._store.transaction() as tx:
             if not tx.inbox.lock_lane(lane):
-                return
+                return False
             batch = self._read(tx, [lane], now, 1)
+            blamed = not batch.rows or self._blame.failed(lane, now, before)
             for row, _ in batch.rows:
-                if row.attempts + 1 >= MAX_ATTEMPTS:
+                if blamed and row.attempts + 1 >= MAX_ATTEMPTS:
                     tx.inbox.quarantine([set_aside(row, "poison", f"failed {MAX_ATTEMPTS} times")])
                     tx.inbox.remove([row.seq])
                 else:
@@ -141,6 +168,7 @@ class Digest:
                 log.error("timer.postponed", kind=timer.kind, lane=lane)
                 later = msgspec.structs.replace(timer, due_at=now + POSTPONED)
                 tx.write(Changes(timers={(timer.profile, timer.kind, timer.ref): later}))
+        return blamed
 
     def _once(self, lanes: list[int], now: datetime, limit: int, *, wait: bool, patient: bool) -> Digested:
         with self._store.transaction() as tx:

@@ -1,8 +1,12 @@
 """A fact that can never be digested is put aside with its reason, and its neighbours do not notice."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import errors
 
 from engage.domain import handle
 from engage.domain.errors import IdentityRaceError
@@ -11,7 +15,10 @@ from engage.domain.ids import DeliveryId, lane_of, uuid7
 from engage.domain.person import Person
 from engage.domain.turn import Turn
 from engage.engine import play
+from engage.engine.blame import ALONE, LONGEST_PAUSE
 from engage.engine.digest import MAX_ATTEMPTS
+from engage.ports.storage import StorageAwayError
+from engage.storage.postgres.session import translated
 from tests.domain.engine.house import House
 
 LANES = range(64)
@@ -73,3 +80,85 @@ def test_a_poison_fact_is_quarantined_and_its_neighbours_go_on(
     assert kept.reason == "poison"
     assert house.store.look().inbox.all() == []
     assert len([row for row in house.store.look().events.all() if row.name == "Fine"]) == 5
+
+
+def let_fail(monkeypatch: pytest.MonkeyPatch, fails: Callable[[Call], bool]) -> list[str]:
+    """Have calls fail; return the ids of those that were tried, as they are."""
+    healthy, tried = handle.on_call, list[str]()
+
+    def on_call(turn: Turn, person: Person, call: Call, *more: Any) -> None:
+        if fails(call):
+            tried.append(call.message_id)
+            raise ZeroDivisionError("a mistake of ours")
+        healthy(turn, person, call, *more)
+
+    monkeypatch.setattr(play, "on_call", on_call)
+    return tried
+
+
+def pass_time(house: House, passed: timedelta, step: timedelta) -> None:
+    """Sweep every so often."""
+    end = house.clock.now() + passed
+    while house.clock.now() < end:
+        digest_all(house, 1)
+        house.clock.move_to(house.clock.now() + step)
+
+
+def events(house: House, name: str) -> list[str]:
+    return [row.key.id for row in house.store.look().events.all() if row.name == name]
+
+
+def test_a_mistake_that_hits_every_fact_puts_none_aside_and_all_go_on_once_it_is_mended() -> None:
+    house = House()
+    for number in range(20):
+        house.track(f"u{number}", "Fine")
+        house.track(f"u{number}", "Fine")
+    with pytest.MonkeyPatch.context() as patch:
+        tried = let_fail(patch, lambda _: True)
+        pass_time(house, timedelta(minutes=30), timedelta(seconds=5))
+
+    assert house.store.look().quarantine.all() == []
+    assert len(house.store.look().inbox.all()) == 40
+    most = max(tried.count(message) for message in set(tried))
+    assert most < 100, "tried again without a pause"
+
+    house.clock.move_to(house.clock.now() + LONGEST_PAUSE)
+    digest_all(house, 3)
+    assert len(events(house, "Fine")) == 40
+    assert house.store.look().inbox.all() == []
+
+
+def test_a_poison_fact_that_comes_first_is_put_aside_as_soon_as_another_one_was_digested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = House()
+    house.track("u1", "Poison")
+    house.track("u1", "Fine")
+    let_fail(monkeypatch, lambda call: call.event == "Poison")
+    pass_time(house, timedelta(minutes=10), timedelta(seconds=5))
+    assert house.store.look().quarantine.all() == []
+
+    house.track("somebody", "Fine")
+    digest_all(house, 2)
+
+    assert [kept.reason for kept in house.store.look().quarantine.all()] == ["poison"]
+    assert len(events(house, "Fine")) == 2
+
+
+def test_a_poison_fact_that_stays_alone_holds_nobody_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    house.track("u1", "Poison")
+    house.track("u1", "Fine")
+    let_fail(monkeypatch, lambda call: call.event == "Poison")
+
+    pass_time(house, ALONE + timedelta(minutes=2), timedelta(seconds=10))
+
+    assert [kept.reason for kept in house.store.look().quarantine.all()] == ["poison"]
+    assert len(events(house, "Fine")) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [errors.UndefinedTable, errors.UndefinedColumn, errors.InsufficientPrivilege]
+)
+def test_a_schema_that_is_not_this_versions_is_no_facts_fault(error: type[psycopg.Error]) -> None:
+    assert isinstance(translated(error("no")), StorageAwayError)

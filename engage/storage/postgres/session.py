@@ -22,8 +22,16 @@ _BUSY = (
     errors.QueryCanceled,
     errors.IdleInTransactionSessionTimeout,
 )
-# A server that became a stand-by, or was told to write nothing for a while, is as good as away.
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+# A server that became a stand-by, was told to write nothing for a while, or has another version's schema is as good as
+# away: no row is to blame.
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.ReadOnlySqlTransaction,
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.InsufficientPrivilege,
+)
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 
 # Every hot statement goes by an index. Plans are kept for the life of a connection, and one made while the tables were
