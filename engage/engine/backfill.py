@@ -16,6 +16,7 @@ from engage.domain.touched import Touched
 from engage.domain.turn import ByHash, Choices, Turn
 from engage.engine.agenda import leave_inside
 from engage.engine.bring_in_line import Plan, plan_of, write_standings
+from engage.engine.set_aside import by_halves, set_aside
 from engage.engine.working_set import load_people, waiting_deliveries
 from engage.ports.selecting import Given, Stretch
 from engage.ports.storage import Job, StorageBusyError, Store, Transaction
@@ -57,15 +58,35 @@ class Backfill:
             return [job.name for job in tx.jobs.unfinished() if job.kind == BACKFILL]
 
     def turn(self, name: str, now: datetime) -> Progress | None:
-        """Look at the next 500 people of a job; None if there is nothing to do or another worker is at it."""
+        """Look at the next 500 people of a job; None if there is nothing to do or another worker is at it.
+
+        Whom a mistake of ours keeps from being brought in line is set aside, with a decision that says so.
+        """
+        return by_halves(
+            lambda most: self._raced(name, now, most),
+            lambda mistake: self._leave_out(name, now, mistake),
+            STRETCH,
+        )
+
+    def _raced(self, name: str, now: datetime, most: int) -> Progress | None:
         for _ in range(MAX_RACES):
             try:
-                return self._once(name, now)
+                return self._once(name, now, most)
             except (IdentityRaceError, StorageBusyError):
                 continue
         return None
 
-    def _once(self, name: str, now: datetime) -> Progress | None:
+    def _leave_out(self, name: str, now: datetime, mistake: Exception) -> None:
+        with self._store.transaction() as tx:
+            job = tx.jobs.lock(name)
+            stretch = None if job is None else tx.selection.stretch(_after(job), 1)
+            if job is None or stretch is None:
+                raise mistake
+            set_aside(tx, job, stretch.upto, now, mistake)
+            job.cursor, job.done = stretch.upto, job.done + 1
+            tx.jobs.save(job)
+
+    def _once(self, name: str, now: datetime, most: int) -> Progress | None:
         with self._store.transaction() as tx:
             job = tx.jobs.lock(name)
             if job is None or job.finished_at is not None:
@@ -77,29 +98,30 @@ class Backfill:
                 if job.data.get("cause") in _ONE_JOURNEY
                 else plan_of(catalog, job, now)
             )
-            if self._is_last(tx, job, catalog, plan, now):
+            if self._is_last(tx, job, catalog, plan, now, most):
                 job.finished_at = now
                 for journey in _taking_in(job):
                     leave_inside(tx, catalog, journey, name)
             tx.jobs.save(job)
             return Progress(name, job.done, max(job.total, job.done), job.finished_at is not None)
 
-    def _is_last(self, tx: Transaction, job: Job, catalog: Catalog, plan: Plan, now: datetime) -> bool:
+    def _is_last(
+        self, tx: Transaction, job: Job, catalog: Catalog, plan: Plan, now: datetime, most: int
+    ) -> bool:
         """Bring the next people in line; return whether they were the last."""
-        after = None if job.cursor is None else ProfileId(job.cursor)
-        only = _concerned(catalog, job)
-        size = BATCH if plan.rules is None and only is None else STRETCH
-        stretch = tx.selection.stretch(after, size)
+        after, only = _after(job), _concerned(catalog, job)
+        most = min(most, BATCH if plan.rules is None and only is None else STRETCH)
+        stretch = tx.selection.stretch(after, most)
         if stretch is None:
             return True
-        last = stretch.people < size
+        last = stretch.people < most
         if only is not None:
             people = only.among(tx, stretch)
             if len(people) > BATCH:
                 stretch, last = tx.selection.upto(after, people[BATCH - 1]), False
             self._look(tx, job, catalog, people[:BATCH], now)
         elif plan.rules is None:
-            self._look(tx, job, catalog, tx.people.page(after, BATCH), now)
+            self._look(tx, job, catalog, tx.people.page(after, most), now)
         else:
             standings = tx.selection.standings(plan.rules, plan.given, stretch)
             unsure = [standing.profile for standing in standings if standing.unsure]
@@ -141,6 +163,10 @@ class Backfill:
             turn.begin(fact_id=f"{job.name}:{profile_id}", now=now, arrival=0)
             _follow(turn, person, job)
         tx.write(turn.changes)
+
+
+def _after(job: Job) -> ProfileId | None:
+    return None if job.cursor is None else ProfileId(job.cursor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from engage.domain.triggering import is_meant
 from engage.domain.turn import ByHash, Choices, Turn
 from engage.engine.agenda import BROADCAST, CLOCKS, due_of, is_due
 from engage.engine.crowd import BATCH, Page, next_page
+from engage.engine.set_aside import by_halves, set_aside
 from engage.engine.ticks import turn_of_clocks, turn_of_schedule
 from engage.engine.working_set import load_people, waiting_deliveries
 from engage.ports.selecting import Given
@@ -56,25 +57,48 @@ class Broadcast:
         self._choices = choices or ByHash()
 
     def turn(self, name: str, now: datetime) -> Broadcasting | None:
-        """Take one turn of a job; None if nothing is due or another worker is at it."""
+        """Take one turn of a job; None if nothing is due or another worker is at it.
+
+        Whom a mistake of ours keeps from being judged is set aside, with a decision that says so.
+        """
+        return by_halves(
+            lambda most: self._raced(name, now, most),
+            lambda mistake: self._leave_out(name, now, mistake),
+            BATCH,
+        )
+
+    def _raced(self, name: str, now: datetime, most: int) -> Broadcasting | None:
         for _ in range(MAX_RACES):
             try:
                 with self._store.transaction() as tx:
                     job = tx.jobs.lock(name)
                     if job is None or job.finished_at is not None or not is_due(job, now):
                         return None
-                    return self._once(tx, job, now)
+                    return self._once(tx, job, now, most)
             except (IdentityRaceError, StorageBusyError):
                 continue
         return None
 
-    def _once(self, tx: Transaction, job: Job, now: datetime) -> Broadcasting | None:
+    def _leave_out(self, name: str, now: datetime, mistake: Exception) -> None:
+        with self._store.transaction() as tx:
+            job = tx.jobs.lock(name)
+            catalog = self._catalog_of(tx)
+            live = None if job is None or job.kind != BROADCAST else catalog.journeys.get(job.data["journey"])
+            if job is None or live is None:
+                raise mistake
+            profile = _Work(tx, job, catalog, live, now, self._choices, most=1).leave_out()
+            if profile is None:
+                raise mistake
+            set_aside(tx, job, profile, now, mistake, live.name)
+            tx.jobs.save(job)
+
+    def _once(self, tx: Transaction, job: Job, now: datetime, most: int) -> Broadcasting | None:
         tx.definitions.hold()
         catalog = self._catalog_of(tx)
         if job.kind == BROADCAST:
             if self._waits_for_facts(tx, job, now):
                 return None
-            self._broadcast(tx, job, catalog, now)
+            self._broadcast(tx, job, catalog, now, most)
         elif job.kind == CLOCKS:
             turn_of_clocks(tx, job, catalog, now)
         else:
@@ -83,18 +107,23 @@ class Broadcast:
         return Broadcasting(job.name, job.done, job.finished_at is not None, due_of(job))
 
     def _waits_for_facts(self, tx: Transaction, job: Job, now: datetime) -> bool:
-        """Return whether facts older than a tick that has not begun are undigested: they decide who is meant."""
+        """Return whether live facts older than a tick that has not begun are undigested: they decide who is meant.
+
+        As with timers, an import is nothing to wait for: it may take hours, and tells of what happened before.
+        """
         due = due_of(job)
         if job.cursor is not None or due is None or now - due > PATIENCE:
             return False
-        return any(oldest < due for oldest in tx.inbox.lanes().values())
+        lanes = [lane for lane, oldest in tx.inbox.lanes().items() if oldest < due]
+        first = tx.inbox.next_live(lanes, after=-1) if lanes else None
+        return first is not None and first < due
 
-    def _broadcast(self, tx: Transaction, job: Job, catalog: Catalog, now: datetime) -> None:
+    def _broadcast(self, tx: Transaction, job: Job, catalog: Catalog, now: datetime, most: int) -> None:
         live = catalog.journeys.get(job.data["journey"])
         if live is None or live.state is JourneyState.ARCHIVED:
             job.finished_at = now
             return
-        work = _Work(tx, job, catalog, live, now, self._choices)
+        work = _Work(tx, job, catalog, live, now, self._choices, most)
         if job.data.get("phase") == "choose":
             work.choose()
         elif "chosen" in job.data:
@@ -108,8 +137,16 @@ class _Work:
     """One turn of one broadcast."""
 
     def __init__(
-        self, tx: Transaction, job: Job, catalog: Catalog, live: LiveJourney, now: datetime, choices: Choices
+        self,
+        tx: Transaction,
+        job: Job,
+        catalog: Catalog,
+        live: LiveJourney,
+        now: datetime,
+        choices: Choices,
+        most: int,
     ) -> None:
+        self.most = most
         self.tx, self.job, self.catalog, self.live, self.now = tx, job, catalog, live, now
         self.turn = Turn(catalog=catalog, now=now, choices=choices)
         self.trigger = live.journey.trigger
@@ -163,6 +200,17 @@ class _Work:
         self._walked(page.upto, page.passed)
         self._paced(entered, finished=page.last)
 
+    def leave_out(self) -> ProfileId | None:
+        """Go on behind the next person and return who it is; None if nobody comes."""
+        if "chosen" in self.job.data and self.job.data.get("phase") != "choose":
+            begun = int(self.job.cursor or 0)
+            chosen: list[list[Any]] = self.job.data["chosen"]
+            self.job.cursor = str(begun + 1)
+            return ProfileId(chosen[begun][-1]) if begun < len(chosen) else None
+        page = self._page()
+        self._walked(page.upto, page.passed)
+        return page.people[0] if page.people else None
+
     def _page(self) -> Page:
         after = None if self.job.cursor is None else ProfileId(self.job.cursor)
         given = Given(
@@ -171,7 +219,7 @@ class _Work:
             entry=self.job.data.get("entry", {}),
             entry_event=self.job.data.get("event"),
         )
-        return next_page(self.tx, self.live, given, after)
+        return next_page(self.tx, self.live, given, after, self.most)
 
     def _people(self, profiles: Sequence[ProfileId]) -> Iterator[Person]:
         # Who was chosen may have been merged or erased since.
@@ -238,7 +286,7 @@ class _Work:
 
     def _allowed(self) -> int:
         """Return how many may enter in this turn."""
-        return BATCH if self.pace is None else max(1, min(BATCH, int(self.pace)))
+        return self.most if self.pace is None else max(1, min(self.most, int(self.pace)))
 
     def _paced(self, entered: int, *, finished: bool) -> None:
         if finished:

@@ -29,8 +29,10 @@ class Page:
     """Whether nobody comes after them."""
 
 
-def next_page(tx: Transaction, live: LiveJourney, given: Given, after: ProfileId | None) -> Page:
-    """Return the next people after one; nobody else is locked or loaded."""
+def next_page(
+    tx: Transaction, live: LiveJourney, given: Given, after: ProfileId | None, most: int = BATCH
+) -> Page:
+    """Return the next people after one, at most so many; nobody else is locked or loaded."""
     trigger = live.journey.trigger
     audience = None
     if trigger.schedule is not None:
@@ -38,17 +40,17 @@ def next_page(tx: Transaction, live: LiveJourney, given: Given, after: ProfileId
     elif trigger.audience is not None:
         audience = trigger.audience.entered
     if audience is not None:
-        return _whole(tx.selection.members(audience, after, BATCH))
+        return _whole(tx.selection.members(audience, after, most), most)
     if trigger.people is not None:
-        return _candidates(tx, trigger.people, given, after)
-    return _whole(tx.people.page(after, BATCH))
+        return _candidates(tx, trigger.people, given, after, most)
+    return _whole(tx.people.page(after, most), most)
 
 
-def _whole(people: list[ProfileId]) -> Page:
-    return Page(people, people[-1] if people else None, len(people), len(people) < BATCH)
+def _whole(people: list[ProfileId], most: int) -> Page:
+    return Page(people, people[-1] if people else None, len(people), len(people) < most)
 
 
-def _candidates(tx: Transaction, rule: Expression, given: Given, after: ProfileId | None) -> Page:
+def _candidates(tx: Transaction, rule: Expression, given: Given, after: ProfileId | None, most: int) -> Page:
     found: list[ProfileId] = []
     passed, upto = 0, after
     for _ in range(STRETCHES):
@@ -56,8 +58,8 @@ def _candidates(tx: Transaction, rule: Expression, given: Given, after: ProfileI
         if stretch is None:
             return Page(found, upto, passed, last=True)
         here = tx.selection.candidates(rule, given, stretch)
-        if len(found) + len(here) > BATCH:
-            people = (found + here)[:BATCH]
+        if len(found) + len(here) > most:
+            people = (found + here)[:most]
             return Page(people, people[-1], passed + tx.selection.upto(upto, people[-1]).people, last=False)
         found += here
         passed, upto = passed + stretch.people, stretch.upto

@@ -17,6 +17,7 @@ _REFUSED = {
     "entry_where": "`entry.where` was false",
     "already_inside": "was inside already",
     "reentry": "may not enter again yet (`reentry`)",
+    "mistake": "a mistake of ours kept it from being judged; the log has it",
     "no_such_journey": "there is no journey of that name that can be started",
 }
 _SKIPPED = {
@@ -78,6 +79,8 @@ class Words:
                 return f"{decision.outcome} audience {decision.values.get('audience', '')}".rstrip()
             case Decided.CONSENT:
                 return self._consent()
+            case Decided.EVENT if decision.reason == "mistake":
+                return f"was not brought in line with what was published: a mistake of ours ({decision.rule}); the log has it"
             case _:
                 why = f": {spaced(decision.reason)}" if decision.reason else ""
                 return f"{decision.kind} {spaced(decision.outcome)}{why}"

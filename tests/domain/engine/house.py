@@ -27,7 +27,7 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 FORMS: dict[str, Any] = {"journey": Journey, "audience": Audience}
 
 
-class CrashError(Exception):
+class CrashError(BaseException):
     """The process died."""
 
 

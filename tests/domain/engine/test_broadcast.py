@@ -177,3 +177,24 @@ def test_what_many_are_sent_gives_way_to_what_one_event_causes() -> None:
 
     (row,) = house.store.look().deliveries.all()
     assert row.priority is Priority.BULK
+
+
+@pytest.mark.parametrize(("imported", "entered"), [(True, 1), (False, 0)])
+def test_a_tick_waits_for_older_facts_that_may_say_who_is_meant_and_for_no_import(
+    imported: bool, entered: int
+) -> None:
+    house = House()
+    house.publish(scheduled(cron="0 9 * * *"))
+    house.identify("ada")
+    house.rest()
+    if imported:
+        house.import_history("bob", 3)
+    else:
+        house.track("bob", "Anything")
+    house.clock.move_to(START + HOUR)
+
+    for _ in range(3):
+        for job in house.world.sweep.look(house.clock.now()).broadcasts:
+            house.world.broadcast.turn(job, house.clock.now())
+
+    assert len(house.runs("j")) == entered
