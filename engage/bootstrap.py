@@ -61,7 +61,7 @@ CATALOG_SECONDS = 1.0
 SLOT_SLACK = 0.05
 """Share of a second by which calls may miss their slot of a sender's rate; see `engage.engine.rates`."""
 CALLS_IN_FLIGHT = 50
-"""Threads that call providers, per process; design §6.6."""
+"""Threads that call a provider, per process, channel and class; design §6.6. They are only made if calls wait."""
 
 
 def channel_settings(settings: Settings) -> ChannelSettings:
@@ -188,7 +188,6 @@ class Runtime:
         with self._lock:
             if self._name is None:
                 self._name = self._held.enter_context(self.store.hold_worker_lock(self.worker))
-        pool = self._held.enter_context(ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix="call"))
         return Deliver(
             self.store,
             self.compiled.catalog_of,
@@ -199,9 +198,12 @@ class Runtime:
             self.hints,
             worker=self.worker,
             keep_name=self._name.keep,
-            pool=pool,
+            pool_of=self._pool,
             slot_slack=0.0 if isinstance(self.clock, TimeLapse) else SLOT_SLACK,
         )
+
+    def _pool(self) -> ThreadPoolExecutor:
+        return self._held.enter_context(ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix="call"))
 
     @cached_property
     def settle(self) -> Settle:
@@ -213,6 +215,7 @@ class Runtime:
             self.clock,
             self.hints,
             stream_window=timedelta(seconds=self.settings.stream_window),
+            pool=self._pool(),
         )
 
     @cached_property

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from time import monotonic
 
 import structlog
+from celery.signals import worker_process_shutdown, worker_shutdown
 
 from engage.bootstrap import Runtime, open_runtime
 from engage.domain.delivery import Channel, Priority
@@ -15,6 +16,7 @@ from engage.settings import load_settings
 from workers.app import LISTS_SECONDS, app
 from workers.gather import Gather
 from workers.hints import CeleryHints
+from workers.lines import Lines
 
 log = structlog.get_logger(__name__)
 
@@ -60,18 +62,31 @@ _overtaking: Gather[int] = Gather(partial(_digest, urgent=True), _hint, most=LAN
 all lanes, and only a sixty-fourth of it in this one."""
 
 
-@lru_cache(maxsize=len(Channel) * len(Priority))
-def _delivering(channel: Channel, priority: Priority) -> Gather[str]:
-    """Each channel and class by itself: a provider that is slow or away must not hold up the others."""
+def _settle(_: Collection[str]) -> tuple[str, ...]:
+    runtime().settle.turn()
+    return ()
 
-    def turn(_: Collection[str]) -> tuple[str, ...]:
-        return ("more",) if runtime().deliver.turn(channel, priority).more else ()
 
-    def hint(left: Collection[str]) -> None:
-        if left:
-            runtime().hints.deliver({(channel, priority)})
+def _swept(_: Collection[str]) -> None:
+    """What is still unsettled the next sweep finds."""
 
-    return Gather(turn, hint, most=1)
+
+_settling: Gather[str] = Gather(_settle, _swept, most=1)
+"""One at a time: a provider that answers no call answers no question either, and must not take all threads of a worker."""
+
+
+def _deliver(channel: Channel, priority: Priority) -> bool:
+    return runtime().deliver.turn(channel, priority).more
+
+
+_delivering = Lines(_deliver, lambda channel, priority: runtime().hints.deliver({(channel, priority)}))
+
+
+@worker_shutdown.connect
+@worker_process_shutdown.connect
+def _close(**_: object) -> None:
+    """End as a worker should: nothing is begun any more, and what was begun is written down."""
+    _delivering.close()
 
 
 @app.task(name="workers.tasks.digest")
@@ -82,14 +97,14 @@ def digest(lanes: list[int], urgent: bool = False) -> None:
 
 @app.task(name="workers.tasks.deliver")
 def deliver(channel: str, priority: str) -> None:
-    """Release what is due on a channel, as long as there is some."""
-    _delivering(Channel(channel), Priority(priority)).add(["hinted"])
+    """Have released what is due on a channel, as long as there is some; no task waits for a provider."""
+    _delivering.hint(Channel(channel), Priority(priority))
 
 
 @app.task(name="workers.tasks.settle")
 def settle() -> None:
     """Settle unknown outcomes and the calls of dead workers."""
-    runtime().settle.turn()
+    _settling.add(["hinted"])
 
 
 @app.task(name="workers.tasks.backfill")

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -26,7 +27,7 @@ from engage.domain.ledger import NOT_CALLED
 from engage.domain.profile import Profile
 from engage.domain.release import Hold, Release, Skip, judge
 from engage.domain.short_link import ShortLink
-from engage.engine.hands import Hands
+from engage.engine.hands import Crews, Room
 from engage.engine.normal_address import normal_address
 from engage.engine.outcomes import Outcomes, outcome_fact, outcome_of
 from engage.engine.rates import Pacing, Slot
@@ -79,7 +80,7 @@ class _Reserved:
 
 
 class Deliver:
-    """The room. One instance per process; thread-safe; its pool bounds the calls in flight."""
+    """The room. One instance per process; thread-safe; its pools bound the calls in flight."""
 
     def __init__(
         self,
@@ -93,29 +94,31 @@ class Deliver:
         *,
         worker: str,
         keep_name: Callable[[], None] = lambda: None,
-        pool: ThreadPoolExecutor | None = None,
+        pool_of: Callable[[], ThreadPoolExecutor] | None = None,
         slot_horizon: float = 1.0,
         slot_slack: float = 0.0,
     ) -> None:
-        """`worker` names the session lock this process holds, and `keep_name` makes sure that it does; `pool` none calls
-        one by one (tests); slots: see `Pacing`."""
+        """`worker` names the session lock this process holds, and `keep_name` makes sure that it does; `pool_of`
+        makes the threads of a channel's class, none calls one by one (tests); slots: see `Pacing`."""
         self._store, self._catalog_of, self._renderer_of = store, catalog_of, renderer_of
         self._senders, self._requests, self._clock, self._hints = senders, requests, clock, hints
         self._worker, self._keep_name = worker, keep_name
         self._pacing = Pacing(store, clock, horizon=slot_horizon, slack=slot_slack)
-        self._hands = None if pool is None else Hands(pool, CHUNK)
+        self._crews = None if pool_of is None else Crews(pool_of, CHUNK)
         self._outcomes = Outcomes(store, clock, hints)
         self._uncalled: list[Delivery] = []
         self._guard = threading.Lock()
 
     def turn(self, channel: Channel, priority: Priority) -> Delivered:
-        """Release up to `CHUNK` deliveries of one channel and class: two transactions around the calls."""
+        """Release up to `CHUNK` deliveries of one channel and class, as many as can be called now: two transactions
+        around the calls. Several turns may go on at once."""
         self._keep_name()
         self._take_back()
-        reserved = self._reserve(channel, priority)
-        if reserved.facts:
-            self._hints.digest({fact.lane for fact in reserved.facts})
-        outcomes = list(self._call_all(reserved.calls))
+        with nullcontext() if self._crews is None else self._crews.of(channel, priority).room() as room:
+            reserved = self._reserve(channel, priority, CHUNK if room is None else room.count)
+            if reserved.facts:
+                self._hints.digest({fact.lane for fact in reserved.facts})
+            outcomes = list(self._call_all(reserved.calls, room))
         self._outcomes.write(outcomes)
         return reserved.result
 
@@ -143,22 +146,24 @@ class Deliver:
                 self._uncalled += uncalled
             raise
 
-    def _reserve(self, channel: Channel, priority: Priority) -> _Reserved:
+    def _reserve(self, channel: Channel, priority: Priority, most: int) -> _Reserved:
         reserved = _Reserved(at=self._clock.machine())
         try:
-            return self._reserve_in_one(channel, priority, reserved)
+            return self._reserve_in_one(channel, priority, most, reserved) if most else reserved
         except StorageAwayError:
             with self._guard:
                 self._uncalled += [delivery for delivery, _, _ in reserved.calls]
             raise
 
-    def _reserve_in_one(self, channel: Channel, priority: Priority, reserved: _Reserved) -> _Reserved:
+    def _reserve_in_one(
+        self, channel: Channel, priority: Priority, most: int, reserved: _Reserved
+    ) -> _Reserved:
         now = self._clock.now()
         with self._store.transaction() as tx:
-            candidates = tx.deliveries.candidates(channel, priority, now, CHUNK)
+            candidates = tx.deliveries.candidates(channel, priority, now, most)
             if not candidates:
                 return reserved
-            reserved.result.more = len(candidates) == CHUNK
+            reserved.result.more = len(candidates) == most
             profiles = tx.people.lock({profile for _, profile in candidates}, skip_locked=True)
             found = tx.deliveries.get([delivery for delivery, profile in candidates if profile in profiles])
             ready = [
@@ -293,10 +298,12 @@ class Deliver:
             reserved.calls.append((delivery, outbound, paced.slot))
             reserved.result.released += 1
 
-    def _call_all(self, calls: Sequence[tuple[Delivery, Outbound, Slot]]) -> Iterable[NewFact]:
-        if self._hands is None:
+    def _call_all(
+        self, calls: Sequence[tuple[Delivery, Outbound, Slot]], room: Room | None
+    ) -> Iterable[NewFact]:
+        if room is None:
             return [self._call(*call) for call in calls]
-        return self._hands.do(lambda call: self._call(*call), calls)
+        return room.do(lambda call: self._call(*call), calls)
 
     def _call(self, delivery: Delivery, outbound: Outbound, slot: Slot) -> NewFact:
         """Call the provider once, unless the lease has run out meanwhile, and return the outcome as a fact."""

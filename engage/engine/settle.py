@@ -1,6 +1,7 @@
 """Settle: calls whose outcome nobody knows — by callback, else by asking, and only then by the topic's class."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ from engage.domain.catalog import Catalog
 from engage.domain.delivery import Channel, Delivery, FailReason, Mark
 from engage.domain.fact import NewFact, Outcome, encode
 from engage.domain.ledger import ASK_AFTER, GIVE_UP_AFTER
+from engage.engine.hands import Hands
 from engage.ports.channel import CannotSay, NotTaken, Question, Sender, Taken
 from engage.ports.clock import Clock, Hints
 from engage.ports.storage import Store, Transaction
@@ -17,6 +19,7 @@ from engage.ports.storage import Store, Transaction
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+QUESTIONS_AT_ONCE = 25
 SOURCE = "settle"
 
 CatalogOf = Callable[[Transaction], Catalog]
@@ -42,36 +45,47 @@ class Settle:
         hints: Hints,
         *,
         stream_window: timedelta = timedelta(minutes=10),
+        pool: ThreadPoolExecutor | None = None,
     ) -> None:
-        """`stream_window`: how long a provider's event stream may be silent about a mail that it did take."""
+        """`stream_window`: how long a provider's event stream may be silent about a mail that it did take; `pool` none
+        asks one by one (tests)."""
         self._store, self._catalog_of, self._senders = store, catalog_of, senders
         self._clock, self._hints, self._window = clock, hints, stream_window
+        self._hands = None if pool is None else Hands(pool, QUESTIONS_AT_ONCE)
 
     def turn(self) -> Settled:
-        """Judge expired leases of dead workers, and ask about unknown outcomes whose time has come."""
-        result = Settled()
-        facts: list[NewFact] = []
+        """Judge expired leases of dead workers, then ask about unknown outcomes whose time has come."""
         now = self._clock.now()
         with self._store.transaction() as tx:
             expired = tx.deliveries.expired_leases(self._clock.machine(), BATCH)
             lost = [delivery for delivery, _, worker in expired if not self._store.worker_alive(worker)]
-            facts.extend(
+            facts = [
                 _fact(delivery, _outcome(delivery, Mark.UNKNOWN, now, detail="lease"), now, "lost")
                 for delivery in tx.deliveries.get(lost).values()
-            )
-            result.lost_workers = len(facts)
+            ]
             unknown = tx.deliveries.get([delivery for delivery, _ in tx.deliveries.unknown(now, BATCH)])
             catalog = self._catalog_of(tx)
-            questions = [(delivery, self._question(tx, delivery)) for delivery in unknown.values()]
-            silent = {delivery.id: self._not_in_stream(tx, delivery, now) for delivery in unknown.values()}
-        for delivery, question in questions:
-            facts.append(self._ask(catalog, delivery, question, silent[delivery.id]))
-            result.asked += 1
+            questions = [
+                (delivery, self._question(tx, delivery), self._not_in_stream(tx, delivery, now))
+                for delivery in unknown.values()
+            ]
+        # Whoever waits for a judgement is not to wait for a provider's answers about somebody else's call.
+        self._write(facts)
+        self._write(self._ask_all(catalog, questions))
+        return Settled(lost_workers=len(facts), asked=len(questions))
+
+    def _write(self, facts: Sequence[NewFact]) -> None:
         if facts:
             with self._store.transaction() as tx:
                 tx.inbox.add(facts)
             self._hints.digest({fact.lane for fact in facts})
-        return result
+
+    def _ask_all(
+        self, catalog: Catalog, questions: Sequence[tuple[Delivery, Question, bool]]
+    ) -> Sequence[NewFact]:
+        if self._hands is None:
+            return [self._ask(catalog, *question) for question in questions]
+        return self._hands.do(lambda question: self._ask(catalog, *question), questions)
 
     def _question(self, tx: Transaction, delivery: Delivery) -> Question:
         address = delivery.address or ""

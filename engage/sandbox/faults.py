@@ -19,6 +19,8 @@ class Fault(StrEnum):
     HANG_BEFORE = "hang_before"
     HANG_AFTER = "hang_after"
     RESET_AFTER = "reset_after"
+    SLOW = "slow"
+    """Accepted at once, and answered only after `seconds`."""
     REDIRECT = "redirect"
     """301 to elsewhere, as a proxy that forces another host does."""
     TOO_LARGE = "413"
@@ -45,7 +47,9 @@ BEFORE = frozenset(
         *(Fault.REDIRECT, Fault.TOO_LARGE, Fault.REFUSE),
     }
 )
-AFTER = frozenset({Fault.UNAVAILABLE_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER, Fault.HTML_AFTER})
+AFTER = frozenset(
+    {Fault.UNAVAILABLE_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER, Fault.HTML_AFTER, Fault.SLOW}
+)
 CALLBACK = frozenset(
     {Fault.DUPLICATE, Fault.REORDER, Fault.DELAY, Fault.LOST, Fault.FORGED, Fault.ODD, Fault.BARE}
 )
@@ -63,7 +67,7 @@ class FaultRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     code: int = 21606
     """What `refuse` refuses with."""
     seconds: float = 5.0
-    """How long `delay` delays, in sandbox seconds."""
+    """How long `delay` delays a callback and `slow` an answer, in sandbox seconds."""
     fired: int = 0
 
     def matches(self, channel: Channel, to: str) -> bool:

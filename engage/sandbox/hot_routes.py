@@ -127,6 +127,8 @@ class HotRoutes:
                 case Fault.HANG_AFTER:
                     await hang(scope, receive, self._sandbox.config.hang_seconds)
                     return
+                case Fault.SLOW:
+                    await self._sandbox.clock.sleep(rule.seconds)
                 case _:
                     await reset(scope, receive)
                     return

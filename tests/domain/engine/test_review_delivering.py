@@ -1,6 +1,8 @@
 """Delivering when things go wrong: a killed worker, a database that is away, a STOP between two calls, a silent provider."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -210,3 +212,60 @@ def test_what_must_never_be_lost_is_sent_again_when_nobody_can_say_for_an_hour()
 
 def test_a_deferred_mail_was_taken() -> None:
     assert status_of([Mark.DEFERRED], Channel.EMAIL, Mark.UNKNOWN) is Mark.ACCEPTED
+
+
+def test_the_call_of_a_dead_worker_is_judged_before_anybody_is_asked_about_other_calls() -> None:
+    house = House()
+    house.publish(HELLO)
+    for number in range(2):
+        house.identify(f"u{number}", phone=f"+1415555{number:04}")
+        house.track(f"u{number}", "Go")
+    digest_everything(house)
+    deliver_with(house, Phone(lambda _: Unknown())).turn(Channel.SMS, Priority.LIVE)
+    digest_everything(house)
+    assert [one.status for one in deliveries(house)] == [Mark.UNKNOWN] * 2
+    lost, asked = deliveries(house)
+    with house.store.transaction() as tx:
+        (found,) = tx.deliveries.get([lost.id]).values()
+        found.lease, found.lease_until = "dead", house.clock.now()
+        found.stand(Mark.SENDING, None)
+        tx.deliveries.save([found])
+    judged: list[int] = []
+
+    @dataclass
+    class Slow(Phone):
+        def ask(self, question: Question) -> CannotSay:
+            assert question.delivery == asked.id
+            judged.append(len(house.store.look().inbox.all()))
+            return CannotSay()
+
+    house.clock.move_to(house.clock.now() + timedelta(minutes=5))
+    providers = {Channel.SMS: Slow(lambda _: Unknown())}
+    done = Settle(house.store, house.compiled.catalog_of, providers, house.clock, NoHints()).turn()
+
+    assert (done.lost_workers, done.asked, judged) == (1, 1, [1])
+
+
+def test_a_provider_that_answers_no_question_is_asked_about_many_calls_at_once() -> None:
+    house = House()
+    house.publish(HELLO)
+    for number in range(6):
+        house.identify(f"u{number}", phone=f"+1415555{number:04}")
+        house.track(f"u{number}", "Go")
+    digest_everything(house)
+    deliver_with(house, Phone(lambda _: Unknown())).turn(Channel.SMS, Priority.LIVE)
+    digest_everything(house)
+    together = threading.Barrier(6, timeout=10)
+
+    @dataclass
+    class Slow(Phone):
+        def ask(self, question: Question) -> CannotSay:
+            together.wait()
+            return CannotSay()
+
+    house.clock.move_to(house.clock.now() + timedelta(minutes=5))
+    providers = {Channel.SMS: Slow(lambda _: Unknown())}
+    with ThreadPoolExecutor(6) as pool:
+        settle = Settle(house.store, house.compiled.catalog_of, providers, house.clock, NoHints(), pool=pool)
+
+        assert settle.turn().asked == 6
