@@ -105,14 +105,12 @@ def _twilio_senders(settings: ChannelSettings, pool: ConnectionPool) -> dict[Cha
     documents = CallDocuments(settings.auth_tokens, settings.public_url)
     calls = TwilioVoice(client, http, settings.public_url, documents, settings.from_number)
     codes = TwilioCodes(client, http, settings.verify_service_sid)
-    handoffs: dict[Channel, Sender] = {}
-    if settings.workspace_sid:
-        handoffs[Channel.HANDOFF] = TwilioHandoff(
-            client, http, settings.workspace_sid, read_workflows(settings.workflows), settings.from_number
-        )
+    handoffs = TwilioHandoff(
+        client, http, settings.workspace_sid, read_workflows(settings.workflows), settings.from_number
+    )
     chats = TwilioChat(client, http, settings.from_number)
     return {
-        **handoffs,
+        Channel.HANDOFF: handoffs,
         Channel.CHAT: chats,
         Channel.SMS: OrCode(texts, codes),
         Channel.MMS: texts,

@@ -40,6 +40,8 @@ _MARKS = {
     "task.canceled": Mark.CANCELED,
     "task.deleted": Mark.CANCELED,
 }
+_TOO_LATE = frozenset({"20404", "21220"})
+"""No such call any more, or none that could be cancelled."""
 _SILENT = frozenset(
     {"task.created", "task.updated", "task-queue.entered", "workflow.entered", "reservation.created"}
 )
@@ -54,12 +56,16 @@ class TwilioHandoff:
         self,
         client: Client,
         http: KeptHttpClient,
-        workspace: str,
+        workspace: str | None,
         workflows: Mapping[str, str],
         sender: str | None,
     ) -> None:
-        """`workflows`: name → WW…; the one named `default` is for steps that name none. `sender`: our side of a Flex chat."""
-        self._tasks = client.taskrouter.v1.workspaces(workspace).tasks
+        """`workflows`: name → WW…; the one named `default` is for steps that name none. `sender`: our side of a Flex chat.
+
+        Without a workspace there is nobody to hand over to; calls can be taken back all the same.
+        """
+        self._calls = client.calls
+        self._tasks = client.taskrouter.v1.workspaces(workspace or "").tasks
         self._interactions = client.flex_api.v1.interaction
         self._http, self._workspace, self._workflows, self._sender = http, workspace, workflows, sender
 
@@ -68,6 +74,12 @@ class TwilioHandoff:
         content = outbound.content
         if not isinstance(content, HandoffContent):
             return Rejected(reason=FailReason.CONFIG, code="no_handoff", detail="this is no hand-off")
+        if content.withdrawn_call is not None:
+            return self._hang_up(content.withdrawn_call)
+        if self._workspace is None:
+            return Rejected(
+                reason=FailReason.CONFIG, code="no_workspace", detail="TWILIO_WORKSPACE_SID is not set"
+            )
         try:
             there = self._find(content.withdraws or outbound.delivery)
         except NotSentError:
@@ -118,8 +130,19 @@ class TwilioHandoff:
             lambda: self._tasks(task.sid).update(assignment_status="canceled", reason="withdrawn"), self._http
         )
 
+    def _hang_up(self, call: str) -> Answer:
+        """Cancel a call that waits or rings. One that somebody answered, or that is over, stays as it is."""
+        if not call.startswith("CA"):
+            return Accepted(provider_id=call)
+        answer = attempt(lambda: self._calls(call).update(status="canceled"), self._http)
+        if isinstance(answer, Rejected) and answer.code in _TOO_LATE:
+            return Accepted(provider_id=call)
+        return answer
+
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Look for the task with our reference: there it is, or it never was."""
+        if self._workspace is None:
+            return NotTaken()
         try:
             task = self._find(question.delivery)
         except FAILURES:

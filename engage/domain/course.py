@@ -6,8 +6,8 @@ from typing import Any
 
 from engage.domain.catalog import LiveJourney
 from engage.domain.decision import Decided, EndReason
-from engage.domain.delivery import Channel, Delivery, Mark, reached
-from engage.domain.ids import DeliveryId, RunId, uuid7
+from engage.domain.delivery import Channel
+from engage.domain.ids import RunId
 from engage.domain.journey import Journey
 from engage.domain.person import Person
 from engage.domain.run import Run
@@ -15,6 +15,7 @@ from engage.domain.sensitive import without
 from engage.domain.steps.base import End, Go, Move, Node, Park, Stimulus
 from engage.domain.turn import Turn
 from engage.domain.walk import RunWalk
+from engage.domain.withdrawing import withdraw_from_run
 
 MAX_MOVES = 20_000
 """Steps a run may take without resting; more is a loop that waits for nothing (1,000 turns of 20 steps fit)."""
@@ -91,7 +92,7 @@ def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps
     run.state = {}
     turn.cancel_sends(run, reason=run.reason)
     if reason != EndReason.COMPLETED:
-        _withdraw_handoffs(turn, person, run)
+        withdraw_from_run(turn, person, run, (Channel.HANDOFF, Channel.VOICE))
     turn.keep_run(person, run)
     turn.decide(
         person,
@@ -116,30 +117,6 @@ def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps
         },
     )
     _forget_sensitive(turn, run)
-
-
-def _withdraw_handoffs(turn: Turn, person: Person, run: Run) -> None:
-    """Take back what no agent has accepted yet: the reason for it is gone. Walking to the end is no such reason."""
-    for step, known in run.deliveries.items():
-        marks = reached(known.marks)
-        if known.channel != Channel.HANDOFF or Mark.ACCEPTED not in marks:
-            continue
-        if marks.isdisjoint({Mark.ANSWERED, Mark.CANCELED, Mark.FAILED}):
-            withdrawal = Delivery(
-                id=DeliveryId(uuid7(turn.now, known.id, "withdraw")),
-                profile=person.id,
-                lane=person.profile.lane,
-                channel=Channel.HANDOFF,
-                topic=None,
-                variables={"to": "", "workflow": None, "attributes": {}, "withdraws": known.id},
-                journey=run.journey,
-                version=run.version,
-                step=step,
-                asked_at=turn.now,
-                due_at=turn.now,
-            )
-            turn.deliveries[withdrawal.id] = withdrawal
-            turn.changes.deliveries[withdrawal.id] = withdrawal
 
 
 def _forget_sensitive(turn: Turn, run: Run) -> None:

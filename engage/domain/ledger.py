@@ -35,6 +35,7 @@ from engage.domain.template_switch import ask_for_template
 from engage.domain.touched import Touched
 from engage.domain.turn import Turn
 from engage.domain.walk import NO_RUN
+from engage.domain.withdrawing import withdraw_if_late, withdraw_unwanted_calls
 
 GIVE_UP_AFTER = timedelta(hours=1)
 """How long a refused or unknown call is tried again; vocabulary.md, "Provider trouble"."""
@@ -92,6 +93,7 @@ def _accepted(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) 
     delivery.reason = delivery.code = None  # why it waited until now is over
     _decide(turn, person, delivery, "accepted", None)
     _mark(turn, person, delivery, Mark.ACCEPTED, {"segments": delivery.segments})
+    _take_back_if_late(turn, person, delivery)
 
 
 def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
@@ -232,6 +234,12 @@ def _found_taken(turn: Turn, person: Person, delivery: Delivery, receipt: Receip
     _decide(turn, person, delivery, "accepted", "receipt")
     if receipt.mark != Mark.ACCEPTED:
         _mark(turn, person, delivery, Mark.ACCEPTED, {})
+    _take_back_if_late(turn, person, delivery)
+
+
+def _take_back_if_late(turn: Turn, person: Person, delivery: Delivery) -> None:
+    if _left_behind(turn, person, delivery):
+        withdraw_if_late(turn, person, delivery, None if delivery.run is None else person.run(delivery.run))
 
 
 def _told(receipt: Receipt) -> dict[str, Any]:
@@ -372,6 +380,7 @@ def write_consent(
     )
     person.consents.apply(entry)
     turn.changes.consents.append(entry)
+    withdraw_unwanted_calls(turn, person, entry)
     turn.decide(
         person, Decided.CONSENT, str(state), reason=source, values={"channel": channel, "topic": topic}
     )

@@ -52,6 +52,7 @@ def _content(delivery: Delivery, profile: Profile, catalog: Catalog) -> CallCont
                 attributes=said["attributes"],
                 identifiers=identifiers,
                 withdraws=said.get("withdraws"),
+                withdrawn_call=said.get("call"),
             )
         case Channel.EMAIL | Channel.SMS | Channel.MMS | Channel.WHATSAPP | Channel.VOICE | Channel.CHAT:
             raise AssertionError(f"{delivery.channel} is no call")

@@ -31,7 +31,13 @@ from engage.engine.hands import Crews, Room
 from engage.engine.normal_address import normal_address
 from engage.engine.outcomes import Outcomes, outcome_fact, outcome_of
 from engage.engine.rates import Pacing, Slot
-from engage.engine.release_reads import addresses_of, never_addressed, never_texted, sent_lately
+from engage.engine.release_reads import (
+    addresses_of,
+    name_withdrawn_calls,
+    never_addressed,
+    never_texted,
+    sent_lately,
+)
 from engage.engine.rendering import Requests
 from engage.engine.windows import open_windows
 from engage.ports.channel import Answer, Busy, Outbound, Rejected, Sender, Unknown
@@ -196,6 +202,7 @@ class Deliver:
         sent = sent_lately(tx, catalog, ready, now)
         first = never_addressed(tx, catalog, ready, profiles)
         new = never_texted(tx, catalog, ready, profiles)
+        name_withdrawn_calls(tx, ready)
         open_to = open_windows(tx, ready, now)
         released: list[tuple[Delivery, Outbound]] = []
         links: list[ShortLink] = []

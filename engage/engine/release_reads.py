@@ -40,6 +40,18 @@ def sent_lately(
     return dict(tx.deliveries.accepted_since({d.profile for d in ready}, now - longest))
 
 
+def name_withdrawn_calls(tx: Transaction, ready: Iterable[Delivery]) -> None:
+    """Write the provider's id of a call into what takes it back: the core does not know it."""
+    asked = {
+        DeliveryId(d.variables["withdraws"]): d
+        for d in ready
+        if d.channel is Channel.HANDOFF and d.variables.get("channel") == Channel.VOICE
+    }
+    for call in tx.deliveries.get(asked).values() if asked else ():
+        withdrawal = asked[call.id]
+        withdrawal.variables = {**withdrawal.variables, "call": call.provider_id or ""}
+
+
 def never_texted(
     tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], profiles: Mapping[ProfileId, Profile]
 ) -> set[str]:

@@ -110,7 +110,9 @@ class HandoffContent:
     workflow: str | None
     attributes: Mapping[str, Any]
     withdraws: DeliveryId | None = None
-    """Not a new one: the hand-off to take back, unless an agent has it already."""
+    """Not a new one: the hand-off to take back, unless an agent has it already; or a call that nobody has answered."""
+    withdrawn_call: str | None = None
+    """The provider's id of that call."""
     identifiers: Mapping[str, str]
 
 

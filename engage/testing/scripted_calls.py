@@ -55,7 +55,10 @@ class ScriptedCalls:
 
     def send(self, outbound: Outbound) -> SendAnswer:
         """Answer as the script says; without one, 200."""
-        scripted = self.answers.popleft() if self.answers else OK
+        is_withdrawal = (
+            isinstance(outbound.content, HandoffContent) and outbound.content.withdraws is not None
+        )
+        scripted = self.answers.popleft() if self.answers and not is_withdrawal else OK
         answer = self._answer(scripted)
         is_taken = not isinstance(answer, Busy | Unknown) or scripted.kind is AnswerKind.TIMEOUT
         self._last[outbound.delivery] = self._take(outbound) if is_taken else None

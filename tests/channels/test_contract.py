@@ -7,7 +7,7 @@ import pytest
 
 from engage.channels.connections import ConnectionPool
 from engage.channels.registry import PROVIDERS, ChannelSettings, build_webhooks
-from engage.domain.delivery import Channel, FailReason
+from engage.domain.delivery import CALLS, Channel, FailReason
 from engage.ports.channel import (
     Accepted,
     Busy,
@@ -35,7 +35,9 @@ def _idle_connections() -> Iterator[None]:
 
 
 def senders(name: str, settings: ChannelSettings) -> dict[Channel, Sender]:
-    return PROVIDERS[name](settings, POOL)
+    """The senders of messages; a hand-off looks before it asks, which `tests/twin/test_handoff.py` is about."""
+    found = PROVIDERS[name](settings, POOL)
+    return {channel: sender for channel, sender in found.items() if channel not in CALLS}
 
 
 def outbound(channel: Channel, sender: str | None = None) -> Outbound:
