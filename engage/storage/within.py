@@ -7,6 +7,12 @@ from collections.abc import Iterable
 SHORTEST = 5
 """Characters; a shorter name stands in too many texts by chance, and counts only as a whole JSON text."""
 _MANY_DIGITS = 8
+_LAST_DIGITS = 10
+_LONGEST_WORD = 100
+_MOST_WORDS = 5_000
+_WORD = re.compile(r"[^\W_]+")
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_NUMBER = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9])+")
 
 
 def any_of(names: Iterable[str]) -> str:
@@ -25,7 +31,7 @@ def _parts(name: str) -> list[str]:
     found = [re.escape(escaped(text.encode("utf-8", "replace"))) for text in plain]
     digits = re.sub(r"\D", "", name)
     if name.startswith("+") and len(digits) >= _MANY_DIGITS:
-        found.append("[^0-9]{0,3}".join(digits[-10:]))
+        found.append("[^0-9]{0,3}".join(digits[-_LAST_DIGITS:]))
     return found
 
 
@@ -41,3 +47,36 @@ def without(text: str, name: str, instead: str) -> str:
     written = json.dumps(name, ensure_ascii=False)
     whole = text.replace(written, json.dumps(instead))
     return whole.replace(written[1:-1], instead) if len(name) >= SHORTEST else whole
+
+
+def words_of(*texts: str) -> set[str] | None:
+    """Return the words of texts that nobody has read, for an index: whoever's `words_in` are among them may stand there.
+
+    Whole words in lower case, JSON's escapes undone; of every number as it may be typed each eight to ten digits in a row.
+    None: there are too many to keep.
+    """
+    found: set[str] = set()
+    for text in texts:
+        plain = _unescaped(text)
+        found.update(word.lower()[:_LONGEST_WORD] for word in _WORD.findall(f"{text} {plain}"))
+        for number in _NUMBER.finditer(plain):
+            digits = re.sub("[^0-9]", "", number[0])
+            for size in range(_MANY_DIGITS, _LAST_DIGITS + 1):
+                found.update(digits[at : at + size] for at in range(len(digits) - size + 1))
+            if len(found) > _MOST_WORDS:
+                return None
+    return found if len(found) <= _MOST_WORDS else None
+
+
+def _unescaped(text: str) -> str:
+    """Return a text with JSON's escapes undone, those of two halves too."""
+    halves = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def words_in(name: str) -> list[str]:
+    """Return the words that all stand where a name does."""
+    digits = re.sub(r"\D", "", name)
+    if name.startswith("+") and len(digits) >= _MANY_DIGITS:
+        return [digits[-_LAST_DIGITS:]]
+    return sorted({word.lower()[:_LONGEST_WORD] for word in _WORD.findall(name)})

@@ -16,7 +16,7 @@ from engage.storage.postgres.whereabouts import (
     traces_of,
 )
 from engage.storage.veil import NOBODY, just_before, veiled
-from engage.storage.within import any_of, without
+from engage.storage.within import any_of, without, words_in
 
 _VEILS = "WITH veil AS (SELECT plain, name FROM json_to_recordset(%s) AS (plain text, name text)) "
 _KEEP_NO = """
@@ -35,7 +35,15 @@ ON CONFLICT (address, channel) DO UPDATE SET lifted = false
 _TELLING_IDS = "SELECT id FROM event WHERE profile_id = ANY(%s::uuid[]) AND id ~* %s"
 _SEEN = "DELETE FROM seen WHERE message_id = ANY(%s::text[])"
 _INBOX = "DELETE FROM inbox WHERE seq < %s AND encode(payload, 'escape') ~* %s"
-_QUARANTINE = "DELETE FROM quarantine WHERE encode(payload, 'escape') ~* %s OR detail ~* %s"
+# By the index of words first; what has none is read through. A waiting fact has no index but its lane: the inbox is a queue.
+_QUARANTINE = """
+DELETE FROM quarantine WHERE id = ANY(ARRAY(
+    SELECT q.id FROM json_array_elements(%s) AS name, LATERAL (
+        SELECT id FROM quarantine WHERE words @> ARRAY(SELECT json_array_elements_text(name))
+    ) AS q
+    UNION SELECT id FROM quarantine WHERE words IS NULL
+)) AND (encode(payload, 'escape') ~* %s OR detail ~* %s)
+"""
 _JOBS = "SELECT name, cursor, data::text FROM job WHERE cursor = ANY(%s::text[]) OR data::text ~* %s"
 _MOVED = "UPDATE job SET cursor = %s, data = %s::json WHERE name = %s"
 
@@ -60,7 +68,7 @@ def erase(
     telling = [key for (key,) in session.rows(_TELLING_IDS, by_profile(traces.profiles, ""), within)]
     if telling:
         gone["seen"] += session.run(_SEEN, texts(telling))
-    gone["quarantine"] += session.run(_QUARANTINE, within, within)
+    gone["quarantine"] += session.run(_QUARANTINE, json(_worded(traces.names)), within, within)
     if before is not None:
         gone["inbox"] += session.run(_INBOX, before, within)
     _jobs(session, traces, within)
@@ -70,6 +78,10 @@ def erase(
         rows={table: count for table, count in sorted(gone.items()) if count},
         proofs=[veiled(profile, pepper) for profile in traces.profiles],
     )
+
+
+def _worded(names: Collection[str]) -> list[list[str]]:
+    return [words for name in names if (words := words_in(name))]
 
 
 def _with(traces: Traces, named: Identifier | None) -> Traces:

@@ -3,11 +3,14 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from msgspec import structs
+
 from engage.domain.changes import Quarantined
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import LANES
 from engage.ports.storage import StorageBusyError
 from engage.storage.postgres.session import Session, json, numbers
+from engage.storage.within import words_of
 
 _LANE_LOCKS = 1  # the first key of the advisory locks on lanes
 
@@ -35,7 +38,8 @@ SELECT source, message_id FROM fresh
 _QUARANTINE = """
 WITH item AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s) AS (
-        lane smallint, received_at timestamptz, source text, reason text, detail text, payload text, identity text
+        lane smallint, received_at timestamptz, source text, reason text, detail text, payload text, identity text,
+        words json
     )
 ), fresh AS MATERIALIZED (
     INSERT INTO seen (source, message_id, received_at)
@@ -43,8 +47,10 @@ WITH item AS MATERIALIZED (
     ON CONFLICT DO NOTHING
     RETURNING message_id
 )
-INSERT INTO quarantine (lane, received_at, source, reason, detail, payload)
-SELECT lane, received_at, source, reason, detail, decode(payload, 'base64') FROM item
+INSERT INTO quarantine (lane, received_at, source, reason, detail, payload, words)
+SELECT lane, received_at, source, reason, detail, decode(payload, 'base64'),
+    CASE WHEN json_typeof(words) = 'array' THEN ARRAY(SELECT json_array_elements_text(words)) END
+FROM item
 WHERE identity IS NULL OR (identity IN (SELECT message_id FROM fresh)) IS TRUE
 """
 LANES_WITH_FACTS = """
@@ -163,7 +169,7 @@ class PostgresInbox:
         known = {item.identity: item for item in reversed(items)}
         wanted = [item for item in items if item.identity is None or known[item.identity] is item]
         if wanted:
-            self._session.run(_QUARANTINE, json(wanted))
+            self._session.run(_QUARANTINE, json([_with_words(item) for item in wanted]))
 
     def take_out(self, kept: Collection[int]) -> None:
         """Remove quarantined facts by id: they were replayed."""
@@ -173,3 +179,9 @@ class PostgresInbox:
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
         return dict(self._session.rows(LANES_WITH_FACTS, LANES - 1))
+
+
+def _with_words(item: Quarantined) -> dict[str, object]:
+    """Return the row of a quarantined fact, with the words by which erasing finds it."""
+    words = words_of(item.payload.decode("utf-8", "replace"), item.detail)
+    return {**structs.asdict(item), "words": None if words is None else sorted(words)}
