@@ -197,6 +197,18 @@ def opens_a_number(wish: SubscriptionWish) -> bool:
 def on_consent(turn: Turn, person: Person, given: ConsentGiven) -> None:
     """A consent change that the ledger has for the address already: follow it up for the person."""
     if given.imported:
+        wish = given.wish
+        turn.decide(
+            person,
+            Decided.CONSENT,
+            wish.state,
+            reason=given.source,
+            values={
+                "channel": wish.channel,
+                "topic": wish.topic or EVERY_TOPIC,
+                "said_at": given.at.isoformat(),
+            },
+        )
         _import(turn, person, None, Touched(consent=True))
         return
     _wish(turn, person, given.wish, given.source, given.at, decided=True)

@@ -152,6 +152,9 @@ def _canonical(item: Any, origin: Origin, mint: Callable[[], str]) -> Call:
     named = identifiers(
         user_id, anonymous_id, item, traits if kind is Kind.IDENTIFY else {}, context, origin.rules
     )
+    subscriptions = (
+        wishes(context, origin.rules, named) if context.get("messaging_subscriptions") is not None else ()
+    )
     if not named.found:
         raise _UnfitError(Unfit.NO_IDENTIFIER, "a call needs a userId, an anonymousId or an address")
     if kind is Kind.IDENTIFY:
@@ -168,7 +171,7 @@ def _canonical(item: Any, origin: Origin, mint: Callable[[], str]) -> Call:
         context=context,
         previous=previous,
         group_id=_group_id(item) if kind is Kind.GROUP else None,
-        subscriptions=wishes(context, origin.rules) if "messaging_subscriptions" in context else (),
+        subscriptions=subscriptions,
         source=origin.source,
         browser=origin.browser,
         imported=origin.imported,

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 from engage.domain.consent import ConsentState
 from engage.domain.delivery import Channel
@@ -112,37 +111,46 @@ def _external(named: Named, entries: object, region: str) -> None:
             named.unusable[EXTERNAL] = None
 
 
-def wishes(context: Json, rules: Rules) -> tuple[SubscriptionWish, ...]:
-    """Read `context.messaging_subscriptions`. `DID_NOT_SUBSCRIBE` and channels we do not have say nothing."""
+SUBSCRIPTION = "messaging_subscription"
+"""What an entry of `context.messaging_subscriptions` counts as that cannot be read."""
+
+
+def wishes(context: Json, rules: Rules, named: Named) -> tuple[SubscriptionWish, ...]:
+    """Read `context.messaging_subscriptions`. `DID_NOT_SUBSCRIBE` says nothing; an entry that cannot be read is noted in `named`."""
     entries = context.get("messaging_subscriptions")
-    return tuple(_wishes(entries, rules)) if isinstance(entries, list) else ()
+    found: list[SubscriptionWish] = []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        if not all(list(_said(entry, rules, found))):
+            named.unusable[SUBSCRIPTION] = None
+    return tuple(found)
 
 
-def _wishes(entries: list[Any], rules: Rules) -> Iterator[SubscriptionWish]:
-    for entry in entries:
-        if not isinstance(entry, dict):
-            continue
-        channel = _CHANNELS.get(str(entry.get("type")).upper())
-        if channel is None:
-            continue
-        key = plain(entry.get("key"))
-        address = normal_address(channel, key, rules.region) if key is not None else None
-        if key is not None and address is None:
-            continue
-        state = _STATES.get(str(entry.get("status")).upper())
-        if state is not None:
-            yield SubscriptionWish(channel=channel, state=state, address=address)
-        groups = entry.get("groups")
-        for group in groups if isinstance(groups, list) else ():
-            yield from _group_wish(group, channel, address, rules)
-
-
-def _group_wish(
-    group: object, channel: Channel, address: str | None, rules: Rules
-) -> Iterator[SubscriptionWish]:
-    if not isinstance(group, dict):
+def _said(entry: object, rules: Rules, found: list[SubscriptionWish]) -> Iterator[bool]:
+    """Add what an entry says to `found`, and yield of each part whether it could be read: one bad part loses no other."""
+    if not isinstance(entry, dict):
+        yield False
         return
-    name, state = group.get("name"), _STATES.get(str(group.get("status")).upper())
-    if isinstance(name, str) and name and state is not None:
-        topic = rules.topics.get(name.casefold(), name)
-        yield SubscriptionWish(channel=channel, state=state, topic=topic, address=address)
+    channel = _CHANNELS.get(str(entry.get("type")).upper())
+    if channel is None:
+        # A push token is no mistake: there is no such channel here.
+        yield isinstance(entry.get("type"), str)
+        return
+    key = plain(entry.get("key"))
+    address = normal_address(channel, key, rules.region) if key is not None else None
+    if key is not None and address is None:
+        yield False
+        return
+    groups = entry.get("groups")
+    parts: list[tuple[object, str | None]] = []
+    if entry.get("status") is not None:
+        parts.append((entry["status"], None))
+    for group in groups if isinstance(groups, list) else ():
+        name = group.get("name") if isinstance(group, dict) else None
+        yield isinstance(name, str) and bool(name)
+        if isinstance(name, str) and name:
+            parts.append((group.get("status"), rules.topics.get(name.casefold(), name)))
+    for status, topic in parts:
+        state = _STATES.get(str(status).upper())
+        if state is not None:
+            found.append(SubscriptionWish(channel=channel, state=state, topic=topic, address=address))
+        yield state is not None or str(status).upper() == "DID_NOT_SUBSCRIBE"

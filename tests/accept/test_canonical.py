@@ -306,6 +306,27 @@ def test_messaging_subscriptions_become_wishes() -> None:
         ("sms", "subscribed", None, "+14155550101"),
         ("sms", "unsubscribed", "product-news", "+14155550101"),
     ]
+    assert found.unusable == ("messaging_subscription",)
+
+
+def test_a_subscription_that_cannot_be_read_in_part_says_the_rest_and_is_told() -> None:
+    entry = {
+        "key": "a@b.c",
+        "type": "email",
+        "status": "UNSUBSCRIBED",
+        "groups": [{"name": "", "status": "SUBSCRIBED"}, {"name": "news", "status": "PERHAPS"}],
+    }
+
+    found = call(identify(context={"messaging_subscriptions": [entry]}))
+    fine = call(
+        identify(
+            context={"messaging_subscriptions": [{**entry, "groups": [], "status": "DID_NOT_SUBSCRIBE"}]}
+        )
+    )
+
+    assert [(wish.state, wish.topic) for wish in found.subscriptions] == [("unsubscribed", None)]
+    assert found.unusable == ("messaging_subscription",)
+    assert (fine.subscriptions, fine.unusable) == ((), ())
 
 
 def test_a_call_remembers_how_it_came() -> None:

@@ -228,6 +228,9 @@ class TestConsents:
         )
         assert line == ("ada@shop.example", "subscribed", "2025-01-01", "shop till", "form 7", False)
         assert rows("SELECT count(*) FROM event WHERE name = 'Subscription Updated'") == [(0,)]
+        [told] = [told for told in shop.json("why", "u1")["decisions"] if told["kind"] == "consent"]
+        assert (told["outcome"], told["reason"]) == ("subscribed", "shop till")
+        assert told["values"]["said_at"] == "2025-01-01T00:00:00+00:00"
 
     def test_an_older_line_changes_nothing(self, shop: Author) -> None:
         header = "address,channel,topic,state,at\n"
