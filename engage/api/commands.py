@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from msgspec import structs
 
 from engage.api.answers import ApiError, to_json
 from engage.api.auth import credential
@@ -25,7 +26,7 @@ from engage.api.inputs import (
     uuid_of,
 )
 from engage.domain.access import Caller, Scope
-from engage.domain.consent import ConsentState, family
+from engage.domain.consent import EVERY_TOPIC, ConsentState, family
 from engage.domain.fact import Identifier, Send, Signal, Start
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.timing import DurationError, parse_duration
@@ -137,6 +138,8 @@ class _Commands:
         changes = read_request(body, SubscriptionChanges).subscriptions
         rules, settings = self._deps.acceptor.rules(), self._deps.catalog().settings
         for index, change in enumerate(changes):
+            if change.topic == EVERY_TOPIC:
+                change = changes[index] = structs.replace(change, topic=None)
             place = f"subscriptions[{index}]"
             if change.topic is None and change.state == "subscribed":
                 raise invalid(f"`{place}.topic` is needed: a yes is to a topic, only a no is to everything")
@@ -159,7 +162,7 @@ class _Commands:
             {
                 "profile": change.profile,
                 "channel": change.channel,
-                "topic": change.topic,
+                "topic": change.topic or EVERY_TOPIC,
                 "state": str(state),
                 "source": change.source,
                 "at": now,

@@ -111,7 +111,8 @@ WORDS = {
         no_more="Vous ne recevrez plus ces messages.",
         changed_mind="Voir tous vos choix",
         confirm="Veuillez confirmer",
-        question="Souhaitez-vous recevoir « {topic} » par {channel} ?",
+        # No line begins with a mark: the blanks before it do not break.
+        question="Souhaitez-vous recevoir «\u00a0{topic}\u00a0» par {channel}\u202f?",
         yes="Oui, je le souhaite",
         thanks="Merci",
         confirmed="Votre abonnement est confirmé.",

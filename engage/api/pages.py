@@ -34,11 +34,12 @@ input{width:1.5rem;height:1.5rem;margin:0;accent-color:var(--accent)}
 .soft{color:var(--soft)}.why{margin:-.4rem 0 .6rem 2.25rem;color:var(--soft);font-size:.9375rem}
 .saved{border-left:.25rem solid var(--accent);padding:.5rem .75rem}
 button{font:inherit;font-weight:600;min-height:2.75rem;padding:.5rem 1.25rem;border:1px solid var(--ink);border-radius:.5rem;background:var(--accent);color:var(--on-accent);cursor:pointer}
-button.other{background:transparent;color:var(--ink);margin-top:1rem}
+button.other{background:transparent;color:var(--ink)}
+.ways{display:flex;flex-wrap:wrap;gap:1rem;margin:1.5rem 0 0}
 a{color:var(--ink)}
 :focus-visible{outline:3px solid var(--ink);outline-offset:3px}
 footer{margin-top:2rem;font-size:.875rem;color:var(--soft)}
-@media(min-width:30rem){body{padding-top:3rem}button+button{margin-left:.75rem}}
+@media(min-width:30rem){body{padding-top:3rem}}
 """
 
 
@@ -78,7 +79,7 @@ def preferences_page(look: Look, address: str, choices: Sequence[Choice], note: 
         else ""
     )
     form = (
-        f'<form method="post">{groups}<button>{escape(words.save)}</button>{leave}</form>'
+        f'<form method="post">{groups}<p class="ways"><button>{escape(words.save)}</button>{leave}</p></form>'
         if choices
         else f"<p>{escape(words.nothing)}</p>"
     )

@@ -4,7 +4,7 @@ Differences are documented where they are: we keep more than 14 days of events b
 otherwise, as Segment does; `traits` gives 20 a page unless told (its pages say 10 and 20).
 """
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
@@ -58,8 +58,16 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         wanted = _names(include)
         names = sorted(name for name in known if wanted is None or name in wanted)
         part, cursor = _cut(request, [name for name in names if not after or name > after], limit)
+        memberships = deps.reading.audiences(profile.id) if verbose else []
+        since = {membership.audience: membership.since for membership in memberships}
         return json_response(
-            {"traits": {name: _trait(profile, name, known[name], verbose) for name in part}, "cursor": cursor}
+            {
+                "traits": {
+                    name: _verbose(profile, since, name, known[name]) if verbose else known[name]
+                    for name in part
+                },
+                "cursor": cursor,
+            }
         )
 
     @router.get(f"{_PATH}/external_ids")
@@ -223,11 +231,11 @@ def _traits(deps: ApiDeps, people: People, profile: Profile, kind: str | None) -
             raise invalid("`class` is `audience` or `computed_trait`")
 
 
-def _trait(profile: Profile, name: str, value: Any, verbose: bool) -> Any:
-    if not verbose:
-        return value
+def _verbose(profile: Profile, since: Mapping[str, datetime], name: str, value: Any) -> dict[str, Any]:
+    """Return a trait with when it was written; an audience, with since when this person is in it."""
     times = profile.trait_times.get(name)
-    return {"value": value, "source_id": None, "updated_at": None if times is None else times.written}
+    updated_at = since.get(name) if times is None else times.written
+    return {"value": value, "source_id": None, "updated_at": updated_at}
 
 
 def _recent(deps: ApiDeps, profile: Profile, since: datetime) -> Iterable[Event]:

@@ -28,6 +28,7 @@ from engage.domain.consent import ledger_key
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile import Profile
+from engage.engine.bring_in_line import under_way
 from engage.ports.reading import PAGE, CursorError, Page, StepNumbers, Subscription
 
 MAX_PAGE = 200
@@ -81,7 +82,7 @@ def reading_routes(deps: ApiDeps) -> APIRouter:
     def audience(
         audience: str, _caller: Annotated[Caller, Depends(needs(deps, Scope.AUDIENCES_READ))]
     ) -> Response:
-        """How large an audience is, and what it is."""
+        """How large an audience is, and what it is; `ready` once everybody was judged by the rule as it stands."""
         return project.audience(audience)
 
     @router.get("/v1/journeys/{journey}", tags=["journeys"])
@@ -200,13 +201,17 @@ class _Project:
         return json_response(delivery_shape(found))
 
     def audience(self, audience: str) -> Response:
-        known = self._audience(audience)
+        known, catalog = self._audience(audience), self._deps.catalog()
+        with self._deps.store.transaction() as tx:
+            job = under_way(catalog, tx.jobs.unfinished(), audience)
         return json_response(
             {
                 "audience": audience,
                 "description": known.description,
                 "members": "manual" if known.manual else "rule",
                 "size": self._reading.audience_size(audience),
+                "ready": job is None,
+                "backfill": None if job is None else {"done": job.done, "total": max(job.total, job.done)},
             }
         )
 

@@ -16,6 +16,7 @@ from engage.api.shapes import (
     event_shape,
     identifier_shape,
     run_shape,
+    traits_shape,
 )
 from engage.bootstrap import Runtime
 from engage.cli.arguments import instant
@@ -209,7 +210,7 @@ def _page(runtime: Runtime, person: Profile) -> Mapping[str, Any]:
     return {
         "id": person.id,
         "ids": [identifier_shape(name) for name in person.identifiers],
-        "traits": person.traits,
+        "traits": traits_shape(person, runtime.catalog().settings.covered),
         "consents": [consent_shape(consent) for consent in reading.consents(key, addresses)],
         "audiences": [audience_shape(membership) for membership in reading.audiences(key)],
         "runs": [run_shape(run) for run in reading.runs(key).items],

@@ -194,8 +194,14 @@ class IdentifierRule(Form):
     priority: int | None = Field(default=None, ge=1)
 
 
+_BLOCKED = frozenset({"-1", "null", "undefined", "anonymous"})
+"""What programs send where they know nobody: it would make one person of all strangers (Segment suggests to block it)."""
+_NOTHING = re.compile(r"[0-]{2,}")
+"""Ids of nothing but zeros; a single 0 may be somebody's."""
+
+
 class IdentityRules(Form):
-    """Identity resolution: own identifiers and values that identify nobody."""
+    """Identity resolution: own identifiers and values that identify nobody, beside those that never do."""
 
     identifiers: dict[str, IdentifierRule] = {}
     blocked: tuple[str, ...] = ()
@@ -215,11 +221,11 @@ class IdentityRules(Form):
 
     def blocks(self, identifier: Identifier) -> bool:
         """Return whether an identifier's value names nobody; addresses are compared in lower case."""
-        return identifier.value in self._blocked
+        return identifier.value in self._blocked or _NOTHING.fullmatch(identifier.value) is not None
 
     @cached_property
     def _blocked(self) -> frozenset[str]:
-        return frozenset(self.blocked) | {value.lower() for value in self.blocked if "@" in value}
+        return _BLOCKED | frozenset(self.blocked) | {value.lower() for value in self.blocked if "@" in value}
 
 
 def colour(value: object) -> str:

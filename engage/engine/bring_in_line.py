@@ -56,6 +56,17 @@ def plan_of(catalog: Catalog, job: Job, now: datetime) -> Plan:
     return Plan(rules, Given(now=now, settings=catalog.settings, audiences=by_rule, traits=computed))
 
 
+def under_way(catalog: Catalog, jobs: Iterable[Job], audience: str) -> Job | None:
+    """Return the unfinished job that brings this audience in line; None: it is ready, its members are those of its rule."""
+    for job in jobs:
+        if job.data.get("cause") != "backfill":
+            continue
+        changed = None if job.data.get("everything", True) else set(job.data.get("rules", ()))
+        if audience in _concerned(catalog, changed):
+            return job
+    return None
+
+
 def _concerned(catalog: Catalog, changed: set[str] | None) -> set[str]:
     """Return the rules that changed and all that read them, directly or not; none given: all there are."""
     expressions = {rule.name: _expression(rule).reads for rule in catalog.followed}

@@ -213,6 +213,19 @@ class TestSubscriptions:
             ("email", "a@b.c", "promotions"): ConsentState.UNSUBSCRIBED
         }
 
+    def test_what_a_query_tells_is_taken_back_as_it_is(self, client: Client, world: World) -> None:
+        whole = {"profile": "email:a@b.c", "channel": "email", "topic": "*", "state": "unsubscribed"}
+
+        answer = client.put("/v1/subscriptions", json={"subscriptions": [whole]}, headers=bearer())
+
+        assert answer.status_code == 200
+        assert answer.json()["subscriptions"][0]["topic"] == "*"
+        assert world.consents("email", "a@b.c").by_address == {
+            ("email", "a@b.c", "*"): ConsentState.UNSUBSCRIBED
+        }
+        told = client.post("/v1/subscriptions/query", json={"profile": "email:a@b.c"}, headers=bearer())
+        assert told.json()["subscriptions"][0]["topic"] == "*"
+
     def test_a_double_opt_in_is_answered_as_pending(self, client: Client) -> None:
         line = {"profile": "email:a@b.c", "channel": "email", "topic": "newsletter", "state": "subscribed"}
 
@@ -224,6 +237,7 @@ class TestSubscriptions:
         "change",
         [
             {"topic": None},
+            {"topic": "*"},
             {"topic": "gossip"},
             {"state": "maybe"},
             {"channel": "pigeon"},

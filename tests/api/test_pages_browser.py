@@ -67,6 +67,9 @@ fetch(PATH, {headers: {accept: "text/html", "accept-language": LANGUAGE}}).then(
       letters: Math.min(...read.map(e => parseFloat(getComputedStyle(e).fontSize))),
       unlabelled: inputs.filter(i => i.labels.length !== 1).length,
       described: inputs.filter(i => (i.getAttribute("aria-describedby") || "").split(" ").some(id => id && !page.getElementById(id))).length,
+      near: [...page.querySelectorAll("button")].some((one, at, all) => { const next = all[at + 1];
+        if (!next) return false; const a = one.getBoundingClientRect(), b = next.getBoundingClientRect();
+        return b.left < a.right + 8 && b.top < a.bottom + 8; }),
       low: [...page.querySelectorAll("label,button")].filter(e => e.getBoundingClientRect().height < 44).length,
       headings: page.querySelectorAll("h1").length, mains: page.querySelectorAll("main").length,
       reached: inputs.concat([...page.querySelectorAll("button,a")]).filter(e => e.tabIndex < 0).length,
@@ -138,6 +141,7 @@ def test_a_page_can_be_read_and_used_by_anybody(
 
     assert (page["lang"], page["headings"], page["mains"]) == (language, 1, 1)
     assert page["wide"] <= 0
+    assert not page["near"], "a thumb that saves must not leave everything"
     assert page["contrast"] >= 4.5
     assert page["letters"] >= 14
     assert [page[what] for what in ("unlabelled", "described", "low", "reached")] == [0, 0, 0, 0]

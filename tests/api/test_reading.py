@@ -14,6 +14,7 @@ from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId, uuid7
 from engage.domain.profile import Event, Profile, TraitTimes
 from engage.domain.run import Run
+from engage.ports.jobs import Job
 from engage.storage.memory.store import MemoryStore
 from tests.api.world import NOW, Client, World, basic, bearer, calling
 
@@ -269,6 +270,28 @@ class TestAudiences:
         assert (audience["size"], audience["members"]) == (1, "manual")
         assert members == {"items": ["user_id:ada"], "next": None}
         assert client.get("/v1/audiences/rich/members", headers=bearer()).json()["items"] == []
+
+    @pytest.mark.parametrize(
+        ("data", "beta", "rich"),
+        [
+            ({"cause": "backfill", "rules": ["rich"], "everything": False}, True, False),
+            ({"cause": "backfill", "rules": ["other"], "everything": False}, True, True),
+            ({"cause": "backfill", "everything": True}, True, False),
+            ({"cause": "archive", "journey": "by-api"}, True, True),
+        ],
+    )
+    def test_an_audience_is_ready_once_everybody_was_judged(
+        self, client: Client, world: World, data: dict[str, Any], beta: bool, rich: bool
+    ) -> None:
+        with world.store.transaction() as tx:
+            tx.jobs.save(Job(name="backfill:1", kind="backfill", data=data, done=3, total=10))
+
+        found = {
+            name: client.get(f"/v1/audiences/{name}", headers=bearer()).json() for name in ("beta", "rich")
+        }
+
+        assert {name: page["ready"] for name, page in found.items()} == {"beta": beta, "rich": rich}
+        assert found["rich"]["backfill"] == (None if rich else {"done": 3, "total": 10})
 
     @pytest.mark.parametrize("path", ["/v1/audiences/unheard-of", "/v1/audiences/unheard-of/members"])
     def test_an_audience_that_is_not_published_is_not_found(self, client: Client, path: str) -> None:

@@ -46,6 +46,13 @@ def test_verbose_traits_say_when_they_were_written(client: Client) -> None:
     }
 
 
+def test_a_verbose_audience_says_since_when(client: Client) -> None:
+    found = get(client, "traits", verbose="true", **{"class": "audience"})["traits"]
+
+    assert found["beta"]["updated_at"] == "2026-03-01T12:00:00Z"
+    assert found["rich"] == {"value": False, "source_id": None, "updated_at": None}
+
+
 def test_external_ids_name_the_person(client: Client) -> None:
     found = get(client, "external_ids")["data"]
 

@@ -66,6 +66,16 @@ def test_nothing_leaves_while_sending_is_stopped(shop: Author) -> None:
     assert shop.json("resume-sending", "--channel", "email")["stopped"] == []
 
 
+def test_a_sensitive_trait_is_shown_to_nobody(shop: Author) -> None:
+    settings = shop.folder / "journeys/settings.yaml"
+    settings.write_text(f"{settings.read_text()}\nsensitive: [profile.password]\n")
+    shop.json("publish")
+    shop.identify("ada", password="opensesame", plan="pro")
+
+    assert shop.json("profile", "show", "ada")["traits"] == {"password": "•••", "plan": "pro"}
+    assert "opensesame" not in shop.run("profile", "show", "ada")
+
+
 def test_every_operation_is_on_the_audit_trail(shop: Author) -> None:
     shop.json("publish")
     for command in (

@@ -125,6 +125,18 @@ class TestBlocked:
         assert town.profile(ADA).identifiers == [ADA]
         assert town.dropped(ADA) == [("anonymous_id", "blocked_value"), ("email", "blocked_value")]
 
+    @pytest.mark.parametrize("value", ["null", "undefined", "anonymous", "-1", "00", "0000-0000", "unknown"])
+    def test_what_stands_for_nobody_makes_no_person_of_all_strangers(self, value: str) -> None:
+        town = Town(settings={"identity": {"blocked": ["unknown"]}})
+        town.tell(user(value), anon("a1"))
+        town.tell(user(value), anon("a2"))
+        town.tell(user("0"))
+        town.rest()
+
+        assert town.whose(user(value)) == [None]
+        assert town.whose(anon("a1")) != town.whose(anon("a2"))
+        assert town.whose(user("0")) != [None]
+
     def test_a_blocked_address_is_not_written_to_either(self) -> None:
         town = Town(settings={"identity": {"blocked": ["nobody@shop.example"]}})
         town.tell(ADA, mail("nobody@shop.example"))
