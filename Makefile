@@ -3,6 +3,7 @@
 
 PYTHON := .venv/bin/python
 WORKERS ?= auto
+SECONDS ?= 300
 PYTEST := $(PYTHON) -m pytest
 READY := .venv/.ready
 yes = $(filter-out 0 no false,$(1))
@@ -54,8 +55,19 @@ unit: $(READY) ## the tests that need no server and no browser
 	@$(PYTEST) -q -m 'not live and not browser and not slow'
 
 .PHONY: nightly
-nightly: $(READY) ## every test, the slow ones too, with many more random examples
+nightly: $(READY) ## every test, the slow ones too, with many more random examples; then `make fuzz`
 	@HYPOTHESIS_PROFILE=nightly $(PYTEST) -n $(WORKERS) --dist worksteal --timeout 3600
+	@$(MAKE) fuzz
+
+.PHONY: fuzz
+fuzz: $(READY) ## search the parsers for bytes that break them, SECONDS=300 each (Linux)
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements-fuzz.lock; \
+	else $(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.lock; fi
+	@$(PYTHON) -m tests.fuzz --seconds $(SECONDS)
+
+.PHONY: audit
+audit: ## ask the package index whether a dependency has a known weakness; says so where it cannot be asked
+	@python3 scripts/audit
 
 .PHONY: bench
 bench: $(READY) ## the workloads of docs/performance.md, measured on this machine
@@ -69,6 +81,8 @@ format: $(READY) ## rewrite the code in the house style
 .PHONY: lock
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes -o requirements.lock
+	uv pip compile --group pyproject.toml:fuzz --universal --python-version 3.11 --generate-hashes -o requirements-fuzz.lock
+	uv pip compile --group pyproject.toml:audit --universal --python-version 3.11 --generate-hashes -o requirements-audit.lock
 
 .PHONY: clean
 clean: ## remove .venv, caches and the data of the embedded services

@@ -34,7 +34,7 @@ class MailWebhook:
     def read(self, request: SignedRequest) -> Heard:
         """Return the mail. Attachments are left out; parts we can't read are quarantined, never raised."""
         try:
-            fields = _fields(request)
+            fields = {name: _storable(text) for name, text in _fields(request).items()}
             sender, to = _envelope(fields)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return Heard(quarantined=(("unreadable", request.body),))
@@ -93,11 +93,17 @@ def _decoded(value: bytes, charset: str) -> str:
         return value.decode("utf-8", "replace")
 
 
+def _storable(text: str) -> str:
+    """Take out what no database takes: U+0000, and halves of characters that some character sets let through."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def _envelope(fields: dict[str, str]) -> tuple[str, str]:
     """The envelope says who it is from and for; the headers may say anything."""
     envelope = json.loads(fields.get("envelope", "{}"))
     to = envelope.get("to") or [parseaddr(fields.get("to", ""))[1]]
-    return str(envelope.get("from") or parseaddr(fields.get("from", ""))[1]), str(to[0])
+    sender = envelope.get("from") or parseaddr(fields.get("from", ""))[1]
+    return _storable(str(sender)), _storable(str(to[0]))
 
 
 def _message_id(fields: dict[str, str]) -> str:

@@ -73,7 +73,7 @@ def header_of(file: BinaryIO) -> tuple[list[str], str, int]:
     """Return the columns of a CSV file, its separator, and where its rows begin.
 
     Raises:
-        ListFileError: there is no header, or a column twice.
+        ListFileError: there is no header, it is not UTF-8, or names a column twice.
     """
     lines = _Lines(file, 0)
     first = next(iter(lines), "")
@@ -81,6 +81,10 @@ def header_of(file: BinaryIO) -> tuple[list[str], str, int]:
     columns = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
     if not any(columns):
         raise ListFileError("the file has no header: its first line names the columns")
+    if _csv_problem(columns, columns) is not None:
+        raise ListFileError(
+            'the header is not UTF-8; save the file as UTF-8 (spreadsheets call it "CSV UTF-8")'
+        )
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
         raise ListFileError(f"the header names {', '.join(twice)} twice")
