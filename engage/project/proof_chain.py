@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from engage.domain.delivery import Mark
 from engage.domain.delivery_events import event_of
+from engage.domain.expression import Text
+from engage.domain.expression.reads import Reads
 from engage.domain.forms import names_match
 from engage.domain.journey import Journey
 from engage.domain.steps.base import Step
@@ -14,6 +16,7 @@ from engage.domain.trigger import Trigger
 from engage.project.kinds import Definition
 from engage.project.nodes import Position
 from engage.project.problem import Level, Problem
+from engage.project.proof_feeding import reads_of
 from engage.project.surroundings import Surroundings
 
 _OWN_EVENTS = ("Journey Entered", "Journey Exited")
@@ -51,7 +54,9 @@ def _follows(journey: Journey, around: Surroundings) -> Iterator[tuple[str, tupl
         if _hears(target, _OWN_EVENTS if journey.goal is None else (*_OWN_EVENTS, "Goal Reached")):
             yield name, ("steps", 0)
         for node in journey.program.walk():
-            if _sets_going(node.step, name, target.trigger, target):
+            if _sets_going(node.step, name, target.trigger, target) or _by_rule(
+                journey, node.step, target, around
+            ):
                 first = node.path.split(".")[0]
                 yield name, ("steps", int(first)) if first.isdigit() else ("on_exit",)
 
@@ -78,6 +83,45 @@ def _sets_going(step: Step, name: str, trigger: Trigger, target: Journey) -> boo
             return _hears(target, ("Address Suppressed",))
         case _:
             return False
+
+
+def _by_rule(journey: Journey, step: Step, target: Journey, around: Surroundings) -> bool:
+    """Return whether a step may bring people into a journey by changing what the rule of its audience reads.
+
+    A run that begins when its person enters an audience can only let them leave it with its first change, and the
+    other way round: only a second change, or a computed one, brings them back to where the run began.
+    """
+    asked = target.trigger.audience
+    audience = None if asked is None else asked.entered or asked.left
+    if audience is None:
+        return False
+    reads = reads_of(audience, around)
+    if not _changes(step, reads):
+        return False
+    if journey.trigger.audience != asked:
+        return True
+    changes = [node.step for node in journey.program.walk() if _changes(node.step, reads)]
+    return len(changes) > 1 or _is_computed(step)
+
+
+def _changes(step: Step, reads: Reads) -> bool:
+    match step:
+        case Set(set=values):
+            return not reads.traits.isdisjoint(values)
+        case AddTo(add_to=audience) | RemoveFrom(remove_from=audience):
+            return audience in reads.audiences
+        case Emit(emit=form):
+            event = form.event.constant
+            return event is not None and any(names_match((read.name,), event) for read in reads.events)
+        case Subscribe(subscribe=form) | Unsubscribe(unsubscribe=form):
+            return (str(form.channel), form.topic.constant) in reads.consents
+        case _:
+            return False
+
+
+def _is_computed(step: Step) -> bool:
+    values = step.set.values() if isinstance(step, Set) else ()
+    return any(isinstance(value, Text) and value.constant is None for value in values)
 
 
 def _hears(target: Journey, events: Iterable[str]) -> bool:

@@ -8,6 +8,7 @@ from engage.project.problem import Problem
 from engage.project.proof_chain import chain_proofs
 from engage.project.proof_consent import consent_proofs
 from engage.project.proof_defined import defined_proofs
+from engage.project.proof_feeding import feeding_proofs
 from engage.project.proof_flow import flow_proofs
 from engage.project.proof_law import law_proofs
 from engage.project.proof_variables import variable_proofs
@@ -35,4 +36,5 @@ def proofs(definitions: Iterable[Definition], around: Surroundings) -> list[Prob
             found.extend(variable_proofs(subject, outline))
             found.extend(defined_proofs(subject, outline))
     found.extend(chain_proofs(definitions, around))
+    found.extend(feeding_proofs(definitions, around))
     return found

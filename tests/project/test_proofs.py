@@ -204,3 +204,73 @@ def test_a_journey_that_sets_itself_going_is_pointed_out(tmp_path: Path, trigger
     project = load_project(write(tmp_path, files))
 
     assert [p.message for p in project.problems] == ["a circle without an end: `one` → `one`"]
+
+
+IN = "{audience: {entered: fans}}"
+OUT = "{audience: {left: fans}}"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "told"),
+    [
+        ((IN, "{set: {likes: 0}}"), (OUT, "{set: {likes: 9}}"), 1),
+        ((IN, "{set: {likes: 0}}"), (OUT, "{set: {other: 9}}"), 0),
+        ((IN, "{set: {likes: 0}}"), (IN, "{set: {likes: 0}}"), 0),
+        ((IN, "{set: {likes: 0}}, {wait: 1 day}, {set: {likes: 9}}"), (OUT, "{exit: done}"), 1),
+        ((IN, '{set: {likes: "{{ profile.likes - 1 }}"}}'), (OUT, "{exit: done}"), 1),
+        ((IN, "{remove_from: desk}"), (OUT, "{add_to: desk}"), 1),
+        ((IN, "{emit: {event: Tired}}"), (OUT, "{emit: {event: Rested}}"), 1),
+        (
+            (IN, "{unsubscribe: {channel: sms, topic: offers}}"),
+            (OUT, "{subscribe: {channel: sms, topic: offers}}"),
+            1,
+        ),
+    ],
+    ids=["in and out", "another trait", "both leave", "twice", "computed", "by hand", "events", "consent"],
+)
+def test_a_circle_through_the_rule_of_an_audience(
+    tmp_path: Path, one: tuple[str, str], two: tuple[str, str], told: int
+) -> None:
+    files = {
+        "journeys/one.yaml": chain("one", *one),
+        "journeys/two.yaml": chain("two", *two),
+        "journeys/traits/liked.yaml": "trait: liked\nvalue: profile.likes\n",
+        "journeys/audiences/desk.yaml": "audience: desk\nmembers: manual\n",
+        "journeys/audiences/fans.yaml": (
+            "audience: fans\nwhere: profile.liked > 5 and in_audience('desk') and not did('Tired')"
+            " or did('Rested') or subscribed('sms', 'offers')\n"
+        ),
+        "journeys/settings.yaml": SETTINGS,
+    }
+    project = load_project(write(tmp_path, files))
+
+    assert len([p for p in project.problems if "circle" in p.message]) == told, project.problems
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("count('*', within='30 days') == 0", True),
+        ("did('Audience*')", True),
+        ("did('Audience Entered')", True),
+        ("did('Audience Entered', where=event.audience_key == 'other')", False),
+        ("sequence('A', 'Audience Exited', within='1 day')", True),
+        ("did('Order*')", False),
+    ],
+)
+@pytest.mark.parametrize("by_trait", [False, True])
+def test_a_rule_that_counts_what_it_causes(tmp_path: Path, rule: str, told: bool, by_trait: bool) -> None:
+    audience = "profile.fed == true" if by_trait else rule
+    files = {"journeys/audiences/a.yaml": f"audience: a\nwhere: >-\n  {audience}\n"}
+    if by_trait:
+        files["journeys/traits/fed.yaml"] = f"trait: fed\nvalue: >-\n  {rule}\n"
+    project = load_project(write(tmp_path, files))
+
+    assert [p for p in project.problems if "itself causes" in p.message] == project.problems
+    assert bool(project.problems) == told
+
+
+def test_a_trait_that_no_audience_reads_causes_nothing(tmp_path: Path) -> None:
+    files = {"journeys/traits/seen.yaml": "trait: seen\nvalue: count('*')\n"}
+
+    assert load_project(write(tmp_path, files)).problems == []
