@@ -179,6 +179,7 @@ class ReceiptWord(StrEnum):
     NO_ANSWER = "no_answer"
     CANCELED = "canceled"
     DIGITS = "digits"
+    VOICEMAIL = "voicemail"
 
 
 class ProviderName(StrEnum):
