@@ -1,6 +1,7 @@
 """Command `graph`: a journey as a picture or a diagram."""
 
 import difflib
+import json
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ from engage.cli.session import has_database, opened
 from engage.domain.journey import Journey
 from engage.ports.reading import JourneyNumbers
 from engage.project.graph import GraphNumbers, StepCount
+from engage.project.graph_json import journey_data
 from engage.project.graph_mermaid import journey_mermaid
 from engage.project.graph_svg import journey_svg
 from engage.project.load import load_source
@@ -35,30 +37,37 @@ BROWSER_SECONDS = 60
     default=True,
     help="Draw in how many people came and wait, if a database is there.",
 )
-def graph_command(journey: str, output: Path | None, numbers: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the steps, their ways and numbers as JSON.")
+def graph_command(journey: str, output: Path | None, numbers: bool, as_json: bool) -> None:
     """Draw a journey of the project; without -o print its Mermaid text.
 
     PNG needs a Chromium or Chrome on the machine.
     """
+    if as_json and output is not None:
+        raise click.UsageError("--json prints; leave `-o` out")
     kind = ".mmd" if output is None else output.suffix.lower()
     if kind not in (".svg", ".png", ".mmd"):
         raise click.UsageError(f"{output} is no picture; name it .svg, .png or .mmd")
     settings = load_settings()
     form = _journey(settings.project, journey)
-    if kind == ".mmd":
-        text = journey_mermaid(form)
+    live = live_numbers(settings, form) if numbers else None
+    if as_json:
+        click.echo(json.dumps(journey_data(form, live), ensure_ascii=False))
+    elif kind == ".mmd":
+        text = journey_mermaid(form, live)
         if output is None:
             click.echo(text, nl=False)
             return
         output.write_text(text)
     else:
         assert output is not None
-        svg = journey_svg(form, live_numbers(settings, form) if numbers else None)
+        svg = journey_svg(form, live)
         if kind == ".svg":
             output.write_text(svg)
         else:
             write_png(svg, output)
-    click.echo(f"  {output}")
+    if output is not None:
+        click.echo(f"  {output}")
 
 
 def _journey(project: Path, name: str) -> Journey:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from itertools import count
 
 from engage.domain.journey import Journey
-from engage.project.graph import Card, Item, flow_of
+from engage.project.graph import Card, GraphNumbers, Item, flow_of
 
 _CHANNELS = frozenset({"email", "sms", "mms", "whatsapp", "voice", "chat"})
 
 
-def journey_mermaid(journey: Journey) -> str:
-    """Return the flowchart of a journey; the same journey gives the same text."""
+def journey_mermaid(journey: Journey, numbers: GraphNumbers | None = None) -> str:
+    """Return the flowchart of a journey; the same journey, with the same numbers, gives the same text."""
     flow = flow_of(journey)
-    chart = _Chart()
-    details = "<br/>".join(map(_escaped, (*flow.trigger.details, *flow.entry)))
+    chart = _Chart(numbers)
+    details = "<br/>".join(map(_escaped, (*flow.trigger.details, *flow.entry, *_totals(numbers))))
     start = chart.node(f'(["<b>{_escaped(flow.trigger.title)}</b>{"<br/>" + details if details else ""}"])')
     loose = chart.sequence(flow.items, [(start, "")])
     if loose:
@@ -27,8 +27,9 @@ def journey_mermaid(journey: Journey) -> str:
 class _Chart:
     """Collects nodes and arrows."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: GraphNumbers | None) -> None:
         self.lines: list[str] = []
+        self._live = numbers
         self._numbers = count()
 
     def node(self, shape: str) -> str:
@@ -51,7 +52,7 @@ class _Chart:
         return loose
 
     def _item(self, item: Item, loose: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        name = self.node(_shape(item.card))
+        name = self.node(_shape(item.card, _count(self._live, item.card)))
         self.join(loose, name)
         if item.card.verb == "exit":
             return []
@@ -66,14 +67,32 @@ class _Chart:
         return ends
 
 
-def _shape(card: Card) -> str:
+def _totals(numbers: GraphNumbers | None) -> Sequence[str]:
+    if numbers is None:
+        return ()
+    goals = (f"{numbers.goals:,} reached the goal",) if numbers.goals else ()
+    return (f"{numbers.entered:,} entered", f"{numbers.inside:,} inside now", *goals)
+
+
+def _count(numbers: GraphNumbers | None, card: Card) -> Sequence[str]:
+    """How many came to a step and stand there, as one line."""
+    count = None if numbers is None else numbers.steps.get(card.path)
+    if count is None:
+        return ()
+    came = (f"{count.entered:,} came",) if count.entered else ()
+    here = (f"{count.waiting:,} here",) if count.waiting else ()
+    return (" · ".join((*came, *here)),) if came or here else ()
+
+
+def _shape(card: Card, count: Sequence[str]) -> str:
     verb = f"{card.verb}: " if card.verb in _CHANNELS else ""
-    lines = "<br/>".join(map(_escaped, (f"{verb}{card.title}", *card.details)))
+    lines = "<br/>".join(map(_escaped, (f"{verb}{card.title}", *card.details, *count)))
     match card.verb:
         case "branch" | "split":
-            return f'{{"{_escaped(card.id or card.title)}"}}'
+            return f'{{"{"<br/>".join(map(_escaped, (card.id or card.title, *count)))}"}}'
         case "exit":
-            return f'(["{_escaped(card.details[0] if card.details else "exit")}"])'
+            told = (card.details[0] if card.details else "exit", *count)
+            return f'(["{"<br/>".join(map(_escaped, told))}"])'
         case "wait" | "wait_until" | "wait_for":
             return f'[/"{lines}"/]'
         case _:

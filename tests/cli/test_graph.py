@@ -1,5 +1,6 @@
 """A picture of a journey shows every step once, keeps its cards apart, and stands alone."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from itertools import combinations
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from engage.domain.journey import Journey
 from engage.project.graph import GraphNumbers, StepCount, flow_of
+from engage.project.graph_json import journey_data
 from engage.project.graph_layout import CARD_WIDTH, CardAt, LineAt, NodeAt, PillAt, bounds, lay_out
 from engage.project.graph_mermaid import journey_mermaid
 from engage.project.graph_svg import journey_svg
@@ -215,3 +217,34 @@ def test_words_keep_to_the_room_that_was_measured_whatever_the_font() -> None:
     words = re.findall(r"<text([^>]*)>([^<]{3,})</text>", svg)
     assert words
     assert all("textLength=" in attributes for attributes, _ in words)
+
+
+NUMBERS = GraphNumbers(
+    entered=1234, inside=7, goals=3, steps={"1": StepCount(entered=1200, waiting=5), "2": StepCount()}
+)
+
+
+def test_a_diagram_tells_the_numbers_of_its_steps() -> None:
+    text = journey_mermaid(SHOP["abandoned-cart"], NUMBERS)
+
+    assert "1,234 entered<br/>7 inside now<br/>3 reached the goal" in text
+    assert text.count("1,200 came · 5 here") == 1
+    assert "here" not in journey_mermaid(SHOP["abandoned-cart"])
+
+
+@given(journeys())
+def test_the_data_hold_every_step_once_with_its_numbers(journey: Journey) -> None:
+    data = journey_data(journey, NUMBERS)
+    paths = re.findall(r"'path': '([^']*)'", str(data))
+
+    assert set(journey.program.nodes) <= set(paths)
+    assert len(paths) == len(set(paths))
+    assert data["steps"][0]["path"] == "0"
+    assert "waiting" not in str(journey_data(journey))
+
+
+def test_json_is_the_journey_as_data(author: Author) -> None:
+    found = json.loads(author.run("graph", "welcome", "--json"))
+
+    assert (found["journey"], found["steps"][0]["id"]) == ("welcome", "hello")
+    assert "leave `-o` out" in author.run("graph", "welcome", "--json", "-o", "w.mmd", code=2)
