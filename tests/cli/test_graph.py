@@ -229,7 +229,7 @@ def test_a_diagram_tells_the_numbers_of_its_steps() -> None:
 
     assert "1,234 entered<br/>7 inside now<br/>3 reached the goal" in text
     assert text.count("1,200 came · 5 here") == 1
-    assert "here" not in journey_mermaid(SHOP["abandoned-cart"])
+    assert "5 here" not in journey_mermaid(SHOP["abandoned-cart"])
 
 
 @given(journeys())
