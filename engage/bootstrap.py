@@ -39,6 +39,7 @@ from engage.engine.operate import Operate
 from engage.engine.publish import Publish
 from engage.engine.rendering import Requests
 from engage.engine.replay import Replay
+from engage.engine.retain import Retain
 from engage.engine.settle import Settle
 from engage.engine.sweep import Sweep
 from engage.ports.channel import CodeChecker, EmailContent, Rooms, Sender, Webhook
@@ -301,10 +302,18 @@ class Runtime:
         return PostgresExporting(self.store)
 
     def keep_house(self) -> dict[str, int]:
-        """Make the months of events to come, and remove what is older than the project keeps; rows by table."""
+        """Make the months of events to come, and remove what is older than the project keeps; rows by table.
+
+        Events go once the aggregates that count them have folded them.
+        """
         retention = self.catalog().settings.retention
         now = self.clock.now()
-        return keep_house(self.store, now, events=retention.events, decisions=retention.decisions)
+        retain = Retain(self.store, self.compiled.catalog_of)
+        epoch = retain.fold(now - retention.events)
+        gone = keep_house(
+            self.store, now, events=retention.events, decisions=retention.decisions, epoch=epoch
+        )
+        return {**gone, "fold": retain.drop()}
 
     def members(self, audience: str) -> Iterable[Sequence[Identifier]]:
         """Return everybody in an audience, each by all their identifiers."""

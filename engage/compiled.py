@@ -100,6 +100,7 @@ class CompiledProject:
         older = tx.definitions.versions(sorted(tx.definitions.versions_inside() - current))
         forms = [self._form(item) for item in stored if item.kind in ("settings", "law", "audience", "trait")]
         settings = _settings(stored, forms)
+        compiled = [self._form(item) for item in (*stored, *older) if item.kind != "template"]
         catalog = Catalog(
             epoch=epoch,
             settings=settings,
@@ -113,6 +114,8 @@ class CompiledProject:
             },
             stopped=tx.definitions.stopped_channels(),
             law=_law(stored, forms, settings),
+            whole=None not in compiled,
+            folding=tx.definitions.folding(),
         )
         return _Live(epoch, catalog, self._templates(stored))
 

@@ -70,6 +70,23 @@ def fill(url: str, people: int, now: datetime, *, events_a_head: int = EVENTS_A_
         connection.execute("CHECKPOINT")
 
 
+_ORDERS = f"""
+INSERT INTO event (profile_id, id, timestamp, received_at, arrival, epoch, name, type, properties)
+SELECT {_ID.format(i="i")}, 'o' || n, at, at, n, 0, 'Order Completed', 'track', '{{"total": 12}}'
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i, generate_series(1, %(orders)s::bigint) AS n
+CROSS JOIN LATERAL (SELECT %(now)s::timestamptz - n * interval '1 minute' AS at) AS moment
+"""
+
+
+def let_order(url: str, first: int, last: int, orders: int, now: datetime) -> None:
+    """Have these people have ordered so often, once a minute until `now`."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        values = {"first": first, "last": last, "orders": orders, "now": now}
+        connection.execute(_ORDERS.encode(), values)
+        connection.execute("VACUUM ANALYZE event")
+
+
 def _months(url: str, since: datetime, now: datetime) -> None:
     store = PostgresStore(url, max_size=2)
     try:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.errors import StaleDefinitionError
-from engage.domain.expression import Expression, Text
+from engage.domain.expression import Expression, Foldable, Text
 from engage.domain.journey import Journey
 from engage.domain.law import NO_LAW, Law
 from engage.domain.project_settings import ProjectSettings
@@ -57,8 +57,14 @@ class Catalog:
         pinned: Mapping[tuple[str, int], Journey] | None = None,
         stopped: frozenset[str] = frozenset(),
         law: Law = NO_LAW,
+        whole: bool = True,
+        folding: bool = True,
     ) -> None:
-        """Build the catalog; `pinned` are older versions with people inside, `stopped` the channels that may not send."""
+        """Build the catalog; `pinned` are older versions with people inside, `stopped` the channels that may not send.
+
+        `whole`: nothing that is live was left out of it because this process cannot compile it. `folding`: every process
+        that works here keeps folds.
+        """
         self.epoch = epoch
         self.settings = settings or ProjectSettings()
         self.journeys = {live.name: live for live in journeys}
@@ -66,6 +72,7 @@ class Catalog:
         self.traits = {trait.name: trait for trait in traits}
         self.stopped = stopped
         self.law = law
+        self.whole, self._folding = whole, folding
         self._versions: dict[tuple[str, int], Journey] = dict(pinned or {})
         self._versions.update({(live.name, live.version): live.journey for live in self.journeys.values()})
 
@@ -206,10 +213,13 @@ class Catalog:
 
     @cached_property
     def history_reads(self) -> dict[str, timedelta | None]:
-        """Every event name (or `Prefix*`) that any expression counts, with the oldest age that can matter."""
+        """Every event name (or `Prefix*`) that any expression counts, with the oldest age that can matter; without what
+        is told by `foldables` alone."""
         reads: dict[str, timedelta | None] = {}
         for expression in self._expressions():
             for read in expression.reads.events:
+                if read.folded and self._folding:
+                    continue
                 if read.name not in reads:
                     reads[read.name] = read.within
                 else:
@@ -220,6 +230,14 @@ class Catalog:
         for name in self._since_entry_names():
             reads[name] = None
         return reads
+
+    @cached_property
+    def foldables(self) -> Mapping[str, Foldable]:
+        """Every aggregate over the whole history that is told by a state, by its key; none where folds are not kept."""
+        if not self._folding:
+            return {}
+        found = {fold.key: fold for expression in self._expressions() for fold in expression.reads.folds}
+        return dict(sorted(found.items()))
 
     def _expressions(self) -> Iterable[Expression | Text]:
         for audience in self.rules:

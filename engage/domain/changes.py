@@ -58,6 +58,18 @@ class ReceiptRow(msgspec.Struct, frozen=True, kw_only=True):
     data: Json = {}
 
 
+class FoldState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of the events of a person that an aggregate has counted. `(profile, key)` is unique."""
+
+    profile: ProfileId
+    key: str
+    """Of the aggregate: see `engage.domain.expression.foldable`."""
+    upto: datetime
+    """All that happened then or before is counted, whether it is still kept or not, and nothing later."""
+    state: Json | None
+    """None: it is not kept any more."""
+
+
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """A fact that could not be taken, kept with its reason so that it can be replayed."""
 
@@ -90,6 +102,8 @@ class Changes:
     origins: dict[Identifier, Origin] = field(default_factory=dict)
     """Where those came from, as far as it is known."""
     events: list[Event] = field(default_factory=list)
+    folds: list[FoldState] = field(default_factory=list)
+    """Written after merges, which leave none of either profile."""
     memberships: list[MembershipChange] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     timers: dict[tuple[ProfileId, TimerKind, str], Timer] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from engage.domain.ids import EventId
 from engage.domain.ledger import write_consent
 from engage.domain.membership import apply_traits, follow
 from engage.domain.person import Person
-from engage.domain.profile import Event
+from engage.domain.profile import RESERVED_TYPE, Event
 from engage.domain.react import react, set_member, start
 from engage.domain.resume import archive, resume
 from engage.domain.touched import Touched
@@ -141,7 +141,7 @@ def _store_event(
         id=EventId(call.message_id),
         profile=person.id,
         name=name,
-        type="reserved" if reserved else str(call.kind),
+        type=RESERVED_TYPE if reserved else str(call.kind),
         timestamp=call.timestamp,
         received_at=turn.now,
         arrival=turn.arrival,
@@ -158,7 +158,7 @@ def _store_event(
 def _import(turn: Turn, person: Person, event: Event | None, touched: Touched) -> None:
     """History: it is counted and judged by rules, and starts, ends or moves nothing."""
     if event is not None:
-        person.history.add(event)
+        turn.count(person, event)
         touched.events.add(event.name)
     follow(turn, person, touched)
     turn.follows.clear()

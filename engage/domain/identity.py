@@ -13,6 +13,7 @@ from engage.domain.course import finish
 from engage.domain.decision import Decided, EndReason
 from engage.domain.delivery import Delivery
 from engage.domain.fact import Identifier
+from engage.domain.folds import NO_FOLDS, Folds
 from engage.domain.ids import DeliveryId, ProfileId, bucket_key, lane_of
 from engage.domain.person import Entries, Person
 from engage.domain.profile import Profile
@@ -165,7 +166,8 @@ def create(turn: Turn, identifiers: Iterable[Identifier], mint: Mint) -> Person:
         created_at=turn.now,
         lane=lane_of(first.value),
     )
-    person = Person(profile, unjudged=True)
+    foldables = turn.catalog.foldables
+    person = Person(profile, unjudged=True, folds=Folds(foldables) if foldables else NO_FOLDS)
     turn.touch(person)
     turn.changes.created.add(profile.id)
     return person
@@ -201,6 +203,8 @@ def merge(turn: Turn, kept: Person, lost: Person) -> None:
     if other.identifier("user_id") is not None:
         _move(turn, kept, other.lane)
     _merge_consents(kept, lost)
+    kept.stored |= lost.stored
+    kept.folds.unite(kept.history, lost.folds, lost.history, turn.catalog.settings.covered)
     for event in lost.history.matching("*"):
         kept.history.add(event)
     for name, past in lost.entries.items():

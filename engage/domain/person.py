@@ -9,6 +9,7 @@ from engage.domain.changes import TimerKind
 from engage.domain.consent import Consents
 from engage.domain.delivery import Channel
 from engage.domain.expression import MapHistory, Scope, text_of
+from engage.domain.folds import NO_FOLDS, Folds
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Event, Profile
 from engage.domain.project_settings import ProjectSettings
@@ -52,9 +53,11 @@ class Person:
         "audiences",
         "consents",
         "entries",
+        "folds",
         "history",
         "profile",
         "runs",
+        "stored",
         "timers",
         "unjudged",
     )
@@ -68,6 +71,7 @@ class Person:
         runs: Iterable[Run] = (),
         entries: dict[str, Entries] | None = None,
         history: Iterable[Event] = (),
+        folds: Folds = NO_FOLDS,
         consents: Consents | None = None,
         timers: dict[tuple[TimerKind, str], datetime] | None = None,
     ) -> None:
@@ -78,6 +82,9 @@ class Person:
         self.runs = list(runs)
         self.entries = entries if entries is not None else {}
         self.history = MapHistory(history)
+        self.folds = folds
+        self.stored: frozenset[str] = frozenset()
+        """Events at hand, by id, that were stored before: they are told again, and counted already."""
         self.consents = consents or Consents()
         self.timers = timers if timers is not None else {}
 
@@ -131,6 +138,7 @@ class Person:
             entry_event=run.entry_event if run is not None else entry_event,
             run=run_names(run) if run is not None else None,
             history=self.history,
+            folds=self.folds.kept,
             in_audience=self.audiences.__contains__,
             subscribed=self._subscribed(settings),
             changed_at=self._changed_at,

@@ -138,6 +138,10 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+RESERVED_TYPE = "reserved"
+"""Of an event from outside whose name only the engine may use: it is stored apart, and no history."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to a person. Written once; `(profile, id)` is unique."""
 

@@ -129,7 +129,7 @@ def _one(
 ) -> None:
     """One fact: traits and audiences → exits → goals → waits → triggers."""
     if event is not None:
-        person.history.add(event)
+        turn.count(person, event)
         touched.events.add(event.name)
         touched.consent = touched.consent or event.name in _OF_CONSENT
     follow(turn, person, touched)

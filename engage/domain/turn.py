@@ -1,6 +1,6 @@
 """Turn: what one batch of facts is decided with — the definitions, the clock of the fact at hand, what is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -12,10 +12,12 @@ from engage.domain.catalog import Catalog
 from engage.domain.changes import Changes, Timer, TimerKind
 from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import Delivery, Mark
+from engage.domain.expression.functions import shifted
 from engage.domain.fact import Start
+from engage.domain.folds import BEFORE_REMOVAL
 from engage.domain.ids import DeliveryId, EventId, uuid7
 from engage.domain.person import Person
-from engage.domain.profile import Event
+from engage.domain.profile import RESERVED_TYPE, Event
 from engage.domain.run import Run
 from engage.domain.sensitive import without
 from engage.domain.touched import Touched
@@ -107,6 +109,8 @@ class Turn:
     """Slots for those whose clocks strike in this turn, by journey, where a schedule has a pace."""
     backfill: bool = False
     """Whether rules are only being brought in line with history: no journey starts but with `existing: include`."""
+    oldest: datetime = field(init=False)
+    """What happened before is about to be removed, by the project's retention."""
     _by_run: dict[str | None, list[Delivery]] = field(default_factory=dict)
     _indexed: int = 0
     """How many of `deliveries` stand in `_by_run`; they only ever grow once anything is decided."""
@@ -114,6 +118,7 @@ class Turn:
     def __post_init__(self) -> None:
         """Begin in the present."""
         self.clock = self.now
+        self.oldest = shifted(self.now, BEFORE_REMOVAL - self.catalog.settings.retention.events)
 
     def begin(self, *, fact_id: str, now: datetime, arrival: int, chain: int = 0) -> None:
         """Begin with the next fact or timer."""
@@ -195,6 +200,33 @@ class Turn:
             event = msgspec.structs.replace(event, properties=kept)
         self.changes.events.append(event)
 
+    def count(self, person: Person, event: Event) -> None:
+        """Let an event be seen by everything that counts, from now on; one that is told again is seen already."""
+        if event.id in person.stored:
+            return
+        person.history.add(event)
+        if person.folds:
+            covered = self.catalog.settings.covered
+            person.folds.take(event, person.history, covered, oldest=self.oldest)
+
+    def keep_folds(self, people: Iterable[Person]) -> None:
+        """Have the folds of these people written, once all is decided."""
+        folded = {person.id: person for person in people if person.folds}
+        if not folded:
+            return
+        for event in self.changes.events:
+            person = folded.get(event.profile)
+            if person is None or event.type == RESERVED_TYPE or event.id in person.stored:
+                continue
+            if not person.folds.reaches(event):
+                continue
+            # Some happen that nobody reacts to, during an import; they count all the same.
+            if not any(known.id == event.id for known in _events(person, event.name)):
+                covered = self.catalog.settings.covered
+                person.folds.take(event, person.history, covered, oldest=self.oldest)
+        for person in folded.values():
+            self.changes.folds += person.folds.written(person.id)
+
     def conceal(self, delivery: Delivery) -> None:
         """Cover in a delivery that is settled what was sensitive in it: nothing is rendered from it any more."""
         covered = self.catalog.settings.covered
@@ -245,3 +277,7 @@ class Turn:
         self.store_event(event)
         self.follow(Follow(event=event, run=run, step=step))
         return event
+
+
+def _events(person: Person, name: str) -> Iterable[Event]:
+    return (event for event in person.history.matching(name) if isinstance(event, Event))

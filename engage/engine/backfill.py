@@ -162,6 +162,7 @@ class Backfill:
             person = people[profile_id]
             turn.begin(fact_id=f"{job.name}:{profile_id}", now=now, arrival=0)
             _follow(turn, person, job)
+        turn.keep_folds(people.values())
         tx.write(turn.changes)
 
 

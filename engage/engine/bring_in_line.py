@@ -12,6 +12,8 @@ from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog
 from engage.domain.changes import TimerKind
 from engage.domain.expression import EventRead, Expression, Reads
+from engage.domain.folds import NO_FOLDS, Folds
+from engage.domain.ids import ProfileId
 from engage.domain.membership import change_membership
 from engage.domain.person import Person
 from engage.domain.profile import Profile
@@ -136,9 +138,13 @@ def write_standings(
 ) -> None:
     """Write memberships, events, decisions and timers of people whose profiles are locked."""
     turn = Turn(catalog=catalog, now=now, choices=choices)
+    standings = list(standings)
+    folds = _folds_of_our_events(tx, catalog, [standing.profile for standing in standings])
+    people: list[Person] = []
     for standing in standings:
         turn.begin(fact_id=f"{job}:{standing.profile}", now=now, arrival=0)
-        person = _bare(standing, now)
+        person = _bare(standing, now, folds.get(standing.profile, NO_FOLDS))
+        people.append(person)
         for audience, member in standing.members.items():
             change_membership(turn, person, audience, member)
         for audience, due in standing.due.items():
@@ -147,10 +153,28 @@ def write_standings(
                     now  # some instant stands there, else it were no news
                 )
             turn.set_timer(person, TimerKind.AUDIENCE, audience, due)
+    turn.keep_folds(people)
     tx.write(turn.changes)
 
 
-def _bare(standing: Standing, now: datetime) -> Person:
+def _folds_of_our_events(
+    tx: Transaction, catalog: Catalog, profiles: Collection[ProfileId]
+) -> dict[ProfileId, Folds]:
+    """Return the folds of those who have any for what is written here; it may be late for them, where clocks differ."""
+    ours = {
+        key: fold
+        for key, fold in catalog.foldables.items()
+        if any(fold.concerns(event) for event in _OUR_EVENTS)
+    }
+    if not ours:
+        return {}
+    states = tx.folds.of(profiles)
+    return {
+        profile: Folds(ours, [fold for fold in kept if fold.key in ours]) for profile, kept in states.items()
+    }
+
+
+def _bare(standing: Standing, now: datetime, folds: Folds) -> Person:
     """Return a person of whom nothing is known but who it is: their profile is not written."""
     profile = Profile(id=standing.profile, bucket_key="", created_at=now, lane=standing.lane)
-    return Person(profile)
+    return Person(profile, folds=folds)

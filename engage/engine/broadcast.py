@@ -130,6 +130,7 @@ class Broadcast:
             work.enter_chosen()
         else:
             work.enter_everybody()
+        work.turn.keep_folds(work.people.values())
         tx.write(work.turn.changes)
 
 
@@ -149,6 +150,8 @@ class _Work:
         self.most = most
         self.tx, self.job, self.catalog, self.live, self.now = tx, job, catalog, live, now
         self.turn = Turn(catalog=catalog, now=now, choices=choices)
+        self.people: dict[ProfileId, Person] = {}
+        """Whoever was looked at."""
         self.trigger = live.journey.trigger
         self.pace = self.trigger.pace
         if self.trigger.schedule is not None:
@@ -225,6 +228,7 @@ class _Work:
         # Who was chosen may have been merged or erased since.
         there = list(self.tx.people.lock(profiles))
         people = load_people(self.tx, self.catalog, there, now=self.now, oldest=self.since)
+        self.people.update(people)
         self.turn.deliveries.update(waiting_deliveries(self.tx, people))
         for profile in profiles:
             if profile in people:

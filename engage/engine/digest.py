@@ -41,7 +41,12 @@ from engage.engine.blame import Blame
 from engage.engine.pacing import reserved
 from engage.engine.people.erase import forget
 from engage.engine.play import Batch, address_identifier, play, set_aside
-from engage.engine.working_set import load_people, shared_consents, waiting_deliveries
+from engage.engine.working_set import (
+    know_what_comes_again,
+    load_people,
+    shared_consents,
+    waiting_deliveries,
+)
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -193,6 +198,7 @@ class Digest:
                 if isinstance(fact, Signal):
                     leave_signal(tx, catalog, fact, now)
             tx.inbox.remove([row.seq for row, _ in batch.rows])
+            turn.keep_folds(batch.people.values())
             tx.write(turn.changes)
             return Digested(
                 facts=len(batch.rows),
@@ -243,7 +249,8 @@ class Digest:
         wanted.update(delivery.profile for delivery in turn.deliveries.values())
         wanted.update(delivery.profile for found in batch.answered.values() for delivery in found)
         wanted.update(fact.profile for fact in facts if isinstance(fact, Wake))
-        calls = [fact.timestamp for fact in facts if isinstance(fact, Call)]
+        told = [(row, fact) for row, fact in batch.rows if isinstance(fact, Call)]
+        calls = [fact.timestamp for _, fact in told]
         starting = {name for fact in facts if isinstance(fact, Call) and (name := event_name(fact))}
         # Facts and timers may be late; what they may count, and the runs they may concern, are those of their instant.
         instants = [row.received_at for row, _ in batch.rows]
@@ -257,6 +264,9 @@ class Digest:
             oldest=min(calls, default=None),
             starting=starting,
             may_be_gone=() if patient else wanted - named,
+        )
+        know_what_comes_again(
+            tx, batch.people, ((call.message_id, call.timestamp, row.received_at) for row, call in told)
         )
         turn.stopped = _stopped(tx, facts, batch)
         if turn.catalog.reads_consent:

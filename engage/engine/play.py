@@ -133,7 +133,11 @@ def _fire(turn: Turn, batch: Batch, timer: Timer, due: datetime) -> None:
     person = batch.person(timer.profile)
     if person is None or person.timers.get((timer.kind, timer.ref)) != due:
         return
-    turn.begin(fact_id=f"timer:{timer.kind}:{timer.ref}:{due.isoformat()}", now=due, arrival=turn.arrival)
+    turn.begin(
+        fact_id=f"timer:{timer.profile}:{timer.kind}:{timer.ref}:{due.isoformat()}",
+        now=due,
+        arrival=turn.arrival,
+    )
     fire(turn, person, timer.kind, timer.ref)
 
 

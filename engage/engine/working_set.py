@@ -1,17 +1,20 @@
 """Working set: everything a turn needs to know about its people, in a few bulk queries."""
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
 from engage.domain.consent import Consents, ledger_key
 from engage.domain.delivery import Delivery
 from engage.domain.errors import IdentityRaceError
+from engage.domain.folds import FOLDED_AT, NO_FOLDS, Folds
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import Entries, Person, address_of
-from engage.domain.profile import Profile
+from engage.domain.profile import Event, Profile
 from engage.ports.storage import Transaction
 
+REMEMBERED = timedelta(days=30)
+"""How long a message is known again at least, as ingest promises."""
 _CONSENT_CHANNELS = ("email", "sms", "whatsapp", "voice")
 _NOBODY = ProfileId("00000000-0000-0000-0000-000000000000")
 
@@ -43,8 +46,7 @@ def load_people(
     audiences = tx.people.memberships(ids) if catalog.audiences else {}
     runs = tx.runs.open(ids, now)
     entries = tx.runs.entries(ids, catalog.counts_entries) if catalog.counts_entries else {}
-    reads = history_bounds(catalog, now, oldest, starting)
-    history = tx.events.history(ids, reads) if reads else {}
+    folds, history = load_history(tx, catalog, ids, history_bounds(catalog, now, oldest, starting))
     consents = tx.consents.view(ids, _addresses(locked)) if catalog.reads_consent else {}
     people = {
         profile_id: Person(
@@ -52,6 +54,7 @@ def load_people(
             audiences=audiences.get(profile_id),
             runs=runs.get(profile_id, ()),
             history=history.get(profile_id, ()),
+            folds=folds.get(profile_id, NO_FOLDS),
             consents=consents.get(profile_id),
         )
         for profile_id, profile in locked.items()
@@ -61,7 +64,54 @@ def load_people(
             people[timer.profile].timers[timer.kind, timer.ref] = timer.due_at
     for (profile_id, journey), past in entries.items():
         people[profile_id].entries[journey] = Entries(past.count, past.last, past.last_by_key)
+    for person in people.values():
+        person.folds.fold(person.history, catalog.settings.covered, at_least=FOLDED_AT)
     return people
+
+
+def load_history(
+    tx: Transaction,
+    catalog: Catalog,
+    profiles: Collection[ProfileId],
+    reads: Mapping[str, datetime | None],
+) -> tuple[dict[ProfileId, Folds], dict[ProfileId, list[Event]]]:
+    """Return people's folds, if anything is folded at all, and the events that must be read: those of `reads`, and what
+    aggregates over the whole history have not folded yet.
+    """
+    foldables = catalog.foldables
+    if not foldables:
+        return {}, tx.events.history(profiles, reads) if reads else {}
+    states = tx.folds.of(profiles)
+    folds = {profile: Folds(foldables, states.get(profile, ())) for profile in profiles}
+    names = {fold.name for fold in foldables.values()}
+    folded = [profile for profile in profiles if folds[profile].kept]
+    whole = [profile for profile in profiles if not folds[profile].kept]
+    history = tx.events.history(whole, {**reads, **dict.fromkeys(names)}) if whole else {}
+    if folded:
+        windows = tx.events.history(folded, reads) if reads else {}
+        marks = {profile: {name: folds[profile].since(name) for name in names} for profile in folded}
+        for profile, later in tx.events.later(marks).items():
+            history[profile] = _united(windows.get(profile, ()), later)
+    return folds, history
+
+
+def _united(some: Sequence[Event], others: Sequence[Event]) -> list[Event]:
+    found = {(event.id, event.timestamp): event for event in (*some, *others)}
+    return sorted(found.values(), key=lambda event: (event.timestamp, event.arrival, event.id))
+
+
+def know_what_comes_again(
+    tx: Transaction, people: Mapping[ProfileId, Person], told: Iterable[tuple[str, datetime, datetime]]
+) -> None:
+    """Let people know which of the events at hand (id, when it happened, when it came) were stored before.
+
+    Messages are known again for a month; what is told again after that, as when a history is imported a second time,
+    is seldom, and old: only then is anything asked.
+    """
+    old = [event for event, happened, came in told if happened < came - REMEMBERED]
+    if old:
+        for profile, stored in tx.events.stored(list(people), old).items():
+            people[profile].stored = frozenset(stored)
 
 
 def history_bounds(

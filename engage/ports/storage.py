@@ -4,7 +4,7 @@ A `Store` gives transactions; everything inside one is atomic. Two implementatio
 same contract suite. Every verb takes a batch. Lock order: profiles in id order, before any other row.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,10 +15,11 @@ from engage.domain.delivery import Channel, Delivery, Priority
 from engage.domain.errors import EngageError
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.ports.access import Access
 from engage.ports.consenting import ConsentLedger as ConsentLedger
+from engage.ports.events import Events
+from engage.ports.folding import FoldStates
 from engage.ports.jobs import Job as Job
 from engage.ports.jobs import Jobs as Jobs
 from engage.ports.listing import Listings
@@ -85,17 +86,6 @@ class Inbox(Protocol):
 
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
-        ...
-
-
-class Events(Protocol):
-    """What happened to people."""
-
-    def history(
-        self, profiles: Collection[ProfileId], reads: Mapping[str, datetime | None]
-    ) -> dict[ProfileId, list[Event]]:
-        """Return events by name (or `Prefix*`), each not older than its bound (none: all), ordered by
-        (timestamp, arrival). Events of type `reserved` are not history."""
         ...
 
 
@@ -230,6 +220,10 @@ class Definitions(Protocol):
         """Return the epoch: it grows with every change of what is live. One cheap read."""
         ...
 
+    def folding(self) -> bool:
+        """Return whether every process that may work here keeps folds. It changes with the epoch only."""
+        ...
+
     def hold(self) -> None:
         """Keep what is live from changing until this transaction ends; any number may hold it at once.
 
@@ -289,6 +283,11 @@ class Transaction(Protocol):
     @property
     def events(self) -> Events:
         """What happened."""
+        ...
+
+    @property
+    def folds(self) -> FoldStates:
+        """What aggregates keep of what happened."""
         ...
 
     @property

@@ -145,6 +145,7 @@ class WatchedTransaction:
         "definitions",
         "deliveries",
         "events",
+        "folds",
         "inbox",
         "jobs",
         "links",
@@ -163,6 +164,7 @@ class WatchedTransaction:
         self.inbox: Inbox = WatchedInbox(transaction.inbox, quarantined)
         self.people = transaction.people
         self.events = transaction.events
+        self.folds = transaction.folds
         self.runs = transaction.runs
         self.deliveries = transaction.deliveries
         self.consents = transaction.consents

@@ -94,6 +94,10 @@ class Town:
             while (progress := self._backfill.turn(job, self.now)) is not None and not progress.finished:
                 pass
 
+    def publish_source(self, kind: str, name: str, text: str) -> None:
+        """Publish a definition by its text alone, as another release of this code may have."""
+        self._publish.publish([Source(kind=kind, name=name, text=text)], whole=False)
+
     def _keep(self, *pairs: tuple[Source, object]) -> None:
         for source, form in pairs:
             self.compiled.keep(source.kind, source.name, source.checksum, form)

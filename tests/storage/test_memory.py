@@ -7,6 +7,7 @@ from engage.storage.memory.reading import MemoryReading
 from tests.storage.contract.access import AccessContract
 from tests.storage.contract.consents import ConsentContract, DefinitionsContract
 from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
+from tests.storage.contract.folding import FoldsContract
 from tests.storage.contract.inbox import InboxContract
 from tests.storage.contract.listings import ListingsContract
 from tests.storage.contract.merging import JobsContract, MergeContract, WorkersContract
@@ -52,6 +53,10 @@ class TestMemoryDeliveries(DeliveriesContract):
 
 class TestMemorySenders(SendersContract):
     """Senders."""
+
+
+class TestMemoryFolds(FoldsContract):
+    """Folds."""
 
 
 class TestMemoryInbox(InboxContract):

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from engage.domain.audience import Audience
-from engage.domain.changes import Changes, ReceiptRow, TimerKind
+from engage.domain.changes import Changes, FoldState, ReceiptRow, TimerKind
 from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
 from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import Channel, Mark, Priority
@@ -45,6 +45,7 @@ INSERT INTO profile SELECT id, i % 64, at, 'b', 0, '{{}}', '{{}}' FROM n;
 INSERT INTO identifier (value, kind, profile_id) SELECT 'p' || i, 'email', id FROM n;
 INSERT INTO inbox (lane, live, received_at, payload) SELECT i % 64, true, at, 'x' FROM n;
 INSERT INTO event SELECT id, 'e', at, at, i, 1, 'Bought', 'track', '{{}}' FROM n;
+INSERT INTO fold SELECT id, 'last', at, '{{}}' FROM n;
 INSERT INTO membership SELECT id, 'vip', at FROM n;
 INSERT INTO subscription SELECT '+' || i, 'address', 'sms', 'news', 'subscribed', at, '' FROM n;
 INSERT INTO suppression SELECT '+' || i, 'sms', '', at, '', false FROM n;
@@ -87,6 +88,9 @@ def written() -> Changes:
     sent = delivery("ada", "d", Mark.ACCEPTED, run=run_id("r"), step="hello", sending_at=NOON)
     some = people("ada", "bob")
     some.events.append(event("ada", "Bought"))
+    some.folds += [
+        FoldState(profile=ADA, key=key, upto=NOON, state={} if key else None) for key in ("last", "")
+    ]
     some.runs[run_id("ada")] = run("ada")
     some.runs[run_id("bob")] = run("bob", ended_at=NOON)
     for one in (timer("ada", "x", 1), timer("ada", "y", None)):
@@ -130,6 +134,9 @@ QUESTIONS: dict[str, Question] = {
     "page": lambda tx: tx.people.page(ADA, 500),
     "memberships": lambda tx: tx.people.memberships([ADA]),
     "history": lambda tx: tx.events.history([ADA], {"Bought": NOON, "Cart*": None, "Left": None}),
+    "folds": lambda tx: tx.folds.of([ADA]),
+    "later": lambda tx: tx.events.later({ADA: {"Bought": NOON, "Cart*": NOON, "Left": None}}),
+    "stored": lambda tx: tx.events.stored([ADA], ["e"]),
     "open": lambda tx: tx.runs.open([ADA], NOON),
     "entries": lambda tx: tx.runs.entries([ADA], ["welcome"]),
     "timers": lambda tx: tx.runs.timers([ADA]),
@@ -165,7 +172,7 @@ def filled(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Postgr
     url = create_database(postgres_url, f"plans {request.param}")
     migrate(url)
     store = PostgresStore(url, min_size=1, max_size=1)
-    keep_house(store, NOON, events=timedelta(days=400), decisions=timedelta(days=90))
+    keep_house(store, NOON, events=timedelta(days=400), decisions=timedelta(days=90), epoch=0)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER TABLE profile SET (autovacuum_enabled = false)")
         if request.param == "met empty":

@@ -10,6 +10,7 @@ from engage.storage.postgres.reading import PostgresReading
 from tests.storage.contract.access import AccessContract
 from tests.storage.contract.consents import ConsentContract, DefinitionsContract
 from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
+from tests.storage.contract.folding import FoldsContract
 from tests.storage.contract.inbox import InboxContract
 from tests.storage.contract.listings import ListingsContract
 from tests.storage.contract.merging import JobsContract, MergeContract, WorkersContract
@@ -59,6 +60,10 @@ class TestPostgresDeliveries(DeliveriesContract):
 
 class TestPostgresSenders(SendersContract):
     """Senders."""
+
+
+class TestPostgresFolds(FoldsContract):
+    """Folds."""
 
 
 class TestPostgresInbox(InboxContract):

@@ -57,7 +57,7 @@ def history(store: PostgresStore) -> list[datetime]:
 
 def keep(store: PostgresStore, now: datetime) -> dict[str, int]:
     """Keep house with a year of events and 90 days of decisions."""
-    return keep_house(store, now, events=YEAR, decisions=90 * DAY)
+    return keep_house(store, now, events=YEAR, decisions=90 * DAY, epoch=0)
 
 
 def test_months_are_there_before_they_begin(fresh: PostgresStore) -> None:

@@ -12,7 +12,7 @@ from psycopg import sql
 from engage.cli.demo_story import story
 from engage.domain.token import read_token
 from engage.embedded.dump import dump, load
-from engage.storage.migrations.apply import migrate
+from engage.storage.migrations.apply import before_deployment, migrate
 from engage.storage.migrations.current import is_current
 from engage.testing.evidence import ledger_of_postgres
 from engage.testing.invariants import breaches
@@ -111,7 +111,7 @@ def test_everything_ends_under_the_new_release_and_nobody_gets_it_twice(
 def test_old_and_new_processes_work_together_for_weeks(old: Old, old_url: str, tmp_path: Path) -> None:
     if not has_history(old.story["commit"]):
         pytest.skip("the old release's code is not in this copy's history")
-    migrate(old_url)
+    migrate(old_url, before_deployment(old_url))
 
     with going_on(old, old_url, tmp_path) as (shop, sandbox):
         environment = {
@@ -144,6 +144,7 @@ def test_there_and_back_again_loses_no_row(old_url: str) -> None:
     migrate(old_url, was)
 
     after = tables(old_url)
+    del before["project"]  # the epoch has moved on: what is compiled by it is compiled anew
     assert {name: after[name] for name in before} == before
     assert revision(old_url) == was
 

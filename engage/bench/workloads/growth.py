@@ -1,4 +1,4 @@
-"""Workload G: what one event costs to digest as people, journeys and waiting runs become more; it should be the same.
+"""Workload G: what one event costs to digest as people, journeys, waiting runs and histories become more; it should be the same.
 
 Digested in this process: what is compared is the CPU time of the engine and of PostgreSQL per event, and a Celery task in
 between would only dilute it.
@@ -15,7 +15,7 @@ from psycopg import conninfo, sql
 
 from engage.bench.accounting import cpu_seconds, require_proc
 from engage.bench.figures import Budget, Figures
-from engage.bench.multitude import fill, let_wait
+from engage.bench.multitude import fill, let_order, let_wait
 from engage.bench.stack import Ground
 from engage.bench.workload import Place, Wish, Workload
 from engage.compiled import CompiledProject
@@ -26,11 +26,13 @@ from engage.engine.publish import Publish, Source
 from engage.services import migrate_schema
 from engage.storage.postgres import PostgresStore
 
-BUDGET = Budget(at_most={"spread": 1.2})
+BUDGET = Budget(at_most={"spread": 1.2, "history_spread": 1.2})
 LARGEST = 1_000_000
 SIZES = (10_000, 100_000, 1_000_000)
 JOURNEYS = (1, 10, 100)
 EVENTS_A_HEAD = 3
+HISTORIES = (10, 1_000, 100_000)
+CUSTOMERS, ROUNDS = 20, 60
 WARM_UP, MEASURED = 2_000, 6_000
 _JOURNEY = """
 journey: idle-{number}
@@ -39,6 +41,10 @@ entry: {{reentry: always}}
 exit_when: [{{event: "Ended {number}"}}]
 steps:
   - wait: 30 days
+"""
+_RULE = """
+audience: regulars
+where: count('Order Completed') >= 3
 """
 _names = count(1)
 
@@ -73,6 +79,23 @@ class World:
         spent = time.process_time() - own + cpu_seconds(roots)["PostgreSQL"] - before
         return 1_000 * spent / MEASURED
 
+    def cost_of_orders(self, digest: Digest, first: int) -> float:
+        """Return the CPU milliseconds of one more order of some people, one of each of them a turn."""
+        roots, half = {"PostgreSQL": self.ground.postgres.pid}, ROUNDS // 2
+        for number in range(ROUNDS):
+            if number == half:
+                before, own = cpu_seconds(roots)["PostgreSQL"], time.process_time()
+            self.told += CUSTOMERS
+            self.now += timedelta(seconds=1)
+            orders = [
+                self._call(f"p{first + who}", self.told + who, "Order Completed") for who in range(CUSTOMERS)
+            ]
+            with self.store.transaction() as tx:
+                tx.inbox.add(orders)
+            digest.turn(range(LANES), self.now)
+        spent = time.process_time() - own + cpu_seconds(roots)["PostgreSQL"] - before
+        return 1_000 * spent / (CUSTOMERS * half)
+
     def _tell(self, digest: Digest, events: int) -> None:
         facts = [self._fact(self.told + number) for number in range(events)]
         self.told += events
@@ -84,13 +107,15 @@ class World:
     def _fact(self, number: int) -> NewFact:
         tenth = self.people // 10
         first = 0 if self.of_waiting else self.people - tenth
-        user = f"p{first + number * 7919 % tenth}"
+        return self._call(f"p{first + number * 7919 % tenth}", number, "Page Scrolled")
+
+    def _call(self, user: str, number: int, event: str) -> NewFact:
         call = Call(
             kind=Kind.TRACK,
             message_id=f"g{number}",
             timestamp=self.now,
             identifiers=(Identifier("user_id", user),),
-            event="Page Scrolled",
+            event=event,
             properties={"sku": "S1", "total": 12, "currency": "USD"},
         )
         return NewFact(
@@ -103,7 +128,7 @@ class World:
 
 
 def run_growth(ground: Ground, sizes: Sequence[int]) -> Figures:
-    """Measure at each size, then with more journeys, then with everybody waiting in one."""
+    """Measure at each size, then with more journeys, with everybody waiting in one, and after longer histories."""
     require_proc()
     found: dict[str, float] = {}
     own: dict[str, float] = {}
@@ -121,11 +146,26 @@ def run_growth(ground: Ground, sizes: Sequence[int]) -> Figures:
             world.of_waiting = True
             own["ms_of_somebody_who_waits"] = world.cost(digest)
         world.store.close()
+    own.update(_by_history(ground))
     cheapest, dearest = min(found.values()), max(found.values())
     return Figures(
         cpu_s_per_1000=dearest,
         more={**found, **own, "spread": dearest / cheapest, "profiles": float(sizes[-1])},
     )
+
+
+def _by_history(ground: Ground) -> dict[str, float]:
+    """Return what one more order costs after ever longer histories, while a rule counts all of them."""
+    world = _world(ground, CUSTOMERS * len(HISTORIES))
+    Publish(world.store).publish([Source(kind="audience", name="regulars", text=_RULE)])
+    digest = Digest(world.store, CompiledProject().catalog_of)
+    found: dict[str, float] = {}
+    for number, orders in enumerate(HISTORIES):
+        first = number * CUSTOMERS
+        let_order(world.url, first, first + CUSTOMERS - 1, orders, world.now)
+        found[f"ms_after_{orders}_orders"] = world.cost_of_orders(digest, first)
+    world.store.close()
+    return {**found, "history_spread": max(found.values()) / min(found.values())}
 
 
 def _world(ground: Ground, people: int) -> World:

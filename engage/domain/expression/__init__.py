@@ -8,11 +8,12 @@ tree for compilers to other targets.
 from engage.domain.expression.check import Type
 from engage.domain.expression.compiled import Expression, compile_expression
 from engage.domain.expression.errors import ExpressionError
+from engage.domain.expression.foldable import Foldable
 from engage.domain.expression.hashing import bucket, split_fraction
 from engage.domain.expression.places import Place
 from engage.domain.expression.reads import EventRead, Reads
 from engage.domain.expression.regex import check_regex
-from engage.domain.expression.scope import EventFact, History, MapHistory, PastEvent, Scope, Value
+from engage.domain.expression.scope import EventFact, History, Kept, MapHistory, PastEvent, Scope, Value
 from engage.domain.expression.text import Text, compile_text
 from engage.domain.expression.values import equal, order_key, parse_instant, text_of
 
@@ -21,7 +22,9 @@ __all__ = [
     "EventRead",
     "Expression",
     "ExpressionError",
+    "Foldable",
     "History",
+    "Kept",
     "MapHistory",
     "PastEvent",
     "Place",

@@ -10,6 +10,7 @@ from engage.domain.expression import tree
 from engage.domain.expression.change import change_of
 from engage.domain.expression.errors import ExpressionError
 from engage.domain.expression.evaluate import PROFILE_IDS
+from engage.domain.expression.foldable import Foldable, foldable
 from engage.domain.expression.numbers import is_number
 from engage.domain.expression.places import RULES, Place, Rules
 from engage.domain.expression.reads import EventRead, Reads
@@ -41,6 +42,7 @@ class _Found:
     traits: set[str] = field(default_factory=set)
     identifiers: set[str] = field(default_factory=set)
     events: dict[str, timedelta | None] = field(default_factory=dict)
+    folds: set[Foldable] = field(default_factory=set)
     audiences: dict[str, int] = field(default_factory=dict)
     changed_at: set[str] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
@@ -80,7 +82,9 @@ def check(node: Node, place: Place) -> Checked:
     reads = Reads(
         traits=frozenset(found.traits),
         identifiers=frozenset(found.identifiers),
-        events=frozenset(EventRead(name, within) for name, within in found.events.items()),
+        events=frozenset(EventRead(name, within) for name, within in found.events.items())
+        | {EventRead(fold.name, folded=True) for fold in found.folds},
+        folds=frozenset(found.folds),
         audiences=frozenset(found.audiences),
         changed_at=frozenset(found.changed_at),
         secrets=frozenset(found.secrets),
@@ -245,7 +249,7 @@ class _Visitor:
                 return Type.TEXT
 
     def _aggregate(self, node: tree.Aggregate) -> Type:
-        self._events(node.events)
+        self._events(node.events, foldable(node))
         match node.fold:
             case Fold.FIRST | Fold.LAST:
                 return Type.INSTANT if node.prop is None else Type.DATA
@@ -258,7 +262,7 @@ class _Visitor:
             case _:
                 return Type.NUMBER
 
-    def _events(self, events: tree.Events) -> None:
+    def _events(self, events: tree.Events, fold: Foldable | None = None) -> None:
         oldest = events.within
         for name, bound in (("since", events.since), ("before", events.before)):
             if bound is None:
@@ -273,7 +277,10 @@ class _Visitor:
                 # `since` is inclusive, an age of exactly the shift still matters.
                 age = _TICK - bound.shift
                 oldest = age if oldest is None else min(oldest, age)
-        self.found.add_event(events.name, oldest)
+        if fold is None:
+            self.found.add_event(events.name, oldest)
+        else:
+            self.found.folds.add(fold)
         if events.where is not None:
             self._counting += 1
             if self._counting > _DEEPEST_WHERE:

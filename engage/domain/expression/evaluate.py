@@ -13,6 +13,7 @@ from engage.domain.expression.hashing import bucket
 from engage.domain.expression.numbers import is_number
 from engage.domain.expression.regex import compiled, first_match
 from engage.domain.expression.scope import Scope, Value
+from engage.domain.expression.states import told
 from engage.domain.expression.testing_values import TESTS_OF_ONE, TESTS_OF_TWO
 from engage.domain.expression.tree import (
     Aggregate,
@@ -312,7 +313,8 @@ def _tested(node: Tested) -> Computed:
 
 
 def _aggregate(node: Aggregate) -> Computed:
-    return folding(node, selecting(node.events, compute))
+    select = selecting(node.events, compute)
+    return told(node, select, folding(node, select))
 
 
 def _sequence(node: Sequence) -> Computed:

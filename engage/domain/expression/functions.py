@@ -90,7 +90,7 @@ def folding(node: tree.Aggregate, select: Selected) -> Computed:
     if node.fold is Fold.LAST:
         return lambda scope, event: _property(select(scope, event), -1, prop)
     make = _OF_VALUES[node.fold]
-    return lambda scope, event: make(_values(select(scope, event), prop))
+    return lambda scope, event: make(values_of(select(scope, event), prop))
 
 
 def _of_events(fold: Fold, select: Selected) -> Computed:
@@ -110,7 +110,7 @@ def _property(facts: Sequence[EventFact], index: int, prop: tuple[str, ...]) -> 
     return dig(facts[index].properties, prop) if facts else None
 
 
-def _values(facts: Iterable[EventFact], prop: tuple[str, ...]) -> list[Any]:
+def values_of(facts: Iterable[EventFact], prop: tuple[str, ...]) -> list[Any]:
     """Return the values of the property; of a list its elements, none left out."""
     found: list[Any] = []
     for fact in facts:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from engage.domain.expression.foldable import Foldable
+
 
 @dataclass(frozen=True, slots=True, order=False)
 class EventRead:
@@ -15,6 +17,8 @@ class EventRead:
     name: str
     #: The oldest age that can matter (an event of exactly this age does not); None: the whole history.
     within: timedelta | None = None
+    #: Whether only aggregates with a state look at them: what is kept of those counted stands for them.
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,8 @@ class Reads:
     #: Which of `id`, `user_id`, `anonymous_id` are read from the profile.
     identifiers: frozenset[str] = frozenset()
     events: frozenset[EventRead] = frozenset()
+    #: Aggregates over the whole history, told by a state.
+    folds: frozenset[Foldable] = frozenset()
     audiences: frozenset[str] = frozenset()
     changed_at: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
@@ -57,6 +63,7 @@ def union(parts: Iterable[Reads]) -> Reads:
         traits=frozenset().union(*(p.traits for p in parts)),
         identifiers=frozenset().union(*(p.identifiers for p in parts)),
         events=frozenset().union(*(p.events for p in parts)),
+        folds=frozenset().union(*(p.folds for p in parts)),
         audiences=frozenset().union(*(p.audiences for p in parts)),
         changed_at=frozenset().union(*(p.changed_at for p in parts)),
         secrets=frozenset().union(*(p.secrets for p in parts)),

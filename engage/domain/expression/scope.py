@@ -120,6 +120,17 @@ def _no_secret(_name: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of the events that an aggregate has counted: all that happened at `upto` or before, and no other."""
+
+    upto: datetime
+    state: dict[str, Any]
+
+
+_NOTHING_KEPT: Mapping[str, Kept] = {}
+
+
 @dataclass(slots=True, kw_only=True)
 class Scope:
     """Everything an expression may read, for one evaluation.
@@ -144,6 +155,8 @@ class Scope:
     #: What was given beside a message's text: `with.<name>`.
     given: Mapping[str, Value] | None = None
     history: History = NO_HISTORY
+    #: What aggregates keep of events that `history` need not have any more, by the key of their state.
+    folds: Mapping[str, Kept] = field(default_factory=lambda: _NOTHING_KEPT)
     in_audience: Callable[[str], bool] = _in_no_audience
     subscribed: Callable[[str, str], bool] = _not_subscribed
     changed_at: Callable[[str], datetime | None] = _never_changed

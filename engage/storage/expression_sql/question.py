@@ -53,18 +53,38 @@ class Question:
         )
         if not self.folding.columns:
             return f"WITH {person}"
+        kept, with_kept = self._kept(among), ""
+        if kept:
+            with_kept = " LEFT JOIN kept k ON k.id = e.profile_id"
         made = ", ".join(f"{sql} AS {name}" for sql, name in self.folding.columns.items())
         looks_at_people = any(_PERSON.search(sql) for sql in self.folding.columns)
         source = "event e JOIN person p ON p.id = e.profile_id" if looks_at_people else "event e"
         return (
-            f"WITH {person}, fact AS (SELECT e.profile_id AS id, {made} FROM {source}"
+            f"WITH {person}{kept}, fact AS (SELECT e.profile_id AS id, {made} FROM {source}{with_kept}"
             f" WHERE {among('e.profile_id')} AND e.type <> 'reserved' AND {self._read()} GROUP BY e.profile_id)"
         )
 
     @property
     def source(self) -> Sql:
         """What stands after FROM."""
-        return "person p" + (" LEFT JOIN fact f ON f.id = p.id" if self.folding.columns else "")
+        facts = " LEFT JOIN fact f ON f.id = p.id" if self.folding.columns else ""
+        return (
+            "person p" + facts + (" LEFT JOIN kept k ON k.id = p.id" if facts and self.folding.kept else "")
+        )
+
+    def _kept(self, among: Among) -> Sql:
+        """Return the common table expression of what aggregates keep of these people, a column each."""
+        if not self.folding.kept:
+            return ""
+        columns: list[Sql] = []
+        for key, kept in self.folding.kept.items():
+            named = f"FILTER (WHERE key = {self.params.text(key)})"
+            upto, state = kept.upto.removeprefix("k."), kept.state.removeprefix("k.")
+            columns.append(f"max(upto) {named} AS {upto}, (array_agg(state) {named})[1] AS {state}")
+        return (
+            f", kept AS MATERIALIZED (SELECT profile_id AS id, {', '.join(columns)} FROM fold"
+            f" WHERE {among('profile_id')} GROUP BY profile_id)"
+        )
 
     def _read(self) -> Sql:
         """Return which events are read at all."""

@@ -21,6 +21,10 @@ class MemoryDefinitions:
         """Return the epoch."""
         return self._project().epoch
 
+    def folding(self) -> bool:
+        """Return whether every process that may work here keeps folds: there is only this one."""
+        return True
+
     def hold(self) -> None:
         """Keep what is live from changing: nothing to wait for where one hand publishes and decides."""
 

@@ -140,6 +140,7 @@ def _owned(work: Work, profile: ProfileId, gone: Counter[str]) -> None:
         ("run", work.runs, [row.id for row in work.runs.where("profile", profile)]),
         ("decision", work.decisions, [row.seq for row in work.decisions.where("profile", profile)]),
         ("membership", work.memberships, inside),
+        ("fold", work.folds, [(row.profile, row.key) for row in work.folds.where("profile", profile)]),
         ("event", work.events, [row.key for row in work.events.where("profile", profile)]),
         ("merged", work.merged, [row[0] for row in work.merged.where("kept", profile)]),
         ("identifier", work.identifiers, names),

@@ -1,12 +1,12 @@
 """Events in memory."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
+from engage.domain.forms import names_match
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Event
+from engage.domain.profile import RESERVED_TYPE, Event
 from engage.storage.coding import decoder
-from engage.storage.memory.rows import EventRow
 from engage.storage.memory.work import Work
 
 
@@ -21,21 +21,38 @@ class MemoryEvents:
         self, profiles: Collection[ProfileId], reads: Mapping[str, datetime | None]
     ) -> dict[ProfileId, list[Event]]:
         """Return events by name (or `Prefix*`) and bound, ordered by (timestamp, arrival)."""
-        names = {name: bound for name, bound in reads.items() if not name.endswith("*")}
-        prefixes = [(name[:-1], bound) for name, bound in reads.items() if name.endswith("*")]
+        return self._of(dict.fromkeys(profiles, reads), lambda at, bound: at >= bound)
+
+    def later(self, marks: Mapping[ProfileId, Mapping[str, datetime | None]]) -> dict[ProfileId, list[Event]]:
+        """Return events by name (or `Prefix*`) that happened after each one's own instant, in order."""
+        return self._of(marks, lambda at, bound: at > bound)
+
+    def stored(self, profiles: Collection[ProfileId], events: Collection[str]) -> dict[ProfileId, set[str]]:
+        """Return which of these events, by id, there are of these people."""
+        return {
+            profile: {
+                row.key.id for row in self._work.events.where("profile", profile) if row.key.id in events
+            }
+            for profile in profiles
+        }
+
+    def _of(
+        self,
+        wanted: Mapping[ProfileId, Mapping[str, datetime | None]],
+        reaches: Callable[[datetime, datetime], bool],
+    ) -> dict[ProfileId, list[Event]]:
         decode = decoder(Event).decode
-
-        def wanted(row: EventRow) -> bool:
-            if row.type == "reserved":
-                return False
-            at = row.key.timestamp
-            if row.name in names and ((bound := names[row.name]) is None or at >= bound):
-                return True
-            return any(row.name.startswith(prefix) and (b is None or at >= b) for prefix, b in prefixes)
-
         found: dict[ProfileId, list[Event]] = {}
-        for profile in profiles:
-            rows = [row for row in self._work.events.where("profile", profile) if wanted(row)]
+        for profile, reads in wanted.items():
+            rows = [
+                row
+                for row in self._work.events.where("profile", profile)
+                if row.type != RESERVED_TYPE
+                and any(
+                    names_match((name,), row.name) and (bound is None or reaches(row.key.timestamp, bound))
+                    for name, bound in reads.items()
+                )
+            ]
             rows.sort(key=lambda row: (row.key.timestamp, row.arrival, row.key.id))
             found[profile] = [decode(row.doc) for row in rows]
         return found

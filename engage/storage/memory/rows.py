@@ -60,6 +60,14 @@ class EventRow(Row, frozen=True):
     doc: bytes
 
 
+class FoldRow(Row, frozen=True):
+    """What an aggregate keeps of a person."""
+
+    profile: ProfileId
+    key: str
+    doc: bytes
+
+
 class RunRow(Row, frozen=True):
     """A run."""
 
@@ -207,6 +215,7 @@ class Tables:
         )
         self.merged: Table[ProfileId, tuple[ProfileId, ProfileId]] = Table(kept=lambda row: row[1])
         self.events: Table[EventKey, EventRow] = Table(profile=lambda row: row.key.profile)
+        self.folds: Table[tuple[ProfileId, str], FoldRow] = Table(profile=lambda row: row.profile)
         self.runs: Table[RunId, RunRow] = Table(
             profile=lambda row: row.profile,
             active=lambda row: (row.journey, row.profile, row.key) if row.active else None,

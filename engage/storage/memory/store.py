@@ -12,6 +12,7 @@ from engage.storage.memory.consents import MemoryConsents
 from engage.storage.memory.definitions import MemoryDefinitions
 from engage.storage.memory.deliveries import MemoryDeliveries
 from engage.storage.memory.events import MemoryEvents
+from engage.storage.memory.folding import MemoryFolds
 from engage.storage.memory.inbox import MemoryInbox
 from engage.storage.memory.jobs import MemoryJobs
 from engage.storage.memory.listings import MemoryListings
@@ -47,6 +48,7 @@ class MemoryTransaction:
         "definitions",
         "deliveries",
         "events",
+        "folds",
         "inbox",
         "jobs",
         "links",
@@ -64,6 +66,7 @@ class MemoryTransaction:
         self.inbox = MemoryInbox(work)
         self.people = MemoryPeople(work, PEPPER)
         self.events = MemoryEvents(work)
+        self.folds = MemoryFolds(work)
         self.runs = MemoryRuns(work)
         self.deliveries = MemoryDeliveries(work)
         self.consents = MemoryConsents(work, PEPPER)

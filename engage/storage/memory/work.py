@@ -53,6 +53,7 @@ class Work:
     memberships = Seen(lambda tables: tables.memberships)
     merged = Seen(lambda tables: tables.merged)
     events = Seen(lambda tables: tables.events)
+    folds = Seen(lambda tables: tables.folds)
     runs = Seen(lambda tables: tables.runs)
     timers = Seen(lambda tables: tables.timers)
     decisions = Seen(lambda tables: tables.decisions)

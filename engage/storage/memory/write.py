@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from engage.domain.changes import Changes, MembershipChange, Origin, Timer
+from engage.domain.changes import Changes, FoldState, MembershipChange, Origin, Timer
 from engage.domain.consent import STRICTNESS
 from engage.domain.delivery import Delivery
 from engage.domain.errors import IdentityRaceError
@@ -20,6 +20,7 @@ from engage.storage.memory.inbox import MemoryInbox
 from engage.storage.memory.people import profile_row
 from engage.storage.memory.rows import (
     DeliveryRow,
+    FoldRow,
     IdentifierRow,
     ReceiptLine,
     RunRow,
@@ -51,6 +52,8 @@ def write(work: Work, changes: Changes) -> None:
         happened = event_row(event)
         if work.events.get(happened.key) is None:
             work.events.put(happened.key, happened)
+    for fold in changes.folds:
+        _fold(work, fold)
     for change in changes.memberships:
         _membership(work, change)
     for run in changes.runs.values():
@@ -92,6 +95,14 @@ def _identify(work: Work, identifier: Identifier, owner: ProfileId, origin: Orig
         work.new_identifiers.add(identifier)
     elif there.profile != owner:
         raise IdentityRaceError(f"another profile has this {identifier.kind}")
+
+
+def _fold(work: Work, fold: FoldState) -> None:
+    key = (fold.profile, fold.key)
+    if fold.state is None:
+        work.folds.delete(key)
+    else:
+        work.folds.put(key, FoldRow(fold.profile, fold.key, encode(fold)))
 
 
 def _membership(work: Work, change: MembershipChange) -> None:
@@ -136,6 +147,9 @@ def _move(work: Work, lost: ProfileId, kept: ProfileId, lane: int | None) -> Non
         moved = event_row(event)
         if work.events.get(moved.key) is None:
             work.events.put(moved.key, moved)
+    # Whoever merges has united them, and writes what came of it.
+    for fold in work.folds.among("profile", (lost, kept)):
+        work.folds.delete((fold.profile, fold.key))
     for stored in work.runs.where("profile", lost):
         run = decoder(Run).decode(stored.doc)
         run.profile = kept

@@ -60,6 +60,10 @@ class PostgresDefinitions:
         """Return the epoch."""
         return int(self._session.one("SELECT epoch FROM project"))
 
+    def folding(self) -> bool:
+        """Return whether every process that may work here keeps folds."""
+        return bool(self._session.one("SELECT folding FROM project"))
+
     def hold(self) -> None:
         """Keep what is live from changing until this transaction ends; any number may hold it at once."""
         self._session.rows(_HOLD, _DEFINITIONS)

@@ -34,6 +34,8 @@ _EVENTS = """
 INSERT INTO event (profile_id, id, timestamp, received_at, arrival, epoch, name, type, properties)
 SELECT * FROM gone ON CONFLICT DO NOTHING
 """
+# Whoever merges has united them, and writes what came of it.
+_FOLDS = "DELETE FROM fold USING pair WHERE profile_id IN (pair.lost, pair.kept)"
 _RUNS = """
 UPDATE run SET profile_id = pair.kept, doc = jsonb_set(doc::jsonb, '{profile}', to_jsonb(pair.kept))::json
 FROM pair WHERE profile_id = pair.lost
@@ -81,6 +83,7 @@ _STATEMENTS: tuple[LiteralString, ...] = (
     _IDENTIFIERS,
     _MEMBERSHIPS,
     _EVENTS,
+    _FOLDS,
     _RUNS,
     _TIMERS,
     _RECEIPTS,

@@ -42,6 +42,11 @@ def drop_months(session: Session, instant: datetime) -> None:
             session.define(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
+def first_of_month(instant: datetime) -> datetime:
+    """Return when the month of an instant began: what `drop_months` drops lies before."""
+    return _first(_number(instant))
+
+
 def _alone(session: Session) -> None:
     # Two processes that attach partitions at once wait for each other's locks on the table and its default.
     session.rows("SELECT pg_advisory_xact_lock(%s)", _PARTITIONING)

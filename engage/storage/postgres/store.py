@@ -14,6 +14,7 @@ from engage.storage.postgres.consents import PostgresConsents
 from engage.storage.postgres.definitions import PostgresDefinitions
 from engage.storage.postgres.deliveries import PostgresDeliveries
 from engage.storage.postgres.events import PostgresEvents
+from engage.storage.postgres.folding import PostgresFolds
 from engage.storage.postgres.inbox import PostgresInbox
 from engage.storage.postgres.jobs import PostgresJobs
 from engage.storage.postgres.listings import PostgresListings
@@ -57,6 +58,7 @@ class PostgresTransaction:
         "definitions",
         "deliveries",
         "events",
+        "folds",
         "inbox",
         "jobs",
         "links",
@@ -75,6 +77,7 @@ class PostgresTransaction:
         self.inbox = PostgresInbox(session)
         self.people = PostgresPeople(session, pepper)
         self.events = PostgresEvents(session)
+        self.folds = PostgresFolds(session)
         self.runs = PostgresRuns(session)
         self.deliveries = PostgresDeliveries(session)
         self.consents = PostgresConsents(session, pepper)

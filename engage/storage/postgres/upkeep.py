@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from engage.storage.postgres.definitions import PostgresDefinitions
 from engage.storage.postgres.idempotency import KEPT as KEYS_KEPT
 from engage.storage.postgres.partitions import drop_months, ensure_months
+from engage.storage.postgres.session import Session
 from engage.storage.postgres.store import PostgresStore
 
 SEEN_KEPT = timedelta(days=31)
@@ -25,17 +27,19 @@ _OLD = {
 
 
 def keep_house(
-    store: PostgresStore, now: datetime, *, events: timedelta, decisions: timedelta
+    store: PostgresStore, now: datetime, *, events: timedelta, decisions: timedelta, epoch: int | None
 ) -> dict[str, int]:
     """Make the months to come, and remove what is older than its retention; return how many rows went, by table.
 
-    Events go by whole months. Bounded: of each table at most 100,000 rows a call, the rest at the next one; to be
-    called about once an hour. Does no harm when two processes call it at once.
+    Events go by whole months, and only while `epoch` is the epoch: its aggregates have folded them. None: they stay.
+    Bounded: of each table at most 100,000 rows a call, the rest at the next one; to be called about once an hour. Does
+    no harm when two processes call it at once.
     """
     with store.session() as session:
         ensure_months(session, now)
     with store.session() as session:
-        drop_months(session, now - events)
+        if _is_epoch(session, epoch):
+            drop_months(session, now - events)
     before = {
         "seen": now - SEEN_KEPT,
         "heard": now - HEARD_KEPT,
@@ -43,13 +47,22 @@ def keep_house(
         "decision": now - decisions,
         "event": now - events,
     }
-    return {table: _remove(store, table, instant) for table, instant in before.items()}
+    return {table: _remove(store, table, instant, epoch) for table, instant in before.items()}
 
 
-def _remove(store: PostgresStore, table: str, instant: datetime) -> int:
+def _is_epoch(session: Session, epoch: int | None) -> bool:
+    """Return whether this is the epoch, and keep it from changing until the transaction ends."""
+    definitions = PostgresDefinitions(session)
+    definitions.hold()
+    return epoch is not None and definitions.epoch() == epoch
+
+
+def _remove(store: PostgresStore, table: str, instant: datetime, epoch: int | None) -> int:
     removed = 0
     for _ in range(_BATCHES):
         with store.session() as session:
+            if table == "event" and not _is_epoch(session, epoch):
+                break
             session.rows(
                 "SELECT set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true)"
             )

@@ -34,6 +34,7 @@ BY_PROFILE: tuple[tuple[LiteralString, LiteralString], ...] = (
     ("run", "profile_id = ANY(%s::uuid[])"),
     ("decision", "profile_id = ANY(%s::uuid[])"),
     ("membership", "profile_id = ANY(%s::uuid[])"),
+    ("fold", "profile_id = ANY(%s::uuid[])"),
     ("event", "profile_id = ANY(%s::uuid[])"),
     ("merged", "kept = ANY(%s::uuid[])"),
     ("identifier", "profile_id = ANY(%s::uuid[])"),

@@ -52,6 +52,14 @@ SELECT profile, id, timestamp, received_at, arrival, epoch, name, type, properti
 )
 ON CONFLICT DO NOTHING
 """
+_FOLDS = """
+INSERT INTO fold (profile_id, key, upto, state)
+SELECT profile, key, upto, state FROM json_to_recordset(%s) AS (profile uuid, key text, upto timestamptz, state jsonb)
+ON CONFLICT (profile_id, key) DO UPDATE SET upto = excluded.upto, state = excluded.state
+"""
+_UNFOLD = """
+DELETE FROM fold WHERE (profile_id, key) IN (SELECT profile, key FROM json_to_recordset(%s) AS (profile uuid, key text))
+"""
 _LEAVE = """
 DELETE FROM membership WHERE (profile_id, audience) IN (
     SELECT profile, audience FROM json_to_recordset(%s) AS (profile uuid, audience text)
@@ -131,6 +139,9 @@ def write(session: Session, changes: Changes) -> None:
     if changes.identifiers:
         _identify(session, changes.identifiers, changes.origins)
     _bulk(session, _EVENTS, changes.events)
+    if changes.folds:
+        _bulk(session, _FOLDS, [fold for fold in changes.folds if fold.state is not None])
+        _bulk(session, _UNFOLD, [fold for fold in changes.folds if fold.state is None])
     left, entered = _net(changes.memberships)
     _bulk(session, _LEAVE, left)
     _bulk(session, _ENTER, entered)

@@ -28,13 +28,14 @@ def test_identifiers_are_no_traits() -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("count('A')", {EventRead("A")}),
+        ("count('A')", {EventRead("A", folded=True)}),
+        ("count('A', where=event.x == profile.x)", {EventRead("A")}),
         ("did('A*', within='3 days')", {EventRead("A*", 3 * DAY)}),
         ("did('A', within='3 days') and did('A', within='5 days')", {EventRead("A", 5 * DAY)}),
-        ("did('A', within='3 days') and did('A')", {EventRead("A")}),
+        ("did('A', within='3 days') and did('A')", {EventRead("A", 3 * DAY), EventRead("A", folded=True)}),
         ("did('A', since=ago('3 days'))", {EventRead("A", 3 * DAY + TICK)}),
         ("did('A', within='1 day', since=ago('3 days'))", {EventRead("A", DAY)}),
-        ("did('A', since=last('B'))", {EventRead("A"), EventRead("B")}),
+        ("did('A', since=last('B'))", {EventRead("A"), EventRead("B", folded=True)}),
         ("did('A', before=ago('3 days'))", {EventRead("A")}),
         ("did('A', where=did('B', within='1 hour'))", {EventRead("A"), EventRead("B", timedelta(hours=1))}),
         ("sequence('A', step('B', where=event.x), within='1 day')", {EventRead("A"), EventRead("B")}),
