@@ -11,6 +11,7 @@ from engage.sandbox.fates import MESSAGE_TO, is_number
 from engage.sandbox.now import unix_now
 from engage.sandbox.record_routes import RecordRoutes, Row
 from engage.sandbox.records import Record, new_sid
+from engage.sandbox.shapes import CHECK, CHECK_LACKS, shown
 from engage.sandbox.wire import one, parse_form
 
 VERIFY_CODE = "123456"
@@ -62,7 +63,7 @@ class CodeRoutes(RecordRoutes):
             }
         )
         self._tell(to, channel)
-        return json_reply(201, _shown(found))
+        return json_reply(201, shown("verifications", found))
 
     def _tell(self, to: str, channel: str) -> None:
         """Let the code arrive where the person can read it."""
@@ -79,7 +80,7 @@ class CodeRoutes(RecordRoutes):
 
     async def _fetch(self, request: Request) -> Reply:
         found = self._open(request.path_params["service"], {request.path_params["name"]})
-        return json_reply(200, _shown(found)) if found else twilio_error(20404)
+        return json_reply(200, shown("verifications", found)) if found else twilio_error(20404)
 
     async def _check(self, request: Request) -> Reply:
         form = parse_form(await request.body())
@@ -92,7 +93,10 @@ class CodeRoutes(RecordRoutes):
         found["checks"] += 1
         if one(form, "Code") == VERIFY_CODE:
             found |= {"status": "approved", "valid": True}
-        return json_reply(200, _shown(found))
+        told = {
+            name: value for name, value in shown("verifications", found).items() if name not in CHECK_LACKS
+        }
+        return json_reply(200, told | CHECK)
 
     def _open(self, service: str, names: set[str]) -> Record | None:
         """Return the newest verification that still waits for its code, by its id or address."""
@@ -102,7 +106,3 @@ class CodeRoutes(RecordRoutes):
             if is_open and names & {record["to"], record["sid"]}:
                 return record
         return None
-
-
-def _shown(record: Record) -> Record:
-    return {name: value for name, value in record.items() if name not in ("checks", "made_at")}

@@ -27,6 +27,11 @@ FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 600.0
 SIGNATURE_HEADER = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP_HEADER = "X-Twilio-Email-Event-Webhook-Timestamp"
 
+FLAGS = {name: name for name in ("processed", "deferred", "delivered", "open", "click", "bounce", "dropped")}
+FLAGS |= {"spamreport": "spam_report", "unsubscribe": "unsubscribe"}
+FLAGS |= {name: name for name in ("group_unsubscribe", "group_resubscribe")}
+"""Events, and the setting that asks for each."""
+
 Event = dict[str, Any]
 
 
@@ -57,6 +62,8 @@ class _Settings:
     enabled: bool = True
     friendly_name: str = ""
     wanted: dict[str, bool] = field(default_factory=dict)
+    """By `FLAGS`; what is not there is wanted."""
+    is_signed: bool = True
 
 
 class EventStream:
@@ -73,6 +80,7 @@ class EventStream:
     def reset(self) -> None:
         self._items = []
         self._is_due = False
+        self.settings = _Settings()
 
     @property
     def waiting(self) -> int:
@@ -83,7 +91,7 @@ class EventStream:
         """Let `name` happen to a mail and report it, or what the fault plan makes of it."""
         mail.status = "blocked" if extra.get("type") == "blocked" else name
         url = self._sandbox.config.event_webhook_url
-        if not url or not self.settings.enabled:
+        if not url or not self.settings.enabled or not self.settings.wanted.get(FLAGS[name], True):
             return
         item = self._item(mail, name, extra, url)
         rule = self._sandbox.faults.for_callback(mail.channel, mail.to, can_reorder=not last)
@@ -227,11 +235,16 @@ class EventStream:
     def _job(self, items: list[Item], url: str, signer: EventSigner) -> Job:
         body = encode_batch([item.event for item in items])
 
+        is_signed = self.settings.is_signed
+
         def headers() -> str:
             timestamp = str(int(unix_now()))
+            plain = "User-Agent: SendGrid Event API\r\nContent-Type: application/json;charset=utf-8\r\n"
+            if not is_signed:
+                return plain
             return (
-                "User-Agent: SendGrid Event API\r\nContent-Type: application/json;charset=utf-8\r\n"
-                f"{SIGNATURE_HEADER}: {signer.sign(timestamp, body)}\r\n{TIMESTAMP_HEADER}: {timestamp}\r\n"
+                plain
+                + f"{SIGNATURE_HEADER}: {signer.sign(timestamp, body)}\r\n{TIMESTAMP_HEADER}: {timestamp}\r\n"
             )
 
         return Job(

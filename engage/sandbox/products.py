@@ -13,6 +13,7 @@ from engage.sandbox.errors import Reply, json_reply, twilio_error
 from engage.sandbox.fates import is_number, line_type
 from engage.sandbox.record_routes import RecordRoutes, Row, texts
 from engage.sandbox.records import Record, new_sid
+from engage.sandbox.shapes import LOOKUP, page_meta, shown
 from engage.sandbox.wire import one, parse_form
 
 # The only filter we understand: one attribute equals one text.
@@ -87,8 +88,7 @@ class ProductRoutes(RecordRoutes):
         if wanted:
             name, value = wanted.groups()
             tasks = [t for t in tasks if str(msgspec.json.decode(t["attributes"]).get(name)) == value]
-        meta = {"key": "tasks", "page": 0, "page_size": 50, "next_page_url": None, "previous_page_url": None}
-        return json_reply(200, {"tasks": tasks[::-1], "meta": meta})
+        return json_reply(200, {"tasks": tasks[::-1], "meta": page_meta("tasks", str(request.url))})
 
     async def _task(self, request: Request) -> Reply:
         return self._found("tasks", request.path_params["sid"])
@@ -145,7 +145,7 @@ class ProductRoutes(RecordRoutes):
 
     async def _conversation(self, request: Request) -> Reply:
         conversation = self._conversation_of(request)
-        return json_reply(200, conversation) if conversation else twilio_error(20404)
+        return json_reply(200, shown("conversations", conversation)) if conversation else twilio_error(20404)
 
     async def _new_participant(self, request: Request) -> Reply:
         conversation, form = self._conversation_of(request), parse_form(await request.body())
@@ -189,14 +189,8 @@ class ProductRoutes(RecordRoutes):
         ]
         if request.query_params.get("Order") == "desc":
             found.reverse()
-        meta = {
-            "key": "messages",
-            "page": 0,
-            "page_size": 50,
-            "next_page_url": None,
-            "previous_page_url": None,
-        }
-        return json_reply(200, {"messages": found, "meta": meta})
+        told = [shown("conversation_messages", message) for message in found]
+        return json_reply(200, {"messages": told, "meta": page_meta("messages", str(request.url))})
 
     async def _lookup(self, request: Request) -> Reply:
         number = request.path_params["number"]
@@ -204,13 +198,15 @@ class ProductRoutes(RecordRoutes):
             return twilio_error(20503)
         self._kept.kinds.setdefault("lookups", {})[f"{len(self._kept.all('lookups'))}"] = {"sid": number}
         is_valid = is_number(number)
-        found: Record = {
+        found: Record = LOOKUP | {
+            "calling_country_code": number[1:2] if number.startswith(("+1", "+7")) else number[1:3],
             "phone_number": number,
             "national_format": number,
             "country_code": "US" if number.startswith("+1") else None,
             "valid": is_valid,
             "validation_errors": [] if is_valid else ["INVALID_BUT_POSSIBLE"],
             "line_type_intelligence": None,
+            "url": f"https://lookups.twilio.com/v2/PhoneNumbers/{number}",
         }
         if "line_type_intelligence" in request.query_params.get("Fields", "") and is_valid:
             found["line_type_intelligence"] = {
@@ -237,9 +233,12 @@ class ProductRoutes(RecordRoutes):
         if content is None:
             return twilio_error(20404)
         body = msgspec.json.decode(await request.body() or b"{}", type=dict[str, Any])
+        if not body.get("name") or not body.get("category"):
+            return twilio_error(20001, detail="name and category are required")
         content["approval"] = {
             "name": body.get("name"),
             "category": body.get("category"),
             "status": "approved",
         }
-        return json_reply(201, content["approval"] | {"content_type": "twilio/text", "rejection_reason": ""})
+        fixed = {"content_type": "twilio/text", "rejection_reason": "", "allow_category_change": True}
+        return json_reply(201, content["approval"] | fixed)

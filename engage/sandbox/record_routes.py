@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from engage.sandbox.errors import Reply, json_reply, twilio_error
 from engage.sandbox.records import Record, new_sid
+from engage.sandbox.shapes import completed, shown
 from engage.sandbox.state import Sandbox
 from engage.sandbox.twilio_routes import respond
 from engage.sandbox.wire import Form, one
@@ -55,7 +56,7 @@ class RecordRoutes:
         return guarded
 
     def _new(self, kind: str, prefix: str, values: Record, status: int = 201) -> Reply:
-        return json_reply(status, self._record(kind, prefix, values))
+        return json_reply(status, shown(kind, self._record(kind, prefix, values)))
 
     def _record(self, kind: str, prefix: str, values: Record) -> Record:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -65,8 +66,8 @@ class RecordRoutes:
             "date_created": now,
             "date_updated": now,
         } | values
-        return self._kept.add(kind, record)
+        return self._kept.add(kind, completed(kind, record))
 
     def _found(self, kind: str, sid: str) -> Reply:
         record = self._kept.get(kind, sid)
-        return json_reply(200, record) if record else twilio_error(20404)
+        return json_reply(200, shown(kind, record)) if record else twilio_error(20404)

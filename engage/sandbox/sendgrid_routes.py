@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from engage.sandbox.errors import Reply, json_reply, sendgrid_error
+from engage.sandbox.events import FLAGS
 from engage.sandbox.now import unix_now
 from engage.sandbox.state import Sandbox
 from engage.sandbox.suppressions import LISTS, Suppressed
@@ -62,6 +63,7 @@ class SendGridRoutes:
             ("GET", "/v3/asm/groups/{group:int}/suppressions", self._group_emails),
             ("POST", "/v3/asm/groups/{group:int}/suppressions", self._add_to_group),
             ("DELETE", "/v3/asm/groups/{group:int}/suppressions/{email}", self._remove_from_group),
+            ("GET", "/v3/asm/suppressions", self._all_in_groups),
             ("GET", "/v3/asm/suppressions/{email}", self._groups_of),
             ("GET", SETTINGS, self._settings),
             ("POST", SETTINGS, self._change_settings),
@@ -123,10 +125,10 @@ class SendGridRoutes:
     async def _list(self, request: Request) -> Reply:
         if request.path_params["name"] not in LISTS:
             return NOT_FOUND
-        return json_reply(200, _window(request, list(self._listed(request).values())))
+        return json_reply(200, _window(request, request.path_params["name"], self._listed(request)))
 
     async def _unsubscribes(self, request: Request) -> Reply:
-        return json_reply(200, _window(request, list(self._sandbox.suppressions.unsubscribes.values())))
+        return json_reply(200, _window(request, "unsubscribes", self._sandbox.suppressions.unsubscribes))
 
     async def _clear(self, request: Request) -> Reply:
         body, listed = await body_of(request), self._listed(request)
@@ -138,14 +140,14 @@ class SendGridRoutes:
 
     async def _one(self, request: Request) -> Reply:
         entry = self._listed(request).get(request.path_params["email"].lower())
-        return json_reply(200, [entry.view()] if entry else [])
+        return json_reply(200, [entry.view(request.path_params["name"])] if entry else [])
 
     async def _remove(self, request: Request) -> Reply:
         gone = self._listed(request).pop(request.path_params["email"].lower(), None)
         return Reply(204) if gone else NOT_FOUND
 
     async def _add_global(self, request: Request) -> Reply:
-        emails = [str(email) for email in (await body_of(request)).get("recipient_emails") or ()]
+        emails = _recipients(await body_of(request))
         for email in emails:
             self._sandbox.suppressions.unsubscribe(email)
         return json_reply(201, {"recipient_emails": emails})
@@ -159,7 +161,11 @@ class SendGridRoutes:
         return Reply(204)
 
     async def _groups(self, request: Request) -> Reply:
-        return json_reply(200, [group.view() for group in self._sandbox.suppressions.groups.values()])
+        groups = self._sandbox.suppressions.groups.values()
+        more = {"last_email_sent_at": None}
+        return json_reply(
+            200, [group.view() | more | {"unsubscribes": len(group.emails)} for group in groups]
+        )
 
     async def _new_group(self, request: Request) -> Reply:
         body = await body_of(request)
@@ -176,7 +182,7 @@ class SendGridRoutes:
         group = self._sandbox.suppressions.groups.get(request.path_params["group"])
         if group is None:
             return NOT_FOUND
-        emails = [str(email) for email in (await body_of(request)).get("recipient_emails") or ()]
+        emails = _recipients(await body_of(request))
         for email in emails:
             group.emails[email.lower()] = int(unix_now())
         return json_reply(201, {"recipient_emails": emails})
@@ -187,6 +193,16 @@ class SendGridRoutes:
             return NOT_FOUND
         group.emails.pop(request.path_params["email"].lower(), None)
         return Reply(204)
+
+    async def _all_in_groups(self, request: Request) -> Reply:
+        return json_reply(
+            200,
+            [
+                {"email": email, "group_id": group.id, "group_name": group.name, "created_at": at}
+                for group in self._sandbox.suppressions.groups.values()
+                for email, at in group.emails.items()
+            ],
+        )
 
     async def _groups_of(self, request: Request) -> Reply:
         email = request.path_params["email"].lower()
@@ -202,35 +218,25 @@ class SendGridRoutes:
             "enabled": settings.enabled,
             "friendly_name": settings.friendly_name,
             "url": self._sandbox.config.event_webhook_url,
-            "public_key": self._sandbox.signer.public_key,
-        } | dict.fromkeys(
-            [
-                "processed",
-                "deferred",
-                "delivered",
-                "open",
-                "click",
-                "bounce",
-                "dropped",
-                "spam_report",
-                "unsubscribe",
-                "group_unsubscribe",
-                "group_resubscribe",
-            ],
-            True,
-        )
+        } | {flag: settings.wanted.get(flag, True) for flag in FLAGS.values()}
+
+    def _with_key(self) -> dict[str, Any]:
+        key = self._sandbox.signer.public_key if self._sandbox.events.settings.is_signed else ""
+        return self._shown_settings() | {"public_key": key}
 
     async def _settings(self, request: Request) -> Reply:
-        return json_reply(200, self._shown_settings())
+        return json_reply(200, self._with_key())
 
     async def _all_settings(self, request: Request) -> Reply:
-        return json_reply(200, {"max_allowed": 1, "webhooks": [self._shown_settings()]})
+        return json_reply(200, {"max_allowed": 1, "webhooks": [self._with_key()]})
 
     async def _change_settings(self, request: Request) -> Reply:
         body = await body_of(request)
-        if "url" in body:
-            self._sandbox.reconfigure({"event_webhook_url": str(body["url"])})
+        if not body.get("url"):
+            return sendgrid_error(400, "url is required", "url")
+        self._sandbox.reconfigure({"event_webhook_url": str(body["url"])})
         settings = self._sandbox.events.settings
+        settings.wanted |= {flag: bool(body[flag]) for flag in FLAGS.values() if flag in body}
         settings.enabled = bool(body.get("enabled", settings.enabled))
         settings.friendly_name = str(body.get("friendly_name", settings.friendly_name))
         return json_reply(201 if request.method == "POST" else 200, self._shown_settings())
@@ -241,7 +247,12 @@ class SendGridRoutes:
 
     async def _public_key(self, request: Request) -> Reply:
         settings = self._sandbox.events.settings
-        return json_reply(200, {"id": settings.id, "public_key": self._sandbox.signer.public_key})
+        if request.method == "PATCH":
+            body = await body_of(request)
+            if not isinstance(body.get("enabled"), bool):
+                return sendgrid_error(400, "enabled is required", "enabled")
+            settings.is_signed = body["enabled"]
+        return json_reply(200, {"id": settings.id, "public_key": self._with_key()["public_key"]})
 
     async def _test(self, request: Request) -> Reply:
         url = (await body_of(request)).get("url") or self._sandbox.config.event_webhook_url
@@ -251,9 +262,21 @@ class SendGridRoutes:
         return Reply(204)
 
 
-def _window(request: Request, entries: list[Suppressed]) -> list[dict[str, Any]]:
+def _recipients(body: dict[str, Any]) -> list[str]:
+    """Return whom a request names.
+
+    Raises:
+        ValueError: it names nobody.
+    """
+    emails = body.get("recipient_emails")
+    if not isinstance(emails, list) or not emails:
+        raise ValueError("recipient_emails is required")
+    return [str(email) for email in emails]
+
+
+def _window(request: Request, name: str, listed: Mapping[str, Suppressed]) -> list[dict[str, Any]]:
     query = request.query_params
     start, end = int(query.get("start_time") or 0), int(query.get("end_time") or 2**40)
     offset, limit = int(query.get("offset") or 0), int(query.get("limit") or 500)
-    chosen = [entry.view() for entry in entries if start <= entry.created <= end]
+    chosen = [entry.view(name) for entry in listed.values() if start <= entry.created <= end]
     return chosen[offset : offset + limit]

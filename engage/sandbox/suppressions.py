@@ -16,6 +16,15 @@ LISTS: dict[str, str | None] = {
 }
 
 
+#: What an entry of each list says beside address and time.
+SHOWN = {
+    "bounces": ("reason", "status"),
+    "blocks": ("reason", "status"),
+    "invalid_emails": ("reason",),
+    "spam_reports": ("ip",),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppressed:
     """An address on a list, since when (Unix seconds) and why."""
@@ -25,13 +34,15 @@ class Suppressed:
     reason: str = ""
     status: str = ""
 
-    def view(self) -> dict[str, Any]:
+    def view(self, name: str) -> dict[str, Any]:
+        """Return the entry as the list of that name shows it."""
         shown: dict[str, Any] = {"created": self.created, "email": self.email}
-        if self.reason:
-            shown["reason"] = self.reason
-        if self.status:
-            shown["status"] = self.status
-        return shown
+        return shown | {field: getattr(self, field) for field in SHOWN.get(name, ())}
+
+    @property
+    def ip(self) -> str:
+        """Where the mail came from."""
+        return "192.0.2.7"
 
 
 @dataclass(slots=True)
@@ -49,7 +60,6 @@ class Group:
             "name": self.name,
             "description": self.description,
             "is_default": False,
-            "unsubscribes": len(self.emails),
         }
 
 

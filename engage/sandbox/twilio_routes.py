@@ -14,7 +14,8 @@ from starlette.routing import Route
 from engage.sandbox import call_record, messages
 from engage.sandbox.errors import Reply, json_reply, twilio_error
 from engage.sandbox.ledger import Entry
-from engage.sandbox.now import rfc2822
+from engage.sandbox.now import rfc2822, unix_now
+from engage.sandbox.shapes import NUMBER, SERVICE
 from engage.sandbox.state import Sandbox
 from engage.sandbox.wire import one, parse_form
 
@@ -99,8 +100,19 @@ class TwilioRoutes:
         if message is None:
             return twilio_error(20404)
         outcome = one(parse_form(await request.body()), "Outcome") or "confirmed"
+        if outcome not in {"confirmed", "unconfirmed"}:
+            return twilio_error(20001, detail="Outcome is confirmed or unconfirmed")
+        now = rfc2822(unix_now())
         return json_reply(
-            201, {"message_sid": message.id, "outcome": outcome, "account_sid": message.account_sid}
+            200,
+            {
+                "message_sid": message.id,
+                "outcome": outcome,
+                "account_sid": message.account_sid,
+                "date_created": now,
+                "date_updated": now,
+                "uri": f"/2010-04-01/Accounts/{message.account_sid}/Messages/{message.id}/Feedback.json",
+            },
         )
 
     async def _list_calls(self, request: Request) -> Reply:
@@ -142,6 +154,11 @@ class TwilioRoutes:
                 "friendly_name": "Sandbox",
                 "status": "active",
                 "type": "Full",
+                "auth_token": "0" * 32,
+                "date_created": "Thu, 01 Jan 2026 00:00:00 +0000",
+                "date_updated": "Thu, 01 Jan 2026 00:00:00 +0000",
+                "owner_account_sid": account,
+                "subresource_uris": {},
                 "uri": f"/2010-04-01/Accounts/{account}.json",
             },
         )
@@ -152,9 +169,11 @@ class TwilioRoutes:
             return twilio_error(20404)
         return json_reply(
             200,
-            {
+            SERVICE
+            | {
                 "sid": sid,
                 "account_sid": self._sandbox.account_sid(),
+                "links": {},
                 "friendly_name": "Sandbox service",
                 "inbound_request_url": self._sandbox.config.inbound_sms_url or None,
                 "status_callback": None,
@@ -217,7 +236,7 @@ def _page(request: Request, name: str, items: list[dict[str, Any]]) -> Reply:
 
 def _number_resource(number: str, account: str) -> dict[str, Any]:
     sid = "PN" + number.strip("+").rjust(32, "0")
-    return {
+    return NUMBER | {
         "sid": sid,
         "account_sid": account,
         "phone_number": number,

@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from engage.sandbox.errors import Reply, json_reply, twilio_error
 from engage.sandbox.record_routes import RecordRoutes, Row
-from engage.sandbox.records import Record
 from engage.sandbox.rooms import OPEN
+from engage.sandbox.shapes import shown
 from engage.sandbox.wire import one, parse_form
 
 
@@ -40,20 +40,17 @@ class VideoRoutes(RecordRoutes):
         room = self._record("rooms", "RM", values)
         room["unique_name"] = name or room["sid"]
         self._sandbox.rooms.report(room, "room-created")
-        return json_reply(201, _shown(room))
+        return json_reply(201, shown("rooms", room))
 
     async def _room(self, request: Request) -> Reply:
         room = self._sandbox.rooms.find(request.path_params["room"])
-        return json_reply(200, _shown(room)) if room else twilio_error(20404)
+        return json_reply(200, shown("rooms", room)) if room else twilio_error(20404)
 
     async def _change_room(self, request: Request) -> Reply:
         room = self._sandbox.rooms.find(request.path_params["room"])
         if room is None:
             return twilio_error(20404)
-        if one(parse_form(await request.body()), "Status") == "completed":
-            self._sandbox.rooms.close(room)
-        return json_reply(200, _shown(room))
-
-
-def _shown(room: Record) -> Record:
-    return {name: value for name, value in room.items() if name != "sequence"}
+        if one(parse_form(await request.body()), "Status") != "completed":
+            return twilio_error(20001, detail="Status must be completed")
+        self._sandbox.rooms.close(room)
+        return json_reply(202, shown("rooms", room))
