@@ -33,6 +33,8 @@ class SandboxConfig:
     api_keys: dict[str, str] = field(default_factory=dict)
     """API key SID to secret; only asked for when `account_sid` is set."""
     sendgrid_api_key: str = ""
+    verified_senders: tuple[str, ...] = ()
+    """Addresses and domains that mail may come from; others are refused with 403. Empty: all."""
     signing_key: str = ""
     """PEM of the P-256 key that signs event batches; generated at start while empty."""
 

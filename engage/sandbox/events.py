@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engage.sandbox.courier import Job, Outcome
-from engage.sandbox.faults import Fault
+from engage.sandbox.faults import Fault, Struck
 from engage.sandbox.ledger import Callback
 from engage.sandbox.now import unix_now
 from engage.sandbox.signing import EventSigner, generate_signing_key
@@ -94,7 +94,9 @@ class EventStream:
         if not url or not self.settings.enabled or not self.settings.wanted.get(FLAGS[name], True):
             return
         item = self._item(mail, name, extra, url)
-        rule = self._sandbox.faults.for_callback(mail.channel, mail.to, can_reorder=not last)
+        rule = self._sandbox.faults.for_callback(
+            Struck(mail.channel, mail.to, mail.sender), can_reorder=not last
+        )
         held: list[Item] = mail.held
         if rule is None:
             mail.held = []
@@ -131,9 +133,13 @@ class EventStream:
             "smtp-id": f"<{mail.message_id}@ismtpd-sandbox>",
             "event": name,
         }
+        is_early = name == "dropped"
         if mail.categories:
             event["category"] = mail.categories if len(mail.categories) > 1 else mail.categories[0]
-        event |= {"sg_event_id": secrets.token_urlsafe(24), "sg_message_id": sg_message_id(mail)}
+        event |= {
+            "sg_event_id": secrets.token_urlsafe(24),
+            "sg_message_id": sg_message_id(mail, is_early=is_early),
+        }
         if mail.group_id is not None:
             event["asm_group_id"] = mail.group_id
         event |= mail.arguments
@@ -262,8 +268,10 @@ def _bare(mail: Mail, event: Event) -> Event:
     return {name: value for name, value in event.items() if name not in mail.arguments}
 
 
-def sg_message_id(mail: Mail) -> str:
-    """Return the event's message id: `X-Message-Id`, a dot, and routing parts."""
+def sg_message_id(mail: Mail, *, is_early: bool) -> str:
+    """Return the event's message id: `X-Message-Id`, a dot, and routing parts; of an early drop, now and then, only these."""
+    if is_early and mail.ordinal % 2:
+        return f"filter{mail.ordinal % 10000:04}p1las1.{mail.ordinal % 7}.{int(mail.accepted_at):X}.0"
     return f"{mail.message_id}.recvd-sandbox-{mail.ordinal % 7}-{int(mail.accepted_at):X}-{mail.ordinal}.0"
 
 

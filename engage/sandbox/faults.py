@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,10 @@ class Fault(StrEnum):
     """301 to elsewhere, as a proxy that forces another host does."""
     TOO_LARGE = "413"
     """HTML of the front end, not the provider's JSON."""
+    DRIP_AFTER = "drip_after"
+    """Accepted, and the answer comes in drops, over `seconds` real seconds."""
+    TRUNCATED_AFTER = "truncated_after"
+    """Accepted, and the connection is cut in the middle of the answer."""
     HTML_AFTER = "html_after"
     """Accepted, and something in between answers 200 with HTML."""
     DUPLICATE = "duplicate"
@@ -48,34 +52,58 @@ BEFORE = frozenset(
     }
 )
 AFTER = frozenset(
-    {Fault.UNAVAILABLE_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER, Fault.HTML_AFTER, Fault.SLOW}
+    {
+        *(Fault.UNAVAILABLE_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER, Fault.HTML_AFTER),
+        *(Fault.SLOW, Fault.DRIP_AFTER, Fault.TRUNCATED_AFTER),
+    }
 )
 CALLBACK = frozenset(
     {Fault.DUPLICATE, Fault.REORDER, Fault.DELAY, Fault.LOST, Fault.FORGED, Fault.ODD, Fault.BARE}
 )
 
 
+class Struck(NamedTuple):
+    """A request or a callback, as far as rules look at it; a callback has no path."""
+
+    channel: Channel
+    to: str
+    sender: str = ""
+    path: str = ""
+
+
 class FaultRule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One line of the plan; absent `channel` or `to` match everything, `to` may hold `*`, absent `count` is no limit."""
+    """One line of the plan; what is absent matches everything, `to`, `from` and `path` may hold `*`, absent `count` is no limit."""
 
     fault: Fault
     channel: Channel | None = None
     to: str | None = None
+    sender: str | None = msgspec.field(default=None, name="from")
+    path: str | None = None
+    """Of a request: `*/Calls.json`."""
+    status: int = 503
+    """What `503_before` and `503_after` answer: 500, 502, 503 or 504."""
     count: int | None = None
     probability: float = 1.0
     retry_after: float | None = None
     code: int = 21606
     """What `refuse` refuses with."""
     seconds: float = 5.0
-    """How long `delay` delays a callback and `slow` an answer, in sandbox seconds."""
+    """How long `delay` delays a callback and `slow` an answer, in sandbox seconds; how long `drip_after` takes, in real ones."""
     fired: int = 0
 
-    def matches(self, channel: Channel, to: str) -> bool:
+    def __post_init__(self) -> None:
+        if self.status not in {500, 502, 503, 504}:
+            raise ValueError("status is 500, 502, 503 or 504")
+
+    def matches(self, struck: Struck) -> bool:
         if self.count is not None and self.fired >= self.count:
             return False
-        if self.channel is not None and self.channel is not channel:
+        if self.channel is not None and self.channel is not struck.channel:
             return False
-        return self.to is None or self.to == to or fnmatchcase(to, self.to)
+        wanted = ((self.to, struck.to), (self.sender, struck.sender), (self.path, struck.path))
+        return all(
+            pattern is None or pattern == text or fnmatchcase(text, pattern) for pattern, text in wanted
+        )
 
 
 class FaultPlanError(ValueError):
@@ -109,24 +137,22 @@ class FaultPlan:
         self._requests = [rule for rule in rules if rule.fault not in CALLBACK]
         self._callbacks = [rule for rule in rules if rule.fault in CALLBACK]
 
-    def for_request(self, channel: Channel, to: str) -> FaultRule | None:
+    def for_request(self, struck: Struck) -> FaultRule | None:
         """Return the rule that strikes this request, having counted it."""
-        return self._strike(self._requests, channel, to) if self._requests else None
+        return self._strike(self._requests, struck) if self._requests else None
 
-    def for_callback(self, channel: Channel, to: str, *, can_reorder: bool) -> FaultRule | None:
+    def for_callback(self, struck: Struck, *, can_reorder: bool) -> FaultRule | None:
         """Return the rule that strikes this callback; the last callback of a life cannot be overtaken by another."""
         if not self._callbacks:
             return None
         rules = self._callbacks
         if not can_reorder:
             rules = [rule for rule in rules if rule.fault is not Fault.REORDER]
-        return self._strike(rules, channel, to)
+        return self._strike(rules, struck)
 
-    def _strike(self, rules: list[FaultRule], channel: Channel, to: str) -> FaultRule | None:
+    def _strike(self, rules: list[FaultRule], struck: Struck) -> FaultRule | None:
         for rule in rules:
-            if rule.matches(channel, to) and (
-                rule.probability >= 1 or self._lots.random() < rule.probability
-            ):
+            if rule.matches(struck) and (rule.probability >= 1 or self._lots.random() < rule.probability):
                 rule.fired += 1
                 return rule
         return None

@@ -8,11 +8,11 @@ from starlette.types import Receive, Scope, Send
 
 from engage.sandbox import call_record, messages
 from engage.sandbox.errors import Reply, json_reply, sendgrid_error, twilio_error, twilio_refusal
-from engage.sandbox.faults import AFTER, Fault, FaultRule
+from engage.sandbox.faults import AFTER, Fault, FaultRule, Struck
 from engage.sandbox.ledger import Channel
 from engage.sandbox.mail import TOO_LARGE, recipient_of
 from engage.sandbox.now import unix_now
-from engage.sandbox.wire import Form, answer, hang, header, one, parse_form, read_body, reset
+from engage.sandbox.wire import Form, answer, cut_short, drip, hang, header, one, parse_form, read_body, reset
 
 if TYPE_CHECKING:
     from engage.sandbox.state import Sandbox
@@ -52,7 +52,7 @@ class HotRoutes:
             return
         form = parse_form(body)
         channel = _channel_of(form) if path.endswith("/Messages.json") else Channel.VOICE
-        rule = self._sandbox.faults.for_request(channel, one(form, "To"))
+        rule = self._sandbox.faults.for_request(Struck(channel, one(form, "To"), one(form, "From"), path))
         if rule is not None and await self._struck_before(rule, scope, receive, send):
             return
         reply = self._accept_twilio(channel, account_sid, form, started_at)
@@ -78,7 +78,9 @@ class HotRoutes:
         if isinstance(mail, Reply):
             await answer(send, mail)
             return
-        rule = sandbox.faults.for_request(Channel.EMAIL, recipient_of(mail))
+        rule = sandbox.faults.for_request(
+            Struck(Channel.EMAIL, recipient_of(mail), str(mail["from"]["email"]), scope["path"])
+        )
         if rule is not None and await self._struck_before(rule, scope, receive, send):
             return
         reply = sandbox.mails.create(mail, started_at)
@@ -104,7 +106,7 @@ class HotRoutes:
             case Fault.REFUSE if not is_mail:
                 await answer(send, twilio_refusal(rule.code))
             case Fault.UNAVAILABLE_BEFORE:
-                await answer(send, _unavailable(is_mail, rule.retry_after))
+                await answer(send, _unavailable(is_mail, rule))
             case Fault.HANG_BEFORE:
                 await hang(scope, receive, sandbox.config.hang_seconds)
             case Fault.REDIRECT:
@@ -121,9 +123,15 @@ class HotRoutes:
         if rule is not None and rule.fault in AFTER and reply.status < 300:
             match rule.fault:
                 case Fault.UNAVAILABLE_AFTER:
-                    reply = _unavailable(scope["path"] == "/v3/mail/send", rule.retry_after)
+                    reply = _unavailable(scope["path"] == "/v3/mail/send", rule)
                 case Fault.HTML_AFTER:
                     reply = Reply(200, b"<html><body>Welcome</body></html>", "text/html")
+                case Fault.DRIP_AFTER:
+                    await drip(send, reply, rule.seconds)
+                    return
+                case Fault.TRUNCATED_AFTER:
+                    await cut_short(scope, receive, send, reply)
+                    return
                 case Fault.HANG_AFTER:
                     await hang(scope, receive, self._sandbox.config.hang_seconds)
                     return
@@ -142,8 +150,11 @@ def _channel_of(form: Form) -> Channel:
     return Channel.MMS if any(form.get("MediaUrl", ())) else Channel.SMS
 
 
-def _unavailable(is_mail: bool, retry_after: float | None) -> Reply:
+def _unavailable(is_mail: bool, rule: FaultRule) -> Reply:
+    """Return a 5xx: JSON of the provider's own, or HTML of the gateway before it."""
+    if rule.status in {502, 504}:
+        return Reply(rule.status, b"<html><h1>Bad Gateway</h1></html>", "text/html")
     if is_mail:
-        headers = () if retry_after is None else (("retry-after", f"{retry_after:g}"),)
-        return sendgrid_error(503, "service unavailable", headers=headers)
-    return twilio_error(20503, retry_after=retry_after)
+        headers = () if rule.retry_after is None else (("retry-after", f"{rule.retry_after:g}"),)
+        return sendgrid_error(rule.status, "service unavailable", headers=headers)
+    return twilio_error(20500 if rule.status == 500 else 20503, retry_after=rule.retry_after)

@@ -27,6 +27,12 @@ _UNTRACKED = re.compile(r"clicktracking\s*=\s*[\"']?off", re.IGNORECASE)
 LARGEST_MAIL = 30_000_000
 TOO_LARGE = Reply(413, b"<html><h1>413 Request Entity Too Large</h1></html>", "text/html")
 """What the provider's front end says: not its JSON."""
+UNVERIFIED = sendgrid_error(
+    403,
+    "The from address does not match a verified Sender Identity. Mail cannot be sent until this error is resolved. Visit "
+    "https://sendgrid.com/docs/for-developers/sending-email/sender-identity/ to see the Sender Identity requirements",
+    "from",
+)
 BYPASS = {
     "bypass_list_management": ("bounces", "spam_reports", "invalid_emails", "unsubscribes"),
     "bypass_spam_management": ("spam_reports",),
@@ -102,8 +108,17 @@ class Mails:
         if errors:
             self._sandbox.ledger.refused["400"] += 1
             return json_reply(400, {"errors": errors})
+        if not self._is_verified(mail):
+            self._sandbox.ledger.refused["403"] += 1
+            return UNVERIFIED
         valid: Json = mail
         return valid
+
+    def _is_verified(self, mail: Json) -> bool:
+        allowed = {name.lower() for name in self._sandbox.config.verified_senders}
+        senders = [mail["from"], *(one["from"] for one in mail["personalizations"] if one.get("from"))]
+        emails = [str(one["email"]).strip().lower() for one in senders]
+        return not allowed or all(email in allowed or email.rpartition("@")[2] in allowed for email in emails)
 
     def create(self, mail: Json, started_at: float) -> Reply:
         """Accept a parsed mail and start the life of every recipient's copy."""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from engage.sandbox.clock import Clock
 from engage.sandbox.courier import Courier, Job, Outcome
-from engage.sandbox.faults import Fault, FaultPlan
+from engage.sandbox.faults import Fault, FaultPlan, Struck
 from engage.sandbox.http_client import Answer
 from engage.sandbox.ledger import Callback, Entry
 from engage.sandbox.signing import twilio_signature
@@ -82,7 +82,7 @@ class TwilioHooks:
         """Report `event` of `entry` to `url`, or what the fault plan makes of it; `last` events are not overtaken."""
         if not url:
             return
-        rule = self._faults.for_callback(entry.channel, entry.to, can_reorder=not last)
+        rule = self._faults.for_callback(Struck(entry.channel, entry.to, entry.sender), can_reorder=not last)
         job = self.job(entry, url, fields, event, method=method)
         held, entry.held = entry.held, []
         job.then = held

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote_plus
 
 from starlette.types import Receive, Scope, Send
@@ -14,6 +15,9 @@ from engage.sandbox.errors import Reply
 
 #: Scope extension under which the sandbox's own server lets an application cut the connection.
 RESET_EXTENSION = "sandbox.reset"
+
+DROPS = 8
+"""In how many pieces a slow answer comes."""
 
 Form = dict[str, list[str]]
 
@@ -70,12 +74,42 @@ def basic_credentials(authorization: str) -> tuple[str, str] | None:
 
 async def answer(send: Send, reply: Reply) -> None:
     """Send a finished answer."""
+    await _start(send, reply)
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _start(send: Send, reply: Reply) -> None:
     headers = [(b"content-length", str(len(reply.body)).encode())]
     if reply.body:
         headers.append((b"content-type", reply.content_type.encode()))
     headers += [(name.encode(), value.encode()) for name, value in reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+
+
+def _long(reply: Reply) -> Reply:
+    """Return an answer with a body to cut or to drip: JSON does not mind blanks."""
+    return reply if reply.body else replace(reply, body=b" " * 16)
+
+
+async def drip(send: Send, reply: Reply, seconds: float) -> None:
+    """Send an answer in drops, so that no single wait is long."""
+    reply = _long(reply)
+    await _start(send, reply)
+    size = max(1, len(reply.body) // DROPS)
+    parts = [reply.body[at : at + size] for at in range(0, len(reply.body), size)]
+    for number, part in enumerate(parts, 1):
+        await asyncio.sleep(seconds / len(parts))
+        await send({"type": "http.response.body", "body": part, "more_body": number < len(parts)})
+
+
+async def cut_short(scope: Scope, receive: Receive, send: Send, reply: Reply) -> None:
+    """Send the first half of an answer, then cut the connection."""
+    reply = _long(reply)
+    await _start(send, reply)
+    half = reply.body[: len(reply.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+    await asyncio.sleep(0.02)  # else the cut overtakes what was sent
+    await reset(scope, receive)
 
 
 async def hang(scope: Scope, receive: Receive, seconds: float) -> None:

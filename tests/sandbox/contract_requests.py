@@ -26,15 +26,17 @@ class Client:
         self.twin = twin
         self._host = twin.url.removeprefix("http://")
 
+    @staticmethod
+    def headers(route: str, *, known: bool = True) -> dict[str, str]:
+        """Return the credentials of a request."""
+        if " /v3/" in route:
+            return {"Authorization": "Bearer SG.key"} if known else {}
+        return {"Authorization": _basic(TOKEN if known else "wrong")}
+
     def ask(self, route: str, *, known: bool = True, **sent: Any) -> Reply:
+        """Ask, and return status and JSON of the answer."""
         verb, _, path = route.partition(" ")
-        headers = {
-            "Authorization": "Bearer SG.key"
-            if path.startswith("/v3/")
-            else _basic(TOKEN if known else "wrong")
-        }
-        if not known and path.startswith("/v3/"):
-            headers = {}
+        headers = self.headers(route, known=known)
         body = None
         if "form" in sent:
             headers["Content-Type"], body = (

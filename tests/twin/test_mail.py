@@ -110,10 +110,12 @@ def test_events_that_come_twice_late_or_forged_come_to_the_same(shop: Shop, twin
     assert bool(shop.refused) is (fault == "forged")
 
 
-@pytest.mark.parametrize("fault", ["429", "503_after", "hang_after", "reset_after", "html_after"])
+@pytest.mark.parametrize(
+    "fault", ["429", "503_after", "hang_after", "reset_after", "html_after", "drip_after", "truncated_after"]
+)
 def test_trouble_with_the_call_never_makes_two_mails(shop: Shop, twin: Twin, fault: str) -> None:
     twin.configure(hang_seconds=5)
-    twin.faults({"channel": "email", "fault": fault, "count": 1, "retry_after": 0})
+    twin.faults({"channel": "email", "fault": fault, "count": 1, "retry_after": 0, "seconds": 0.5})
 
     write_to(shop, "ada@sandbox.example")
     shop.play_until(shop.clock.now() + _A_MINUTE)
@@ -143,6 +145,30 @@ def test_a_wrong_key_is_a_matter_of_setup(twin: Twin) -> None:
         write_to(shop, "ada@sandbox.example")
 
         assert (str(shop.delivery().status), shop.delivery().reason) == ("failed", FailReason.CONFIG)
+
+
+def test_a_sender_that_is_not_verified_is_a_matter_of_setup(shop: Shop, twin: Twin) -> None:
+    twin.configure(verified_senders=["other.example"])
+    write_to(shop, "ada@sandbox.example")
+    twin.configure(verified_senders=["other.example", "SHOP.example"])
+    write_to(shop, "bob@sandbox.example")
+
+    first, second = shop.deliveries()
+    assert (str(first.status), first.reason, first.code) == ("failed", FailReason.CONFIG, "403")
+    assert str(second.status) == "delivered"
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_whatever_kind_of_5xx_the_outcome_is_settled_by_the_stream(
+    shop: Shop, twin: Twin, status: int, when: str
+) -> None:
+    twin.faults({"channel": "email", "fault": f"503_{when}", "status": status, "count": 1})
+
+    write_to(shop, "ada@sandbox.example")
+
+    assert str(shop.delivery().status) == ("delivered" if when == "after" else "unknown")
+    assert len(twin.messages(to="ada@sandbox.example")) == int(when == "after")
 
 
 def test_what_meta_says_reaches_the_mailbox(shop: Shop, twin: Twin) -> None:
