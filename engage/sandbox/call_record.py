@@ -68,8 +68,9 @@ class Call(Entry):
         self.body = ""
         self.transcript = []
 
-    def view(self) -> dict[str, Any]:
-        return Entry.view(self) | {"transcript": self.transcript, "answered_by": self.answered_by}
+    def more(self) -> dict[str, Any]:
+        """Return what was said, too."""
+        return self.view() | {"transcript": self.transcript, "answered_by": self.answered_by}
 
 
 def call_fields(call: Call) -> list[tuple[str, str]]:

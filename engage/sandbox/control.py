@@ -57,7 +57,8 @@ class ControlRoutes:
         limit = query.get("limit")
         if limit is not None:
             found = found[-int(limit) :] if int(limit) else []
-        return json_reply(200, {"messages": [entry.view() for entry in found]})
+        shown = [entry.more() if query.get("more") else entry.view() for entry in found]
+        return json_reply(200, {"messages": shown})
 
     async def _stats(self, request: Request) -> Reply:
         sandbox = self._sandbox

@@ -90,6 +90,10 @@ class Entry:
             "callbacks": self.callbacks,
         }
 
+    def more(self) -> dict[str, Any]:
+        """Return what there is to show beside it, too."""
+        return self.view()
+
 
 @dataclass(slots=True)
 class Pace:

@@ -61,9 +61,9 @@ class Mail(Entry):
     attachments: tuple[str, ...] = ()
     """Their names."""
 
-    def view(self) -> dict[str, Any]:
-        """Return the mail as the control route shows it: what the mailbox cannot show is beside."""
-        return Entry.view(self) | {
+    def more(self) -> dict[str, Any]:
+        """Return what the mailbox cannot show, too."""
+        return self.view() | {
             "headers": self.headers,
             "categories": self.categories,
             "attachments": self.attachments,

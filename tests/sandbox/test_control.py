@@ -13,13 +13,20 @@ FIELDS = {
     "id", "channel", "ref", "to", "from", "subject", "body", "html", "segments", "accepted_at", "status", "callbacks",
 }  # fmt: skip
 
+MORE_OF_A_MAIL = {"headers", "categories", "attachments", "pool", "unsubscribe_group", "tracking"}
+
 
 def test_the_record_has_the_named_fields(twin: Twin) -> None:
     twin.text(status_callback="https://engage.example/cb?ref=r1")
     twin.mail()
 
-    assert all(set(message) >= FIELDS for message in twin.messages())
-    assert len(twin.messages()) == 2
+    twin.call(twiml="<Response/>")
+    plain = twin.get("messages")["messages"]
+    assert [set(message) for message in plain] == [FIELDS] * 3
+    text, mail, call = twin.get("messages", more="1")["messages"]
+    assert set(text) == FIELDS
+    assert set(mail) - FIELDS == MORE_OF_A_MAIL
+    assert set(call) - FIELDS == {"transcript", "answered_by"}
     accepted = datetime.fromisoformat(twin.message(ref="r1")["accepted_at"])
     assert abs((datetime.now(UTC) - accepted).total_seconds()) < 30
 

@@ -156,7 +156,7 @@ class Twin:
             }
 
     def messages(self, **query: str) -> list[Json]:
-        found: list[Json] = self.get("messages", **query)["messages"]
+        found: list[Json] = self.get("messages", **{"more": "1", **query})["messages"]
         return found
 
     def message(self, **query: str) -> Json:
