@@ -25,6 +25,14 @@ class Doors(Protocol):
         """Return who holds this token, if it lets them look."""
         ...
 
+    def hears(self, email: str, now: datetime) -> bool:
+        """Return whether another guess at this address is heard."""
+        ...
+
+    def guessed(self, email: str, now: datetime) -> None:
+        """Count a wrong one."""
+        ...
+
     def by_password(self, email: str, password: str) -> Viewer | None:
         """Return who has this password."""
         ...

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from engage.console.deps import ConsoleDeps
-from engage.console.patience import Patience
 from engage.console.rendering import Pages, base_of
 from engage.console.session import COOKIE, LIFETIME, open_session, read_session
 from engage.domain.access import Role, Viewer
@@ -24,7 +23,6 @@ class Door:
     def __init__(self, deps: ConsoleDeps, pages: Pages) -> None:
         """Let in whom `deps` know."""
         self._deps, self._pages = deps, pages
-        self._patience = Patience()
 
     def guarded(
         self, page: Callable[[Request], Response], least: Role = Role.VIEWER
@@ -83,11 +81,11 @@ class Door:
         if token:
             return self._deps.doors.by_token(token)
         now = self._deps.clock.now()
-        if not (email and password) or not self._patience.has(email, now):
+        if not (email and password) or not self._deps.doors.hears(email, now):
             return None
         viewer = self._deps.doors.by_password(email, password)
         if viewer is None:
-            self._patience.tried(email, now)
+            self._deps.doors.guessed(email, now)
         return viewer
 
     def leave(self, request: Request) -> Response:

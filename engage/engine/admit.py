@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from threading import BoundedSemaphore
@@ -23,6 +24,8 @@ PREFIX = "et_"
 MAX_TOKEN = 200
 HASHED_AT_ONCE = 2
 """Hashing a password takes 32 MB: guessers must not take them all."""
+GUESSES = 10
+PATIENCE = timedelta(minutes=10)
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -98,6 +101,17 @@ class Admit:
         with self._hashing:
             good = matches(password, _nobodys(self._cost) if user is None else user.password)
         return _at_work(user) if good and user is not None else None
+
+    def hears(self, email: str, now: datetime) -> bool:
+        """Return whether another guess at this address is heard, in whichever process: fewer than ten in a row were wrong,
+        or the last one was ten minutes ago."""
+        with self._store.transaction() as tx:
+            return tx.access.guesses(_digest(_address(email)), now - PATIENCE) < GUESSES
+
+    def guessed(self, email: str, now: datetime) -> None:
+        """Count a wrong guess at this address, whether anybody has it or not."""
+        with self._store.transaction() as tx:
+            tx.access.guessed(_digest(_address(email)), now, now - PATIENCE)
 
     def still(self, holder: str, mark: str) -> Viewer | None:
         """Return a session's holder as they are now; None once they are removed, revoked or have another password."""

@@ -56,6 +56,14 @@ class Access(Protocol):
         """Remove a user; False if there is none."""
         ...
 
+    def guesses(self, who: bytes, since: datetime) -> int:
+        """Return how many wrong guesses in a row there were for `who`; none, if the last one was not after `since`."""
+        ...
+
+    def guessed(self, who: bytes, now: datetime, since: datetime) -> None:
+        """Count one more wrong guess; the first of a row, if the last one was not after `since`."""
+        ...
+
     def token(self, digest: bytes) -> Token | None:
         """Return the token of this hash, revoked ones too."""
         ...

@@ -50,6 +50,19 @@ class MemoryAccess:
             self._work.users.delete(email)
         return there
 
+    def guesses(self, who: bytes, since: datetime) -> int:
+        """Return how many wrong guesses in a row there were."""
+        tries, at = self._work.guesses.get(who) or (0, since)
+        return tries if at > since else 0
+
+    def guessed(self, who: bytes, now: datetime, since: datetime) -> None:
+        """Count one more wrong guess."""
+        self._work.lock(("guess", who.hex()))
+        known = self._work.guesses.get(who)
+        self._work.guesses.put(
+            who, (self.guesses(who, since) + 1, now if known is None else max(known[1], now))
+        )
+
     def token(self, digest: bytes) -> Token | None:
         """Return the token of this hash, revoked ones too."""
         return self._work.tokens.get(digest)

@@ -252,6 +252,7 @@ class Tables:
         self.audit: Table[int, bytes] = Table()
         self.users: Table[str, User] = Table()
         self.tokens: Table[bytes, Token] = Table()
+        self.guesses: Table[bytes, tuple[int, datetime]] = Table()
 
 
 def logged(seq: int, entry: Decision | ConsentEntry) -> Logged:

@@ -72,6 +72,7 @@ class Work:
     audit = Seen(lambda tables: tables.audit)
     users = Seen(lambda tables: tables.users)
     tokens = Seen(lambda tables: tables.tokens)
+    guesses = Seen(lambda tables: tables.guesses)
 
     def __init__(self, tables: Tables, sequences: Sequences, locks: LockTable) -> None:
         """See everything committed; hold nothing."""

@@ -15,6 +15,12 @@ _ADD_USER = (
 _CHANGE_USER = (
     "UPDATE account SET role = coalesce(%s, role), password = coalesce(%s, password) WHERE email = %s"
 )
+_GUESSES = "SELECT tries FROM guess WHERE who = %s AND at > %s"
+_GUESSED = """
+INSERT INTO guess (who, tries, at) VALUES (%s, 1, %s)
+ON CONFLICT (who) DO UPDATE SET
+    tries = CASE WHEN guess.at > %s THEN guess.tries + 1 ELSE 1 END, at = greatest(guess.at, excluded.at)
+"""
 _GIVEN = "SELECT hash, name, scopes, created_at, revoked_at FROM token"
 _GIVE = "INSERT INTO token (hash, name, scopes, created_at, revoked_at) VALUES (%s, %s, %s, %s, %s)"
 _REVOKE = "UPDATE token SET revoked_at = %s WHERE hash = %s AND revoked_at IS NULL"
@@ -46,6 +52,14 @@ class PostgresAccess:
     def remove_user(self, email: str) -> bool:
         """Remove a user; False if there is none."""
         return bool(self._session.run("DELETE FROM account WHERE email = %s", email))
+
+    def guesses(self, who: bytes, since: datetime) -> int:
+        """Return how many wrong guesses in a row there were."""
+        return next((tries for (tries,) in self._session.rows(_GUESSES, who, since)), 0)
+
+    def guessed(self, who: bytes, now: datetime, since: datetime) -> None:
+        """Count one more wrong guess."""
+        self._session.run(_GUESSED, who, now, since)
 
     def token(self, digest: bytes) -> Token | None:
         """Return the token of this hash, revoked ones too."""

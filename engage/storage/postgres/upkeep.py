@@ -12,6 +12,8 @@ SEEN_KEPT = timedelta(days=31)
 """How long a message is known again; ingest.md asks for 30 days or more."""
 HEARD_KEPT = timedelta(days=1)
 """Far longer than an outcome stays unknown."""
+GUESSES_KEPT = timedelta(hours=1)
+"""Longer than anybody must wait for having guessed wrong."""
 
 _BATCH = 5000
 _BATCHES = 20
@@ -20,6 +22,7 @@ _BATCHES = 20
 _OLD = {
     "seen": "DELETE FROM seen WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM seen WHERE received_at < %s LIMIT %s)",
     "heard": "DELETE FROM heard WHERE ctid IN (SELECT ctid FROM heard WHERE called_at < %s LIMIT %s)",
+    "guess": "DELETE FROM guess WHERE ctid IN (SELECT ctid FROM guess WHERE at < %s LIMIT %s)",
     "idempotency": "DELETE FROM idempotency WHERE ctid IN (SELECT ctid FROM idempotency WHERE at < %s LIMIT %s)",
     "decision": "DELETE FROM decision WHERE ctid IN (SELECT ctid FROM decision WHERE at < %s LIMIT %s)",
     "event": "DELETE FROM event_default WHERE ctid IN (SELECT ctid FROM event_default WHERE timestamp < %s LIMIT %s)",
@@ -43,6 +46,7 @@ def keep_house(
     before = {
         "seen": now - SEEN_KEPT,
         "heard": now - HEARD_KEPT,
+        "guess": now - GUESSES_KEPT,
         "idempotency": now - KEYS_KEPT,
         "decision": now - decisions,
         "event": now - events,

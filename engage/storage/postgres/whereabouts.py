@@ -56,6 +56,7 @@ NOBODYS = frozenset(
         "alembic_version",
         "audit",
         "definition",
+        "guess",
         "heard",
         "idempotency",
         "job",

@@ -22,6 +22,19 @@ def token(name: str, minute: int = 0, *scopes: Scope) -> Token:
 class AccessContract:
     """Who works here, and which tokens there are."""
 
+    def test_wrong_guesses_in_a_row_are_counted_for_everybody(self, store: Store) -> None:
+        ada, bob = b"a" * 32, b"b" * 32
+        for minute in (0, 5, 9):
+            with store.transaction() as tx:
+                tx.access.guessed(ada, at(60 * minute), at(60 * (minute - 10)))
+
+        with store.transaction() as tx:
+            assert (tx.access.guesses(ada, at(0)), tx.access.guesses(bob, at(0))) == (3, 0)
+            assert tx.access.guesses(ada, at(60 * 9)) == 0
+        with store.transaction() as tx:
+            tx.access.guessed(ada, at(60 * 30), at(60 * 20))
+            assert tx.access.guesses(ada, at(60 * 20)) == 1
+
     def test_a_user_is_found_as_added(self, store: Store) -> None:
         with store.transaction() as tx:
             assert tx.access.add_user(user("bob", Role.EDITOR))
