@@ -38,7 +38,7 @@ def _content(delivery: Delivery, profile: Profile, catalog: Catalog) -> CallCont
         case Channel.SYNC:
             return SyncContent(
                 destination=said["to"],
-                traits=catalog.settings.covered.traits(profile.traits),
+                traits={**catalog.settings.covered.traits(profile.traits), **_membership(delivery, catalog)},
                 identifiers={"id": profile.id, **identifiers},
                 values=said["with"],
                 journey=delivery.journey,
@@ -58,3 +58,14 @@ def _content(delivery: Delivery, profile: Profile, catalog: Catalog) -> CallCont
             raise AssertionError(f"{delivery.channel} is no call")
         case _:
             assert_never(delivery.channel)
+
+
+def _membership(delivery: Delivery, catalog: Catalog) -> dict[str, bool]:
+    """Return the audience that brought a person into the journey as Segment tells it: a boolean trait of its name."""
+    name, version = delivery.journey, delivery.version
+    if name is None or version is None or not catalog.has_version(name, version):
+        return {}
+    audience = catalog.version(name, version).trigger.audience
+    if audience is None:
+        return {}
+    return {audience.entered: True} if audience.entered else {audience.left or "": False}
