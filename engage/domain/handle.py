@@ -172,19 +172,26 @@ def _wish(
     if not decided and opens_a_number(wish) and address in turn.stopped:
         turn.decide(person, Decided.CONSENT, "refused", reason="stopped", values={"channel": wish.channel})
         return
-    if not decided and wish.topic is not None:
-        known = person.consents.by_address.get((family(wish.channel), ledger_key(address or ""), wish.topic))
-        state = state_after(state, turn.catalog.settings.policy(wish.channel, wish.topic), known)
-    write_consent(
-        turn,
-        person,
-        channel=wish.channel,
-        topic=wish.topic or EVERY_TOPIC,
-        state=state,
-        address=address,
-        source=source,
-        at=at,
-    )
+    topics = [wish.topic or EVERY_TOPIC]
+    if not decided and wish.topic is None and state is ConsentState.SUBSCRIBED and wish.channel in _UNGROUPED:
+        # Segment has groups of mail alone: on the others a yes is one to all that is sent there.
+        topics += turn.catalog.settings.opted_into(wish.channel)
+    for topic in topics:
+        known = person.consents.by_address.get((family(wish.channel), ledger_key(address or ""), topic))
+        policy = turn.catalog.settings.policy(wish.channel, topic)
+        write_consent(
+            turn,
+            person,
+            channel=wish.channel,
+            topic=topic,
+            state=state if decided else state_after(state, policy, known),
+            address=address,
+            source=source,
+            at=at,
+        )
+
+
+_UNGROUPED = (Channel.SMS, Channel.WHATSAPP)
 
 
 def opens_a_number(wish: SubscriptionWish) -> bool:

@@ -335,6 +335,11 @@ class ProjectSettings(Form):
             return Policy.NEVER
         return self.topics[topic].policy(channel)
 
+    def opted_into(self, channel: str) -> list[str]:
+        """Return the topics that need a yes on `channel`."""
+        asking = (Policy.OPT_IN, Policy.DOUBLE_OPT_IN)
+        return [topic for topic in self.topics if self.policy(channel, topic) in asking]
+
     def is_transactional(self, topic: str | None) -> bool:
         """Return whether the topic waives opt-in, caps and holdout."""
         return topic is not None and topic in self.topics and self.topics[topic].transactional

@@ -68,3 +68,52 @@ def test_a_number_that_said_stop_stays_closed_for_whoever_gets_it() -> None:
     say(house, "m-yes", SubscriptionWish(channel="sms", state=YES))
 
     assert state(house, "sms", PHONE) is NO
+
+
+TOPICS = {
+    "topics": {
+        "offers": {"title": "Offers", "email": "opt_in", "sms": "opt_in"},
+        "letters": {"title": "Letters", "email": "opt_out", "sms": "double_opt_in"},
+        "orders": {"title": "Orders", "transactional": True},
+    }
+}
+
+
+def topics_of(house: House, channel: str, address: str) -> dict[str, ConsentState]:
+    (profile,) = house.profiles()
+    with house.store.transaction() as tx:
+        view = tx.consents.view([profile], {profile: [(channel, address)]})[profile]
+    return {topic: state for (_, _, topic), state in view.by_address.items()}
+
+
+def test_a_yes_to_all_texts_is_one_to_every_topic_that_asks_for_it() -> None:
+    house = House(settings=TOPICS)
+
+    say(house, "m-yes", SubscriptionWish(channel="sms", state=YES, address=PHONE))
+
+    assert topics_of(house, "sms", PHONE) == {
+        EVERY_TOPIC: YES,
+        "offers": YES,
+        "letters": ConsentState.PENDING,
+    }
+
+
+def test_a_yes_to_mail_is_none_to_its_groups() -> None:
+    house = House(settings=TOPICS)
+
+    say(house, "m-yes", SubscriptionWish(channel="email", state=YES, address=MAIL))
+
+    assert topics_of(house, "email", MAIL) == {EVERY_TOPIC: YES}
+
+
+def test_a_yes_to_all_texts_after_a_stop_is_a_yes_to_nothing() -> None:
+    house = House(settings=TOPICS)
+    stop = ConsentEntry(
+        channel="sms", topic=EVERY_TOPIC, state=NO, at=house.clock.now(), source="inbound", address=PHONE
+    )
+    with house.store.transaction() as tx:
+        tx.consents.append([stop])
+
+    say(house, "m-yes", SubscriptionWish(channel="sms", state=YES, address=PHONE))
+
+    assert topics_of(house, "sms", PHONE) == {EVERY_TOPIC: NO}
