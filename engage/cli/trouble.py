@@ -12,7 +12,7 @@ from engage.domain.ids import DeliveryId
 from engage.engine.accept import Acceptor
 from engage.engine.accept_intake import Intake
 from engage.engine.operate import Resolution
-from engage.engine.quarantine import replay
+from engage.engine.quarantine import Replayed, replay
 from engage.ports.clock import NoHints
 from engage.ports.reading import Kept, Page
 from engage.settings import load_settings
@@ -72,16 +72,24 @@ def _shown(item: Kept) -> dict[str, object]:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def quarantine_replay_command(ids: tuple[int, ...], reason: str | None, as_json: bool) -> None:
     """Take quarantined facts once more: those named by IDS, else all. What is still unfit stays, and exits 1."""
+
+    def wanted(item: Kept) -> bool:
+        return (not ids or item.id in ids) and (reason is None or item.fact.reason == reason)
+
     with opened(load_settings()) as runtime:
-        kept = [item for item in _in_quarantine(runtime) if not ids or item.id in ids]
-        kept = [item for item in kept if reason is None or item.fact.reason == reason]
-        missing = sorted(set(ids) - {item.id for item in kept})
+        pages, there = _walked(runtime, wanted)
+        missing = sorted(set(ids) - there)
         if missing:
             raise click.UsageError(f"not in quarantine: {', '.join(map(str, missing))}")
         catalog = runtime.catalog
-        acceptor = Acceptor(lambda: catalog().settings)
+        acceptor, intake = Acceptor(lambda: catalog().settings), Intake(runtime.store, NoHints())
+        done = Replayed()
         # Oldest first: their order among each other is the order in which they came.
-        done = replay(runtime.store, acceptor, Intake(runtime.store, NoHints()), kept[::-1])
+        for cursor in reversed(pages):
+            kept = [item for item in runtime.reading.quarantine(cursor).items[::-1] if wanted(item)]
+            one = replay(runtime.store, acceptor, intake, kept)
+            done.taken, done.known = done.taken + one.taken, done.known + one.known
+            done.still += one.still
     if as_json:
         say_json(done)
     else:
@@ -90,8 +98,16 @@ def quarantine_replay_command(ids: tuple[int, ...], reason: str | None, as_json:
         raise SystemExit(1)
 
 
-def _in_quarantine(runtime: Runtime) -> list[Kept]:
-    return list(every(runtime.reading.quarantine))
+def _walked(runtime: Runtime, wanted: Callable[[Kept], bool]) -> tuple[list[str | None], set[int]]:
+    """Return where every page of the quarantine begins, and who is wanted; never more than a page is held in memory."""
+    pages: list[str | None] = [None]
+    there: set[int] = set()
+    while True:
+        page = runtime.reading.quarantine(pages[-1])
+        there.update(item.id for item in page.items if wanted(item))
+        if page.next is None:
+            return pages, there
+        pages.append(page.next)
 
 
 @click.group("unknown")

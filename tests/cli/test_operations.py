@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from engage.bootstrap import open_runtime
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Quarantined
+from engage.domain.fact import Call, decode
 from engage.engine.accept import Acceptor
 from engage.engine.canonical import Origin
 from engage.engine.overview import stuck_runs
@@ -153,6 +155,27 @@ def test_what_was_put_aside_can_be_taken_again(shop: Author) -> None:
     assert shop.json("status")["inbox"] == 1
     assert shop.json("status")["quarantine_reasons"] == {"no_identifier": 1}
     assert "in quarantine: no_identifier 1; see engage quarantine list" in shop.run("status")
+
+
+def test_more_than_a_page_is_taken_again_in_the_order_in_which_it_came(shop: Author) -> None:
+    shop.json("publish")
+    with shop.runtime() as runtime:
+        acceptor = Acceptor(lambda: runtime.catalog().settings)
+        origin = Origin(source="shop", received_at=datetime.now(UTC), rules=acceptor.rules())
+        (refused,) = acceptor.call(b'{"type": "identify"}', {"type": "identify"}, origin).quarantined
+        calls = [f'"userId": "ada", "traits": {{"n": {n}}}, "type"'.encode() for n in range(120)]
+        kept = [
+            structs.replace(refused, payload=refused.payload.replace(b'"type"', call), identity=None)
+            for call in calls
+        ]
+        with runtime.store.transaction() as tx:
+            tx.inbox.quarantine(kept)
+
+    assert shop.json("quarantine", "replay")["taken"] == 120
+    with shop.runtime() as runtime, runtime.store.transaction() as tx:
+        rows = [decode(row.payload) for lane in tx.inbox.lanes() for row in tx.inbox.read(lane, 1_000)]
+    assert [row.traits["n"] for row in rows if isinstance(row, Call)] == list(range(120))
+    assert shop.json("quarantine", "list") == []
 
 
 def test_nothing_of_unknown_outcome_is_told_as_such(shop: Author) -> None:
