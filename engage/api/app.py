@@ -57,6 +57,8 @@ class EngageApi(FastAPI):
             redoc_url=None,
             openapi_url=None,
             lifespan=_lifespan(deps),
+            # It would lead to whatever host the caller says we are.
+            redirect_slashes=False,
         )
         self._wire = Wire(deps)
         self._hooks = Hooks(deps)

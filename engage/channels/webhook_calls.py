@@ -164,6 +164,10 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return inner.is_global and not inner.is_multicast
+        if (
+            ip.is_reserved or ip.is_site_local
+        ):  # addresses of yore, and translators' own: some routers still lead them home
+            return False
     return ip.is_global and not ip.is_multicast
 
 

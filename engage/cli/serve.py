@@ -10,7 +10,7 @@ from engage.api.auth import WriteKeys
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import MicroBatcher
 from engage.bootstrap import Runtime, open_runtime
-from engage.console.app import create_console
+from engage.console.app import mount_console
 from engage.console.deps import ConsoleDeps
 from engage.engine.accept import Acceptor
 from engage.engine.accept_consent import ConsentDesk
@@ -96,7 +96,7 @@ def serve(settings: Settings) -> None:
     with open_runtime(settings, hints=CeleryHints(celery), connections=CONNECTIONS) as runtime:
         deps = api_deps(runtime)
         app = create_app(deps)
-        app.mount("/console", create_console(console_deps(deps, runtime.admit)))
+        mount_console(app, console_deps(deps, runtime.admit))
         config = uvicorn.Config(
             app,
             host=host,

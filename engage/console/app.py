@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +22,7 @@ _BRIEFLY = "public, max-age=60"
 
 
 def create_console(deps: ConsoleDeps) -> Starlette:
-    """Return the console, to be mounted at `/console`. It only reads."""
+    """Return the console, as `mount_console` puts it at `/console`. It only reads."""
     pages = Pages(deps)
     looking = Looking(deps, pages)
     door = Door(deps, pages)
@@ -40,7 +40,7 @@ def create_console(deps: ConsoleDeps) -> Starlette:
         ("/queues", looking.queues),
         ("/quarantine", looking.quarantine),
     )
-    return Starlette(
+    console = Starlette(
         routes=[
             *(Route(path, door.guarded(page), methods=["GET"]) for path, page in shown),
             Route("/login", door.show, methods=["GET"]),
@@ -56,6 +56,18 @@ def create_console(deps: ConsoleDeps) -> Starlette:
             StorageBusyError: door.away,
         },
     )
+    console.router.redirect_slashes = False  # it would lead to whatever host the caller says we are
+    return console
+
+
+def mount_console(app: Starlette, deps: ConsoleDeps) -> None:
+    """Put the console at `/console` of an application, with and without the slash."""
+
+    def show(_request: Request) -> Response:
+        return RedirectResponse("/console/", 307)
+
+    app.add_route("/console", show, methods=["GET"], include_in_schema=False)
+    app.mount("/console", create_console(deps))
 
 
 class _Headers:

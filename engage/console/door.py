@@ -90,6 +90,8 @@ class Door:
 
     def leave(self, request: Request) -> Response:
         """End the session."""
+        if not _our_own(request):
+            raise HTTPException(403, "This was sent from another site; open the console itself.")
         answer = RedirectResponse(f"{base_of(request)}/login", 303)
         answer.delete_cookie(COOKIE, path=base_of(request) or "/", httponly=True, samesite="lax")
         return answer

@@ -167,7 +167,7 @@ class Looking:
         numbers = self._numbers(name)
         svg = drawn(live.journey, numbers, numbers_by_step(catalog, name, numbers.funnel))
         # A picture has styles inside, and nothing else: it is shown as an image, which runs no script anyway.
-        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
         return Response(svg, media_type="image/svg+xml", headers={"content-security-policy": policy})
 
     def _numbers(self, journey: str) -> JourneyNumbers:

@@ -78,7 +78,10 @@ def header_of(file: BinaryIO) -> tuple[list[str], str, int]:
     lines = _Lines(file, 0)
     first = next(iter(lines), "")
     separator = max(_SEPARATORS, key=first.count)
-    columns = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
+    try:
+        columns = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
+    except csv.Error as exc:
+        raise ListFileError(f"the header cannot be read: {exc}; a line ends with LF or CR LF") from exc
     if not any(columns):
         raise ListFileError("the file has no header: its first line names the columns")
     if _csv_problem(columns, columns) is not None:
