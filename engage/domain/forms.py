@@ -44,7 +44,8 @@ def mistake(message: str, hint: str = "", offset: int | None = None) -> Pydantic
 
 def _text_only(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise mistake(f"{what} is text, not {_kind(value)}", 'put it in quotes: "…"')
+        hint = "write one text" if isinstance(value, list | dict) else 'put it in quotes: "…"'
+        raise mistake(f"{what} is text, not {_kind(value)}", hint)
     return value
 
 

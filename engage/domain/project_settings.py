@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from engage.domain.consent import Policy, family
 from engage.domain.delivery import Channel
@@ -23,11 +23,14 @@ def wall_time(value: object) -> time:
         return value
     if not isinstance(value, str):
         raise mistake("a time of day is text", 'write it in quotes: "09:00"')
+    found = re.fullmatch(r"(\d{1,2}):(\d\d)(?::(\d\d))?", value, re.ASCII)
     try:
-        hours, minutes, *rest = [int(part) for part in value.split(":")]
-        return time(hours, minutes, rest[0] if rest else 0)
-    except (ValueError, TypeError) as exc:
-        raise mistake(f"`{value}` is not a time of day", 'write `"09:00"` or `"18:30"`') from exc
+        if found is not None:
+            hours, minutes, seconds = (int(part or 0) for part in found.groups())
+            return time(hours, minutes, seconds)
+    except ValueError:
+        pass  # an hour or a minute that no clock has
+    raise mistake(f"`{value}` is not a time of day", 'write `"09:00"` or `"18:30"`')
 
 
 def share(value: object) -> Decimal:
@@ -39,6 +42,9 @@ def share(value: object) -> Decimal:
         raise mistake(f"`{value}` is not a share", "write `5%`") from exc
     if not number.is_finite() or not 0 <= number <= 100:
         raise mistake(f"`{value}` is not between 0% and 100%")
+    if 0 < number < 1 and "%" not in str(value):
+        meant = f"{(number * 100).normalize():f}%"
+        raise mistake(f"`{value}` of what?", f"write `{meant}`, or `{number:f}%` if so little is meant")
     return number / 100
 
 
@@ -262,10 +268,40 @@ class PagesForm(Form):
         )
 
 
+def language(value: str) -> str:
+    """Read `en` or `fr-CA`."""
+    if re.fullmatch(r"[a-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*", value):
+        return value
+    raise mistake(f"`{value}` is no language", "write its code: `en`, `de`, `fr-CA`")
+
+
+def country(value: str) -> str:
+    """Read `US`."""
+    if re.fullmatch(r"[A-Z]{2}", value):
+        return value
+    raise mistake(f"`{value}` is no country", "write its two letters: `US`, `GB`, `DE`")
+
+
+def host(value: str) -> str:
+    """Read the name or number of a host, as it stands in an address."""
+    if re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", value):
+        return value
+    raise mistake(f"`{value}` is no host", "write its name alone: `hooks.partner.example`")
+
+
+def path_of_value(value: str) -> str:
+    """Read `Passcode Requested.passcode` or `profile.password`."""
+    if "." in value.strip("."):
+        return value
+    raise mistake(
+        f"`{value}` names no value", f"write `profile.{value}`, or the event before it: `Signed Up.{value}`"
+    )
+
+
 class WebhookRules(Form):
     """Hosts the `webhook` step may call."""
 
-    allow: tuple[str, ...] = ()
+    allow: tuple[Annotated[PlainText, AfterValidator(host)], ...] = ()
 
 
 class Prices(Form):
@@ -290,8 +326,8 @@ class ProjectSettings(Form):
     """`journeys/settings.yaml`. Absent parts have the defaults of language.md §5."""
 
     timezone: ZoneName = "UTC"
-    locale: PlainText = "en"
-    region: PlainText = "US"
+    locale: Annotated[PlainText, AfterValidator(language)] = "en"
+    region: Annotated[PlainText, AfterValidator(country)] = "US"
     late_events: DurationField = timedelta(hours=24)
     law: tuple[str, ...] = ()
     """Rule packs that are kept, whatever a journey says: built-in (`us ca eu fr`) or of `journeys/law/`."""
@@ -305,7 +341,7 @@ class ProjectSettings(Form):
     global_holdout: Share = Decimal(0)
     retention: Retention = Retention()
     prices: Prices = Prices()
-    sensitive: tuple[str, ...] = ()
+    sensitive: tuple[Annotated[PlainText, AfterValidator(path_of_value)], ...] = ()
     webhooks: WebhookRules = WebhookRules()
     pages: PagesForm = PagesForm()
     identity: IdentityRules = IdentityRules()

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from engage.domain.journey import Journey
 from engage.domain.steps import VERBS
+from engage.domain.steps.choice import Split
 from engage.domain.trigger import Trigger
 from engage.project.nodes import Mapping, Node, Position
 from engage.project.outline import Outline
@@ -18,6 +19,7 @@ def late_mistakes(form: type[BaseModel], node: Node) -> Iterator[tuple[Position,
     """Yield the place, message and hint of everything that is wrong with a document as a whole."""
     if form is Journey:
         yield from _ids(node)
+        yield from _splits(node)
         yield from _triggers(node.child("trigger"))
 
 
@@ -30,6 +32,12 @@ def _ids(node: Node) -> Iterator[tuple[Position, str, str]]:
         if step.id in seen:
             yield written.position, f"two steps have the id `{step.id}`", "ids are unique within a journey"
         seen.add(step.id)
+
+
+def _splits(node: Node) -> Iterator[tuple[Position, str, str]]:
+    for step in Outline(node, frozenset(VERBS)).walk():
+        if step.verb == Split.verb and not step.id:
+            yield step.node.key_position(step.verb) or step.position, *Split.NO_ID
 
 
 def _triggers(node: Node | None) -> Iterator[tuple[Position, str, str]]:

@@ -14,7 +14,7 @@ from engage.project.nodes import Document, Location, Mapping, Node, Position, Sc
 from engage.project.offsets import locate
 from engage.project.problem import Problem, in_order
 from engage.project.suggest import did_you_mean, nearest
-from engage.project.wording import TYPE_ERRORS, limit_words, wrong_kind
+from engage.project.wording import TYPE_ERRORS, example_of, limit_words, wrong_kind
 
 _NAMED = re.compile(r"`([^`]+)`")
 
@@ -129,14 +129,20 @@ class _Explainer:
         known = keys_at(self.form, self.place, path)
         present = parent.keys if isinstance(parent, Mapping) else {}
         free = [name for name in known if name not in present]
-        near = nearest(key, free) or nearest(key, all_keys())
+        elsewhere = all_keys()
+        near = nearest(key, free)
+        if near is None and key not in elsewhere and len(key) > 2:
+            near = nearest(key, elsewhere)
         hint = f"did you mean `{near}`?" if near else did_you_mean(key, free)
         return self._problem(position or fault.node.position, f"unknown key `{key}`", hint)
 
     def _wrong_kind(self, group: Sequence[_Fault]) -> Problem:
         fault = group[0]
         message, hint = wrong_kind(
-            _name(fault.path) or "this document", [TYPE_ERRORS[item.kind] for item in group], fault.value
+            _name(fault.path) or "this document",
+            [TYPE_ERRORS[item.kind] for item in group],
+            fault.value,
+            example=example_of(fault.path),
         )
         return self._problem(fault.node.position, message, hint)
 
@@ -198,13 +204,20 @@ def _about(node: Node, message: str) -> Position:
     """Return where the word that a message names stands below `node`: as one of its keys, or as a value."""
     if isinstance(node, Mapping):
         for word in _NAMED.findall(message):
-            key = node.key_position(word)
+            key = _key_below(node, word)
             if key is not None:
                 return key
             values = [scalar for scalar in scalars(node) if scalar.data == word]
             if values:
                 return values[-1].position
     return node.position
+
+
+def _key_below(node: Mapping, word: str) -> Position | None:
+    """Return where a key stands in a mapping, or in one of its mappings."""
+    below = (child for child in node.children.values() if isinstance(child, Mapping))
+    places = (node.key_position(word), *(child.key_position(word) for child in below))
+    return next((place for place in places if place is not None), None)
 
 
 def _mistake(fault: _Fault, name: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping as Map
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +43,42 @@ _WRITE = {
 }
 
 
+_EXAMPLES = {
+    "emit": "emit: {event: Cart Left}",
+    "wait_for": "wait_for: {timeout: 1 day, event: Order Completed}",
+    "until": "until: {at: entry.ends_at, before: 1 hour, if_past: go_on}",
+    "wait_until": 'wait_until: {time: "09:00"}',
+    "set": "set: {plan: pro}",
+    "remember": "remember: {code: CART10}",
+    "subscribe": "subscribe: {channel: sms, topic: news}",
+    "unsubscribe": "unsubscribe: {channel: sms, topic: news}",
+    "suppress": "suppress: {channel: email, reason: bounced}",
+    "webhook": 'webhook: {url: "https://hooks.partner.example/"}',
+    "handoff": "handoff: {to: flex, workflow: support}",
+    "repeat": "repeat: {times: 3, steps: […]}",
+    "reach": "reach: {within: 10 minutes, channels: [{sms: hi}, {email: hi}]}",
+    "if_not_sent": "if_not_sent: {default: exit}",
+    "goal": "goal: {event: Order Completed, within: 5 days}",
+    "exit_when": "exit_when: [{event: Order Completed}]",
+    "entry": "entry: {reentry: always}",
+    "date": 'date: {trait: birthday, every: year, time: "09:00"}',
+    "inbound": "inbound: {channel: sms}",
+    "trait": "trait: {changed: plan}",
+    "channels": "channels: [{sms: hi}, {email: hi}]",
+    "quiet_hours": 'quiet_hours: {from: "21:00", to: "08:00"}` or `quiet_hours: off',
+    "law": "law: [us]",
+    "caps": "caps: [{channels: [sms], limit: 3, per: 7 days}]",
+    "topics": "topics: {news: {title: News, email: opt_out}}",
+    "between": 'between: ["09:00", "20:00"]',
+}
+"""What to write at a key that holds more than one value."""
+
+
+def example_of(path: Sequence[str | int]) -> str:
+    """Return what could stand at the key that a path ends in; nothing where no example is known."""
+    return _EXAMPLES.get(str(path[-1]), "") if path else ""
+
+
 def kind_of(value: Any) -> str:
     """Return what kind of value this is, as people say it."""
     match value:
@@ -59,13 +96,17 @@ def kind_of(value: Any) -> str:
             return "text"
 
 
-def wrong_kind(name: str, wanted: list[str], value: Any) -> tuple[str, str]:
-    """Return message and hint for a value that is none of the wanted kinds."""
+def wrong_kind(name: str, wanted: list[str], value: Any, *, example: str = "") -> tuple[str, str]:
+    """Return message and hint for a value that is none of the wanted kinds; `example`: what would be right."""
     kinds = " or ".join(dict.fromkeys(wanted))
     if value is None:
         return f"{name} has no value", f"it is {kinds}; write one, or delete the line"
     hint = _WRITE.get(wanted[0], "") if len(set(wanted)) == 1 else ""
     actual = kind_of(value)
+    if wanted[0] == "text" and actual in ("a list", "a mapping"):
+        hint = "write one text"
+    if example and kinds in ("a list", "a mapping"):
+        hint = f"write `{example}`"
     if actual == "text" and wanted[0].endswith("number"):
         hint = "write it without quotes, as digits"
     if actual in kinds.split(" or "):

@@ -23,7 +23,10 @@ Called = nodes.Call | nodes.Filter | nodes.Test
 _FORMS: dict[type[nodes.Node], tuple[str, str]] = {
     nodes.Tuple: ("a list in round brackets is not available", "write `['a', 'b']`"),
     nodes.Dict: ("objects cannot be written in an expression", "read them by name"),
-    nodes.Pos: ("a leading `+` is not available", "leave it out"),
+    nodes.Pos: (
+        "a leading `+` is not available",
+        "leave it out; a number to call stands in quotes of its own: `\"'+14155550101'\"`",
+    ),
     nodes.Slice: ("`[a:b]` is not available", "use `| head(n)` or `| tail(n)`"),
 }
 

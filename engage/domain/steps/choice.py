@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -81,15 +81,15 @@ class Split(Step):
     verb: ClassVar[str] = "split"
     split: SplitForm
 
-    @model_validator(mode="before")
-    @classmethod
-    def _with_id(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.get("id"):
-            raise mistake("a `split` needs an `id`", "add `id: some-name`: it is the salt of the hash")
-        return data
+    NO_ID: ClassVar[tuple[str, str]] = (
+        "a `split` needs an `id`",
+        "add `id: some-name`: it is the salt of the hash",
+    )
 
     @model_validator(mode="after")
-    def _some_weight(self) -> "Split":
+    def _with_id_and_weight(self) -> "Split":
+        if not self.id:
+            raise mistake(*self.NO_ID)
         if not sum(arm.weight for arm in self.split.arms.values()):
             raise mistake("all weights of the split are 0")
         return self

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -14,6 +15,7 @@ from engage.domain.run import Run
 from engage.domain.steps.base import Asked, End, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
 from engage.domain.steps.steplist import StepList
 
+_NAMED = re.compile(r"[\w./-]*\Z")
 _NOT_SENT = ("continue", "exit")
 _BEYOND_VALUES = re.compile(r"\b(?:bucket|entry_event)\b")
 """Names of expressions that a rendered text does not have and that `Reads` does not tell of."""
@@ -38,6 +40,12 @@ class SendForm(Form):
     def _one_content(self) -> "SendForm":
         if (self.template is None) == (self.text is None):
             raise mistake("a send needs a template or a text, and only one of them")
+        if self.template is not None and not all(
+            _NAMED.match(part) for part in self.template.parts if isinstance(part, str)
+        ):
+            raise mistake(
+                f"`{self.template.source}` is a text, not the name of a template", "write `{text: …}`"
+            )
         return self
 
 
@@ -107,9 +115,9 @@ class Send(Step):
     def _known_reasons(self) -> "Send":
         for reason, answer in (self.if_not_sent or {}).items():
             if reason != "default" and reason not in set(SkipReason):
-                raise mistake(
-                    f"`{reason}` is no reason for not sending", "one of: default, " + ", ".join(SkipReason)
-                )
+                close = get_close_matches(reason, SkipReason, n=1)
+                hint = f"did you mean `{close[0]}`?" if close else "one of: default, " + ", ".join(SkipReason)
+                raise mistake(f"`{reason}` is no reason for not sending", hint)
             if isinstance(answer, str) and answer not in _NOT_SENT:
                 raise mistake(
                     f"`{answer}` is no answer to a refusal", "`exit`, `continue` or a list of steps"

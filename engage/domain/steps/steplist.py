@@ -11,6 +11,34 @@ from engage.domain.steps.base import Step
 VERBS: dict[str, type[Step]] = {}
 """Every verb of the language; `engage.domain.steps` fills it: the one table row that a new step needs."""
 
+OTHER_WORDS = {
+    "if": "branch",
+    "condition": "branch",
+    "switch": "branch",
+    "delay": "wait",
+    "sleep": "wait",
+    "pause": "wait",
+    "mail": "email",
+    "text": "sms",
+    "call": "voice",
+    "phone": "voice",
+    "track": "emit",
+    "event": "emit",
+    "loop": "repeat",
+    "test": "split",
+    "ab_test": "split",
+    "random": "split",
+    "http": "webhook",
+    "request": "webhook",
+    "journey": "start",
+    "stop": "exit",
+    "end": "exit",
+    "update": "set",
+    "push": "sync",
+    "agent": "handoff",
+}
+"""What other tools call our verbs."""
+
 COMMON_KEYS = frozenset({"id", "note", "expires", "if_not_sent"})
 
 
@@ -36,9 +64,10 @@ def read_step(value: object) -> Step:
         if not strangers:
             raise mistake("a step needs a verb", "for instance `wait`, `email`, `sms`, `branch`")
         close = difflib.get_close_matches(strangers[0], VERBS, n=1)
+        meant = OTHER_WORDS.get(strangers[0].lower()) or (close[0] if close else None)
         raise mistake(
             f"unknown step `{strangers[0]}`",
-            f"did you mean `{close[0]}`?" if close else "one of: " + ", ".join(sorted(VERBS)),
+            f"did you mean `{meant}`?" if meant else "one of: " + ", ".join(sorted(VERBS)),
         )
     return VERBS[verbs[0]].model_validate(value)
 

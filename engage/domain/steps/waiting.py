@@ -110,6 +110,8 @@ class WaitUntilForm(Form):
         elif self.between is not None:
             if self.time is not None:
                 raise mistake("`between` and `time` exclude each other")
+            if self.between[0] == self.between[1]:
+                raise mistake("`between` opens and closes at one time", 'write `["09:00", "20:00"]`')
         elif self.time is None:
             raise mistake("`wait_until` needs `time`, `between` or `at`")
         if self.at is None and (self.before or self.after or self.days_before is not None or self.follow):

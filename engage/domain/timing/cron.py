@@ -102,7 +102,7 @@ def _read(part: str, field: _Field) -> set[int]:
     for item in part.split(","):
         match = _ITEM.fullmatch(item)
         if match is None:
-            raise CronError(f"`{item}` is not a {field.label}")
+            raise CronError(f"`{item}` is no {field.label}")
         star, start, end, step = match.groups()
         if star:
             low, high = field.low, field.high
@@ -122,7 +122,7 @@ def _read(part: str, field: _Field) -> set[int]:
 def _number(text: str, field: _Field) -> int:
     number = field.names.get(text) if not text.isdigit() else int(text)
     if number is None or not field.low <= number <= field.high:
-        raise CronError(f"`{text}` is not a {field.label} ({field.low} to {field.high})")
+        raise CronError(f"`{text}` is no {field.label} ({field.low} to {field.high})")
     return number
 
 
