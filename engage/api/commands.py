@@ -203,6 +203,8 @@ class _Commands:
             raise invalid("say what: `template` or `text`, one of them")
         if settings.topics and wanted.topic not in settings.topics:
             raise invalid(f"`topic` is one of {', '.join(sorted(settings.topics))}")
+        if wanted.template is not None:
+            self._check_template(wanted.template, wanted)
         now = self._deps.clock.now()
         person = None if wanted.profile is None else person_of(wanted.profile, rules)
         to = None if wanted.to is None else _address(wanted.channel, wanted.to, rules.region)
@@ -223,6 +225,21 @@ class _Commands:
         )
         self._store([sent(send, now)], urgent=settings.is_urgent(wanted.topic))
         return json_response({"delivery_id": delivery}, 202)
+
+    def _check_template(self, name: str, wanted: SendRequest) -> None:
+        """Refuse at once what could only be skipped later, as `render_failed`."""
+        if self._deps.templates is None:
+            return
+        template = self._deps.templates().get(name)
+        if template is None:
+            raise invalid(f"no template `{name}` is published")
+        if wanted.channel not in template.channels:
+            raise invalid(
+                f"`{name}` has no content for {wanted.channel}, but {', '.join(sorted(template.channels))}"
+            )
+        missing = [each for each in template.required if each not in wanted.variables]
+        if missing:
+            raise invalid(f"`{name}` needs {', '.join(f'`with.{each}`' for each in missing)}")
 
     def members(self, audience: str, body: bytes) -> Response:
         """Store who enters and who leaves a manual audience."""

@@ -1,6 +1,6 @@
 """What the HTTP face needs from the rest of the house; `bootstrap` fills it in."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -36,6 +36,20 @@ class IdempotencyKeys(Protocol):
         ...
 
 
+class Sendable(Protocol):
+    """What must be known of a published template to ask for it by name."""
+
+    @property
+    def channels(self) -> Collection[str]:
+        """The channels it has content for."""
+        ...
+
+    @property
+    def required(self) -> Sequence[str]:
+        """What it reads as `with.NAME` and cannot do without."""
+        ...
+
+
 def _no_view(_delivery: DeliveryId) -> str | None:
     return None
 
@@ -63,6 +77,8 @@ class ApiDeps:
     """Everybody in a manual audience, each by all their identifiers."""
     public_url: str
     """Where the world reaches us, without a slash at the end."""
+    templates: Callable[[], Mapping[str, Sendable]] | None = None
+    """The live templates by name; may ask the database. None: they are only known where messages are rendered."""
     view: Callable[[DeliveryId], str | None] = _no_view
     """The HTML of a delivery as it was sent, for "view in browser"."""
     codes: CodeChecker | None = None

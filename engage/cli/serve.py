@@ -64,6 +64,7 @@ def api_deps(runtime: Runtime) -> ApiDeps:
         desk=ConsentDesk(runtime.store, runtime.hints, lambda: catalog().settings),
         members=runtime.members,
         public_url=settings.base_url,
+        templates=runtime.templates,
         view=runtime.view,
         codes=runtime.codes,
         rooms=runtime.rooms,

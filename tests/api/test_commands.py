@@ -1,14 +1,16 @@
 """Our own API: what changes something."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from engage.api.app import create_app
 from engage.domain.consent import ConsentState
 from engage.domain.delivery import Channel
 from engage.domain.fact import Forget, Identifier, Members, Send, Signal, Start
 from engage.domain.ids import lane_of
-from tests.api.world import ADMIN, BROWSER, NOW, SERVER, Client, World, basic, bearer
+from tests.api.world import ADMIN, BROWSER, NOW, SERVER, Client, World, basic, bearer, calling
 
 SEND = {"to": "Ada@shop.example", "channel": "email", "template": "hello", "topic": "orders"}
 START = {"profile": "user_id:ada", "entry": {"x": 0.1}, "key": 7}
@@ -140,6 +142,44 @@ class TestDeliveries:
         assert answer.status_code == 400
         assert said in answer.json()["message"]
         assert world.facts() == []
+
+
+@dataclass
+class Letter:
+    """A template as the API must know it."""
+
+    channels: frozenset[str] = frozenset({"email", "sms"})
+    required: tuple[str, ...] = ("code",)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, None),
+        ({"template": "nope"}, "no template `nope` is published"),
+        ({"channel": "voice"}, "`letter` has no content for voice, but email, sms"),
+        ({"with": {}}, "`letter` needs `with.code`"),
+    ],
+)
+def test_what_could_only_be_skipped_later_is_refused_at_once(
+    change: dict[str, Any], told: str | None
+) -> None:
+    world = World()
+    world.deps = replace(world.deps, templates=lambda: {"letter": Letter()})
+    world.app = create_app(world.deps)
+    wish = {
+        "profile": "user_id:u",
+        "channel": "email",
+        "template": "letter",
+        "with": {"code": 1},
+        "topic": "orders",
+    }
+    with calling(world) as client:
+        answer = client.post("/v1/deliveries", json={**wish, **change}, headers=bearer())
+
+    assert answer.status_code == (202 if told is None else 400)
+    assert told is None or answer.json()["message"] == told
+    assert len(world.facts()) == (told is None)
 
 
 @pytest.mark.parametrize(("topic", "overtakes"), [("codes", True), ("orders", False)])
