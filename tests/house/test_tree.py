@@ -98,3 +98,14 @@ def test_the_lock_file_holds_everything_the_project_asks_for() -> None:
     missing = {re.split(r"[^a-z0-9-]", name.lower(), maxsplit=1)[0] for name in asked} - set(locked())
 
     assert missing == set()
+
+
+def test_every_step_of_the_schema_has_a_number_of_its_own_and_follows_the_one_before() -> None:
+    folder = REPOSITORY / "engage/storage/migrations/versions"
+    names = sorted(path.name for path in folder.glob("[0-9]*.py"))
+    texts = [(folder / name).read_text() for name in names]
+
+    assert [name[:4] for name in names] == [f"{number:04}" for number in range(1, len(names) + 1)]
+    for number, text in enumerate(texts, 1):
+        before = f'"{number - 1:04}"' if number > 1 else "None"
+        assert f'\nrevision = "{number:04}"\ndown_revision = {before}\n' in text, names[number - 1]
