@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from engage.cli.client import Client, ClientError
 from engage.cli.demo_actors import Actors
 from engage.cli.demo_story import story
 from engage.cli.demo_table import Verdict, audit, progress, report
+from engage.cli.ports import free_port
 from engage.cli.project import load_checked
 from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
 from engage.clocks import VARIABLE, TimeLapse
@@ -90,19 +90,6 @@ def demo_settings(settings: Settings) -> Settings:
         listen=listen,
         public_url=f"http://{listen}",
     )
-
-
-def free_port(wanted: int) -> int:
-    """Return `wanted` if nobody listens there, else some free port."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise click.ClickException("no free port on 127.0.0.1")
 
 
 def compile_once() -> None:

@@ -27,13 +27,16 @@ def up_command(workers: int) -> None:
 
     Without Twilio's and SendGrid's credentials the sandbox stands in for both.
     """
+    from engage.cli.ports import free_port, require_port
     from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config
     from engage.services import migrate_schema, services
 
     settings = load_settings()
+    require_port(settings)
+    sandbox = f"127.0.0.1:{free_port(8010)}"
     with services(settings) as running:
         migrate_schema(running.database_url)
-        environment = environment_for(settings, running.database_url, running.broker_url)
+        environment = environment_for(settings, running.database_url, running.broker_url, sandbox=sandbox)
         names = [
             process.name
             for process in PROCESSES
@@ -43,7 +46,12 @@ def up_command(workers: int) -> None:
             extra: dict[str, list[str]] = {}
             if "sandbox" in names:
                 extra["sandbox"] = ["--config", str(sandbox_config(environment, settings.data_dir))]
-            supervisor.start(names, copies={"worker-engine": workers}, extra=extra)
+            supervisor.start(
+                names,
+                copies={"worker-engine": workers},
+                extra=extra,
+                instead={"sandbox": {"--listen": sandbox}},
+            )
             click.echo(f"API and console: http://{environment['ENGAGE_LISTEN']}/console/")
             click.echo(f"write key: {environment['ENGAGE_WRITE_KEYS'].split(',')[0].partition(':')[0]}")
             click.echo(f"API token: {environment['ENGAGE_API_TOKENS'].split(',')[0]}")
@@ -56,9 +64,11 @@ def up_command(workers: int) -> None:
 @click.command("api")
 def api_command() -> None:
     """Serve the HTTP API and the console."""
+    from engage.cli.ports import require_port
     from engage.cli.serve import serve
 
     settings = load_settings()
+    require_port(settings)
     require_schema(settings)
     serve(settings)
 

@@ -46,7 +46,9 @@ PROCESSES: tuple[ProcessSpec, ...] = (
 )
 
 
-def environment_for(settings: Settings, database_url: str, broker_url: str) -> dict[str, str]:
+def environment_for(
+    settings: Settings, database_url: str, broker_url: str, *, sandbox: str = SANDBOX_LISTEN
+) -> dict[str, str]:
     """Return what the processes of one machine share: services, secrets, and the sandbox where no provider is set."""
     environment = dict(os.environ)
     known = {
@@ -63,7 +65,7 @@ def environment_for(settings: Settings, database_url: str, broker_url: str) -> d
             continue  # whoever brings their own keys has it derived from those, unless they bring it too
         environment[name] = known.get(name) or environment.get(name) or value
     if not live:
-        environment |= sandbox_environment(settings, SANDBOX_LISTEN)
+        environment |= sandbox_environment(settings, sandbox)
     environment |= {
         "ENGAGE_DATABASE_URL": database_url,
         "ENGAGE_BROKER_URL": broker_url,
