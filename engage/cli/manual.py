@@ -10,6 +10,7 @@ from engage.cli.main import COMMANDS
 from engage.cli.manual_forms import audiences_page, journeys_page, project_settings_page, scenarios_page
 from engage.cli.manual_law import law_page
 from engage.cli.manual_markdown import prose, table
+from engage.cli.manual_templates import templates_page
 from engage.cli.manual_words import expressions_page, vocabulary_page
 from engage.settings import Settings
 
@@ -28,6 +29,7 @@ def pages() -> dict[str, str]:
         "journeys.md": journeys_page(),
         "audiences-and-traits.md": audiences_page(),
         "project-settings.md": project_settings_page(),
+        "templates.md": templates_page(),
         "law.md": law_page(),
         "scenarios.md": scenarios_page(),
         "vocabulary.md": vocabulary_page(),

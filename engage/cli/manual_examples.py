@@ -23,6 +23,26 @@ TRIGGER_WORDS = {
     "signal": "One event without a person (`POST /v1/signals`) that enters many.",
     "api": "`POST /v1/journeys/{j}/start`, or another journey's `start`.",
 }
+SCENARIO_NOTES = (
+    "- **Providers** take every message at once: it is `accepted`. Nothing is delivered, opened, clicked or answered unless a `receipt` or `inbound` says so.",
+    '- **People** are names: `ada` is a `user_id`, `anon-1` an anonymous id; `alias` makes them one. `"u{1..100}"` are a hundred.',
+    (
+        "- **Consent** is as your topics ask: `opt_in` needs a `subscribe`, `double_opt_in` needs, after that, a mail with `confirm_url` and a `confirm`. "
+        "Let the journey that asks for it take part (`use`), or give the scenario `settings` of its own."
+    ),
+    "- **Items before 0s** (`at: -30d`) are history: they start nothing, and count.",
+    "- **Holdouts and splits** are drawn by nobody: `choose` says who falls where, and who is held out.",
+)
+TRIGGER_NOTES = {
+    "schedule": 'The first Tuesday of every month: `cron: "5 0 1 * *"`, and as first step `wait_until: {time: "07:30", weekdays: [tue]}`. '
+    "A cron of `30 7 1-7 * tue` is not it: by the rules of cron it runs on the days 1 to 7 and on every Tuesday.",
+}
+STEP_NOTES = {
+    "reach": "In a scenario receipts never come by themselves: write `{at: …, receipt: delivered, of: {step: ID, to: ada}}`, or the next channel is tried.",
+    "wait_for": "Several things at once, each with what follows:\n\n```yaml\n- wait_for:\n    timeout: 2 days\n    branches:\n"
+    "      - {step: ask, status: replied, where: \"event.body is matching('(?i)^yes')\", then: [{exit: confirmed}]}\n"
+    "      - {event: Appointment Moved, then: [{exit: moved}]}\n    on_timeout:\n      - sms: reminder\n```",
+}
 STEPS = {
     "email": "- email: welcome/hello\n  id: hello\n  expires: 12 hours",
     "sms": "- sms: {template: cart/nudge, with: {code: CART10}}\n  if_not_sent: {no_address: [{email: cart/nudge}], default: continue}",

@@ -10,16 +10,20 @@ from pydantic.fields import FieldInfo
 
 from engage.cli import manual_examples as examples
 from engage.cli.manual_markdown import prose, table, yaml
-from engage.cli.manual_words import word
+from engage.cli.manual_words import UndocumentedError, word
 from engage.domain.audience import Audience, ComputedTrait
 from engage.domain.journey import Entry, ExitRule, Goal, Journey, Migration
 from engage.domain.project_settings import ProjectSettings
 from engage.domain.steps import VERBS
+from engage.domain.steps.base import Step
+from engage.domain.steps.reach import ReachChannel
 from engage.domain.steps.steplist import COMMON_KEYS
 from engage.domain.timing import format_duration
 from engage.domain.trigger import Trigger
+from engage.project.key_words import COMMON, words_of
 from engage.project.scenario import ITEMS, ScenarioForm
 from engage.project.scenario.expect import Expected
+from engage.project.scenario.form import Choices
 from engage.project.schema import form_schema
 
 
@@ -49,11 +53,16 @@ def journeys_page() -> str:
             "",
             *yaml("trigger:", word(examples.TRIGGERS, name, "trigger")),
         ]
+        for below in _forms_of(Trigger.model_fields[name].annotation).values():
+            lines += ["", *form_table(below)]
+        if name in examples.TRIGGER_NOTES:
+            lines += ["", examples.TRIGGER_NOTES[name]]
     lines += ["", "Keys of a trigger:", "", *form_table(Trigger)]
     for title, form in (("Entry", Entry), ("Goal", Goal), ("Exit rules", ExitRule), ("Migration", Migration)):
         lines += ["", f"## {title}", "", prose(form.__doc__ or ""), "", *form_table(form)]
-    common = ", ".join(f"`{key}`" for key in sorted(COMMON_KEYS))
-    lines += ["", "## Steps", "", f"Each item of `steps` has one verb. Beside it may stand {common}."]
+    common = [(f"`{key}`", word(COMMON, key, "key")) for key in sorted(COMMON_KEYS)]
+    lines += ["", "## Steps", "", "Each item of `steps` has one verb. Beside it may stand:"]
+    lines += ["", *table(("key", "meaning"), common)]
     for verb, step in sorted(VERBS.items()):
         lines += [
             "",
@@ -63,9 +72,13 @@ def journeys_page() -> str:
             "",
             *yaml("", word(examples.STEPS, verb, "step")),
         ]
-        below = step.model_fields[verb].annotation
-        if isinstance(below, type) and issubclass(below, BaseModel):
+        for below in _forms_of(step.model_fields[verb].annotation).values():
             lines += ["", *form_table(below)]
+            for key, deeper in _forms_below(below).items():
+                if deeper is not ReachChannel:
+                    lines += ["", f"Keys of `{key}`:", "", *form_table(deeper)]
+        if verb in examples.STEP_NOTES:
+            lines += ["", examples.STEP_NOTES[verb]]
     return "\n".join(lines)
 
 
@@ -135,6 +148,7 @@ def scenarios_page() -> str:
     ]
     rows = [(f"`{verb}`", prose(form.__doc__ or "")) for verb, form in ITEMS.items()]
     lines += table(("item", "form"), rows)
+    lines += ["", "## What plays the others", "", *examples.SCENARIO_NOTES]
     lines += ["", "## expect", "", prose(Expected.__doc__ or ""), "", *form_table(Expected)]
     return "\n".join(lines)
 
@@ -142,16 +156,19 @@ def scenarios_page() -> str:
 def _forms_below(form: type[BaseModel]) -> dict[str, type[BaseModel]]:
     """Return the forms that stand in the values of a form's keys, by key."""
     found: dict[str, type[BaseModel]] = {}
-
-    def visit(name: str, annotation: Any) -> None:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            found.setdefault(name, annotation)
-            return
-        for part in getattr(annotation, "__args__", ()):
-            visit(name, part)
-
     for name, field in form.model_fields.items():
-        visit(field.alias or name, field.annotation)
+        for below in _forms_of(field.annotation).values():
+            found.setdefault(field.alias or name, below)
+    return found
+
+
+def _forms_of(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Return the forms of which a value is made, by their names."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {} if annotation is Step else {annotation.__name__: annotation}
+    found: dict[str, type[BaseModel]] = {}
+    for part in getattr(annotation, "__args__", ()):
+        found |= _forms_of(part)
     return found
 
 
@@ -159,11 +176,18 @@ def form_table(form: type[BaseModel]) -> list[str]:
     schema = form_schema(form)
     written = {field.alias or name: field for name, field in form.model_fields.items()}
     rows = [
-        (f"`{name}`", _type(value), _default(written[name]))
+        (f"`{name}`", _type(value), _default(written[name]), _meaning(form, name))
         for name, value in schema.get("properties", {}).items()
         if name != "short"
     ]
-    return table(("key", "value", "default"), rows)
+    return table(("key", "value", "default", "meaning"), rows)
+
+
+def _meaning(form: type[BaseModel], key: str) -> str:
+    words = words_of(form.__name__, key)
+    if words is None:
+        raise UndocumentedError(f"key `{key}` of `{form.__name__}`")
+    return words
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -209,7 +233,7 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.get_default(call_default_factory=True)
     match value:
-        case None | "" | () | BaseModel():
+        case None | "" | () | BaseModel() | Choices():
             return ""
         case bool():
             return f"`{str(value).lower()}`"

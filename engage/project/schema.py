@@ -6,6 +6,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, NoDefault
 
 from engage.domain.steps import VERBS
+from engage.domain.steps.base import Step
+from engage.project.key_words import COMMON, words_of
 from engage.project.kinds import FORMS, Kind
 from engage.project.scenario import ITEMS, ScenarioForm
 from engage.project.template_forms import FILES
@@ -73,8 +75,14 @@ class _Generator(GenerateJsonSchema):
 
 
 def form_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON Schema of one form by itself."""
-    return form.model_json_schema(by_alias=True, schema_generator=_Generator)
+    """Return the JSON Schema of one form by itself, with what its keys mean."""
+    found = form.model_json_schema(by_alias=True, schema_generator=_Generator)
+    common = COMMON if issubclass(form, Step) else {}
+    for name, part in ((form.__name__, found), *found.get("$defs", {}).items()):
+        for key, value in part.get("properties", {}).items():
+            if words := words_of(name, key) or (common.get(key) if part is found else None):
+                value["description"] = words
+    return found
 
 
 def _with_references(value: Any) -> Any:

@@ -41,6 +41,21 @@ def test_the_scenario_schema_knows_every_item() -> None:
     assert len(items) == len(ITEMS)
 
 
+def test_an_editor_is_told_what_a_key_means() -> None:
+    journey = schema("journey")
+
+    assert journey["properties"]["holdout"]["description"].startswith("the share of people")
+    assert journey["$defs"]["WaitBranch"]["properties"]["status"]["description"].startswith("beside `step`")
+    assert journey["$defs"]["step_email"]["properties"]["expires"]["description"].startswith("how long after")
+    mute = [
+        f"{name}.{key}"
+        for name, part in (("journey", journey), *journey["$defs"].items())
+        for key, value in part.get("properties", {}).items()
+        if "description" not in value and name != "ReachChannel" and key not in VERBS and key != "short"
+    ]
+    assert mute == []
+
+
 def test_there_is_one_for_every_kind_and_no_other() -> None:
     assert set(schemas()) == {
         "journey",
