@@ -13,11 +13,14 @@ from engage.services import broker_url
 from engage.settings import load_settings
 from engage.telemetry import configure_logging
 from workers.broker import keep_clients
+from workers.steady import every
 
 QUEUES = ("engine", "email", "sms", "voice", "sync", "urgent")
 SWEEP_SECONDS = float(os.environ.get("ENGAGE_SWEEP_SECONDS", "1.0"))
 
 UPKEEP_SECONDS = 3600.0
+EXPIRES = 60.0
+"""Seconds for which a hint is good. It is judged by two machines' clocks, which may differ: better many hints than none."""
 LISTS_SECONDS = 60.0
 
 configure_logging()
@@ -46,18 +49,18 @@ app.conf.update(
     beat_schedule={
         "sweep": {
             "task": "workers.tasks.sweep",
-            "schedule": SWEEP_SECONDS,
-            # A sweep that waited longer than the next one is due is nobody's loss.
-            "options": {"queue": "engine", "expires": 5},
+            "schedule": every(SWEEP_SECONDS),
+            # Long after the next one is due it is nobody's loss; but beat's clock and the worker's may differ by seconds.
+            "options": {"queue": "engine", "expires": EXPIRES},
         },
         "lists": {
             "task": "workers.tasks.lists",
-            "schedule": LISTS_SECONDS,
+            "schedule": every(LISTS_SECONDS),
             "options": {"queue": "engine", "expires": LISTS_SECONDS},
         },
         "upkeep": {
             "task": "workers.tasks.upkeep",
-            "schedule": UPKEEP_SECONDS,
+            "schedule": every(UPKEEP_SECONDS),
             "options": {"queue": "engine", "expires": UPKEEP_SECONDS},
         },
     },

@@ -13,7 +13,7 @@ from celery.signals import worker_process_shutdown, worker_shutdown
 from engage.bootstrap import Runtime, open_runtime
 from engage.domain.delivery import Channel, Priority
 from engage.settings import load_settings
-from workers.app import LISTS_SECONDS, app
+from workers.app import EXPIRES, LISTS_SECONDS, app
 from workers.gather import Gather
 from workers.hints import CeleryHints
 from workers.lines import Lines
@@ -67,12 +67,61 @@ def _settle(_: Collection[str]) -> tuple[str, ...]:
     return ()
 
 
+def _backfill(jobs: Collection[str]) -> tuple[str, ...]:
+    engine = runtime()
+    for job in jobs:
+        for _ in range(TURNS):
+            progress = engine.backfill.turn(job, engine.clock.now())
+            if progress is None or progress.finished:
+                break
+    return ()
+
+
+def _broadcast(jobs: Collection[str]) -> list[str]:
+    return [job for job in jobs if _goes_on(job)]
+
+
+def _goes_on(job: str) -> bool:
+    engine = runtime()
+    for _ in range(TURNS):
+        now = engine.clock.now()
+        done = engine.broadcast.turn(job, now)
+        if done is None or done.finished or (done.due is not None and done.due > now):
+            return False
+    return True
+
+
+def _broadcast_later(jobs: Collection[str]) -> None:
+    for job in jobs:
+        broadcast.apply_async((job,), queue="engine", expires=EXPIRES)
+
+
+def _sweep(_: Collection[str]) -> tuple[str, ...]:
+    engine = runtime()
+    found = engine.sweep.look(engine.clock.now(), engine.clock.machine())
+    if found.lanes:
+        engine.hints.digest(found.lanes)
+    if found.deliveries:
+        engine.hints.deliver(found.deliveries)
+    if found.unsettled:
+        settle.apply_async(queue="engine", expires=EXPIRES)
+    for job in found.jobs:
+        backfill.apply_async((job,), queue="engine", expires=EXPIRES)
+    for job in found.broadcasts:
+        broadcast.apply_async((job,), queue="engine", expires=EXPIRES)
+    return ()
+
+
 def _swept(_: Collection[str]) -> None:
-    """What is still unsettled the next sweep finds."""
+    """What is still to do the next sweep finds."""
 
 
+# Of each one at a time, however many hints of it lie in the broker; and a provider that answers no call answers no question
+# either, and must not take all threads of a worker.
 _settling: Gather[str] = Gather(_settle, _swept, most=1)
-"""One at a time: a provider that answers no call answers no question either, and must not take all threads of a worker."""
+_filling: Gather[str] = Gather(_backfill, _swept, most=1)
+_casting: Gather[str] = Gather(_broadcast, _broadcast_later, most=1)
+_sweeping: Gather[str] = Gather(_sweep, _swept, most=1)
 
 
 def _deliver(channel: Channel, priority: Priority) -> bool:
@@ -110,23 +159,13 @@ def settle() -> None:
 @app.task(name="workers.tasks.backfill")
 def backfill(job: str) -> None:
     """Look at the next people of a job; the sweep comes back while there are more."""
-    engine = runtime()
-    for _ in range(TURNS):
-        progress = engine.backfill.turn(job, engine.clock.now())
-        if progress is None or progress.finished:
-            return
+    _filling.add([job])
 
 
 @app.task(name="workers.tasks.broadcast")
 def broadcast(job: str) -> None:
     """Take turns of a tick, a signal or a broadcast; one that goes on without a pause is hinted again."""
-    engine = runtime()
-    for _ in range(TURNS):
-        now = engine.clock.now()
-        done = engine.broadcast.turn(job, now)
-        if done is None or done.finished or (done.due is not None and done.due > now):
-            return
-    broadcast.apply_async((job,), queue="engine", expires=5)
+    _casting.add([job])
 
 
 @app.task(name="workers.tasks.lists")
@@ -148,15 +187,4 @@ def upkeep() -> None:
 @app.task(name="workers.tasks.sweep")
 def sweep() -> None:
     """Find work that nobody hinted at, and hint at it."""
-    engine = runtime()
-    found = engine.sweep.look(engine.clock.now(), engine.clock.machine())
-    if found.lanes:
-        engine.hints.digest(found.lanes)
-    if found.deliveries:
-        engine.hints.deliver(found.deliveries)
-    if found.unsettled:
-        settle.apply_async(queue="engine", expires=30)
-    for job in found.jobs:
-        backfill.apply_async((job,), queue="engine", expires=5)
-    for job in found.broadcasts:
-        broadcast.apply_async((job,), queue="engine", expires=5)
+    _sweeping.add(["due"])

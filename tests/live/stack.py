@@ -136,6 +136,7 @@ def running_stack(
         "worker-urgent",
         "beat",
     ),
+    variables: Mapping[str, str] | None = None,
     **sandbox: object,
 ) -> Iterator[Stack]:
     """Start an installation below `folder`, with `broker` or a Valkey of its own; stop it, whatever happened in between."""
@@ -159,7 +160,7 @@ def running_stack(
         config = sandbox_config(
             environment, settings.data_dir, latencies=False, event_batch_seconds=0.2, **sandbox
         )
-        with Supervisor(environment, logs=folder / "logs") as supervisor:
+        with Supervisor(environment | dict(variables or {}), logs=folder / "logs") as supervisor:
             supervisor.start(
                 processes,
                 copies=copies,

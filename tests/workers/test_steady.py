@@ -1,0 +1,41 @@
+"""Beat goes on whatever becomes of the machine's clock, and its sweeps are taken by machines whose clocks differ a little."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from workers import steady
+from workers.app import EXPIRES, app
+
+
+def test_beats_clock_is_moved_by_time_that_passes_and_by_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = 100.0
+    monkeypatch.setattr(steady, "monotonic", lambda: passed)
+    before = steady.steady_now()
+
+    passed += 1.5
+
+    assert steady.steady_now() - before == timedelta(seconds=1.5)
+    assert before.tzinfo is UTC
+
+
+def test_a_sweep_is_due_a_second_after_the_last_one_also_if_the_clock_was_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed = 100.0
+    monkeypatch.setattr(steady, "monotonic", lambda: passed)
+    monkeypatch.setattr(app, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
+    sweep = app.conf.beat_schedule["sweep"]["schedule"]
+    last = sweep.now()
+
+    passed += 0.4
+    assert not sweep.is_due(last).is_due
+    passed += 0.6
+    assert sweep.is_due(last).is_due
+
+
+def test_hints_outlive_what_two_machines_clocks_may_differ() -> None:
+    assert all(entry["options"]["expires"] >= EXPIRES for entry in app.conf.beat_schedule.values())
+    assert EXPIRES >= 30
