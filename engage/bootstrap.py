@@ -39,7 +39,7 @@ from engage.engine.operate import Operate
 from engage.engine.publish import Publish
 from engage.engine.rendering import Requests
 from engage.engine.replay import Replay
-from engage.engine.retain import Retain
+from engage.engine.retain import Folded, Retain
 from engage.engine.settle import Settle
 from engage.engine.sweep import Sweep
 from engage.ports.channel import CodeChecker, EmailContent, Rooms, Sender, Webhook
@@ -301,19 +301,24 @@ class Runtime:
         """Everything of a kind, and everything about somebody."""
         return PostgresExporting(self.store)
 
-    def keep_house(self) -> dict[str, int]:
+    def keep_house(self, so_far: Folded | None = None) -> tuple[dict[str, int], Folded]:
         """Make the months of events to come, and remove what is older than the project keeps; rows by table.
 
-        Events go once the aggregates that count them have folded them.
+        Events go once the aggregates that count them have folded them; how far that is says the other value returned, and
+        a call with it goes on from there.
         """
         retention = self.catalog().settings.retention
         now = self.clock.now()
         retain = Retain(self.store, self.compiled.catalog_of)
-        epoch = retain.fold(now - retention.events)
+        folded = retain.fold(now - retention.events, so_far)
         gone = keep_house(
-            self.store, now, events=retention.events, decisions=retention.decisions, epoch=epoch
+            self.store,
+            now,
+            events=now - folded.before,
+            decisions=retention.decisions,
+            epoch=folded.releases,
         )
-        return {**gone, "fold": retain.drop()}
+        return {**gone, "fold": retain.drop()}, folded
 
     def members(self, audience: str) -> Iterable[Sequence[Identifier]]:
         """Return everybody in an audience, each by all their identifiers."""

@@ -1,9 +1,10 @@
-"""The tasks: hints that there is work. They carry lanes, channels and job names — never anything about a person."""
+"""The tasks: hints that there is work. They carry lanes, channels, names of jobs and ids — never anything about a person."""
 
 import atexit
 import os
 from collections.abc import Collection
 from contextlib import ExitStack
+from datetime import datetime
 from functools import lru_cache, partial
 from time import monotonic
 
@@ -12,6 +13,8 @@ from celery.signals import worker_process_shutdown, worker_shutdown
 
 from engage.bootstrap import Runtime, open_runtime
 from engage.domain.delivery import Channel, Priority
+from engage.domain.ids import ProfileId
+from engage.engine.retain import Folded
 from engage.settings import load_settings
 from workers.app import EXPIRES, LISTS_SECONDS, app
 from workers.gather import Gather
@@ -178,10 +181,15 @@ def lists() -> None:
 
 
 @app.task(name="workers.tasks.upkeep")
-def upkeep() -> None:
-    """Make the months of events to come, and remove what is older than the project keeps."""
-    removed = runtime().keep_house()
+def upkeep(before: str = "", epoch: int = 0, after: str = "") -> None:
+    """Make the months of events to come, and remove what is older than the project keeps; go on, where folding is long."""
+    so_far = Folded(datetime.fromisoformat(before), epoch, ProfileId(after)) if after else None
+    removed, folded = runtime().keep_house(so_far)
     log.info("upkeep.done", **removed)
+    if folded.after is not None:
+        upkeep.apply_async(
+            (folded.before.isoformat(), folded.epoch, folded.after), queue="engine", expires=600
+        )
 
 
 @app.task(name="workers.tasks.sweep")

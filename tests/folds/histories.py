@@ -146,8 +146,10 @@ def forget_messages(town: Town) -> None:
 def remove(town: Town) -> None:
     """Keep the house: fold what is old, then let it go."""
     kept = timedelta(days=KEPT_DAYS)
-    epoch = Retain(town.store, town.compiled.catalog_of).fold(town.now - kept)
-    assert epoch is not None
+    retain = Retain(town.store, town.compiled.catalog_of)
+    folded = retain.fold(town.now - kept, batches=1)
+    while (epoch := folded.releases) is None:
+        folded = retain.fold(town.now - kept, folded, batches=1)
     if isinstance(town.store, PostgresStore):
         keep_house(town.store, town.now, events=kept, decisions=kept, epoch=epoch)
     else:

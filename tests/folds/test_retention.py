@@ -6,7 +6,7 @@ import pytest
 
 from engage.domain.changes import FoldState
 from engage.domain.folds import FOLDED_AT
-from engage.engine.retain import Retain
+from engage.engine.retain import Folded, Retain
 from engage.storage.memory import MemoryStore
 from engage.storage.postgres import PostgresStore
 from engage.storage.postgres.upkeep import keep_house
@@ -147,8 +147,23 @@ def test_nothing_goes_that_another_release_may_count(town: Town) -> None:
     source = '{"audience": "other", "where": "count(\'Order\') >= 3 from the future"}'
     town.publish_source("audience", "other", source)
 
-    assert Retain(town.store, town.compiled.catalog_of).fold(town.now) is None
+    assert Retain(town.store, town.compiled.catalog_of).fold(town.now) == Folded(town.now, None)
     assert Retain(town.store, town.compiled.catalog_of).drop() == 0
+
+
+def test_a_rule_that_comes_while_what_is_old_is_folded_has_it_begin_anew(town: Town) -> None:
+    town.publish(REGULARS)
+    order(town, 50)
+    retain, cutoff = Retain(town.store, town.compiled.catalog_of), town.now
+    begun = retain.fold(cutoff, batches=1)
+    assert (begun.releases, begun.epoch is None) == (None, False)
+
+    town.publish(SPENT)
+
+    assert retain.fold(cutoff + DAY, begun) == Folded(cutoff, None)
+    again = retain.fold(cutoff)
+    assert again.releases is not None
+    assert len(folds(town)) == 2
 
 
 @pytest.mark.live
