@@ -99,7 +99,7 @@ def test_an_old_process_starts_beside_a_newer_version_until_what_it_needs_is_gon
 ) -> None:
     author.run("migrate")
 
-    at(url, "9998", NEWEST)
+    at(url, "9998", current.needed())
     prepared = standing(url)
     at(url, "9999", "9998")
     gone = standing(url)
