@@ -43,6 +43,18 @@ def test_the_sandbox_starts_only_with_the_demo() -> None:
     assert [name for name, service in services().items() if "profiles" in service] == ["sandbox"]
 
 
+def test_containers_gain_nothing_and_ours_write_nothing() -> None:
+    ours = {name: service for name, service in services().items() if service["image"] == "engage"}
+
+    assert all(service["security_opt"] == ["no-new-privileges:true"] for service in services().values())
+    assert all(service["read_only"] and service["cap_drop"] == ["ALL"] for service in ours.values())
+    assert not any("volumes" in service for service in ours.values())
+
+
+def test_nobody_but_the_api_and_the_demo_is_reached_from_outside() -> None:
+    assert sorted(name for name, service in services().items() if "ports" in service) == ["api", "sandbox"]
+
+
 def test_the_container_runs_as_no_root() -> None:
     lines = (REPOSITORY / "Dockerfile").read_text().splitlines()
 
