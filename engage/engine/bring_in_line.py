@@ -35,10 +35,12 @@ class Plan:
 def plan_of(catalog: Catalog, job: Job, now: datetime) -> Plan:
     """Return what must be judged anew, and who must be looked at."""
     journeys = [name for name in job.data.get("journeys", ()) if name in catalog.journeys]
-    given = Given(now=now, settings=catalog.settings)
-    if any(name in catalog.personal_clocks for name in journeys):
-        return Plan(None, given)  # a clock of each one's own is planned for each of them
-    everything = job.data.get("everything", True)
+    given, everything = Given(now=now, settings=catalog.settings), job.data.get("everything", True)
+    # The house rules have a time zone, by which the clocks of all who say none of their own go.
+    wound = [live for name, live in catalog.personal_clocks.items() if everything or name in journeys]
+    schedules = [live.journey.trigger.schedule for live in wound]
+    if any(schedule is not None and schedule.audience is None for schedule in schedules):
+        return Plan(None, given)  # everybody has such a clock
     changed = None if everything else set(job.data.get("rules", ()))
     names = _concerned(catalog, changed)
     wanted = [rule for rule in catalog.followed if rule.name in names]
@@ -48,8 +50,10 @@ def plan_of(catalog: Catalog, job: Job, now: datetime) -> Plan:
     rules = Rules(
         audiences=audiences,
         traits=traits,
-        inside=inside,
+        inside=sorted({*inside, *(clock.audience for clock in schedules if clock and clock.audience)}),
         outside=outside,
+        dated=sorted({live.journey.trigger.date.trait for live in wound if live.journey.trigger.date}),
+        clocks=sorted(live.name for live in wound),
         walking=bool(everything or job.data.get("journeys")),
         watched=_watched(catalog, [audience.name for audience in audiences]),
     )

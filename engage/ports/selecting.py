@@ -49,6 +49,10 @@ class Rules:
     """Who is in one of these audiences is looked at by the engine in any case."""
     outside: Collection[str] = ()
     """Who is not in one of these is, too."""
+    dated: Collection[str] = ()
+    """Who has one of these traits is, too: a journey's clock goes by it."""
+    clocks: Collection[str] = ()
+    """Who has a clock of one of these journeys running is, too."""
     walking: bool = True
     """Whether everybody who is in a journey is looked at; else only those of them whose membership changes."""
     watched: Collection[str] = ()

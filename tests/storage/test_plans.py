@@ -74,7 +74,7 @@ WHERE = compile_expression(
 )
 VIP = Audience.model_validate({"audience": "vip", "where": WHERE.source})
 GIVEN = Given(now=NOON)
-RULES = Rules(audiences=[VIP], inside=["vip"], watched=["vip"])
+RULES = Rules(audiences=[VIP], inside=["vip"], watched=["vip"], dated=["birthday"], clocks=["yearly"])
 
 
 def remove_some(tx: Transaction) -> None:

@@ -76,6 +76,8 @@ def standing_sql(question: Question, rules: Rules) -> StandingSql:
     judged = dict(zip(asked.audiences, (wanted for wanted, _ in asked.truths), strict=True))
     unsure += [judged.get(name) or _member(params, name) for name in rules.inside]
     unsure += [negated(judged.get(name) or _member(params, name)) for name in rules.outside]
+    unsure += [f"(p.traits -> {params.text(name)}) IS NOT NULL" for name in rules.dated]
+    unsure += [_clock(params, name) for name in rules.clocks]
     asked.unsure = any_of(*unsure)
     return asked
 
@@ -90,6 +92,13 @@ def _member(params: Params, audience: str) -> Sql:
     return (
         "EXISTS (SELECT FROM membership m WHERE m.profile_id = p.id"
         f" AND m.audience = {params.text(audience)})"
+    )
+
+
+def _clock(params: Params, journey: str) -> Sql:
+    return (
+        f"EXISTS (SELECT FROM timer t WHERE t.profile_id = p.id AND t.kind = '{TimerKind.CLOCK}'"
+        f" AND starts_with(t.ref, {params.text(journey + '|')}))"
     )
 
 

@@ -1,12 +1,12 @@
 """What every store promises about people by rule: nobody whom a rule means is left out, and nobody is called sure who is not."""
 
 from engage.domain.audience import Audience
-from engage.domain.changes import Changes, MembershipChange
+from engage.domain.changes import Changes, MembershipChange, TimerKind
 from engage.domain.expression import MapHistory, Place, Scope, compile_expression
 from engage.domain.ids import ProfileId
 from engage.ports.selecting import Given, Rules, Stretch
 from engage.ports.storage import Store
-from tests.storage.contract.given import NOON, at, event, profile, profile_id, run, runs, write
+from tests.storage.contract.given import NOON, at, event, profile, profile_id, run, runs, timer, timers, write
 
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
 EVERYBODY = sorted(profile_id(name) for name in NAMES)
@@ -139,6 +139,16 @@ class SelectionContract:
         for key, standing in standings.items():
             assert standing.lane == 7
             assert standing.unsure or standing.members == {"pro": wrong[key]}
+
+    def test_whoever_has_a_day_or_a_clock_running_is_left_to_the_engine(self, store: Store) -> None:
+        town(store)
+        clock = timer("cyd", "yearly||2027", 60, kind=TimerKind.CLOCK)
+        write(store, timers(clock, timer("dan", "yearly-other||2027", 60, kind=TimerKind.CLOCK)))
+        rules = Rules(walking=False, dated=["plan"], clocks=["yearly"])
+        with store.transaction() as tx:
+            standings = tx.selection.standings(rules, GIVEN, EVERYBODY)
+        unsure = {one.profile for one in standings if one.unsure}
+        assert {profile_id(name) for name in ("ada", "bob", "cyd", "eve")} <= unsure
 
     def test_a_sample_of_a_few_is_everybody(self, store: Store) -> None:
         town(store)

@@ -12,6 +12,7 @@ from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.ids import ProfileId, RunId, uuid7
 from engage.domain.journey import Journey
 from engage.domain.person import Person
+from engage.domain.project_settings import ProjectSettings
 from engage.domain.run import Run
 from engage.engine.backfill import Backfill
 from engage.ports.storage import Job, Store
@@ -138,6 +139,51 @@ def test_who_is_inside_already_enters_where_a_journey_takes_them_in(
     by_sql = brought_in_line(own_store, people, [first, then], jobs, NOW)
     assert by_sql == by_core
     assert [len(runs) for runs in by_sql["runs"].values()] == [1, 0, 1]
+
+
+BIRTHDAY = {"trait": "birthday", "every": "year"}
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        {"date": BIRTHDAY},
+        {"schedule": {"cron": "0 9 * * mon", "zone": "person", "audience": "rule-0"}},
+        {"schedule": {"cron": "0 9 * * mon", "zone": "person"}},
+    ],
+    ids=["a day of theirs", "an audience's", "everybody's"],
+)
+def test_clocks_are_wound_for_whom_they_strike_and_follow_the_house_s_zone(
+    own_store: Store, connection: Connection, trigger: dict[str, Any]
+) -> None:
+    connection.rollback()
+    empty(connection)
+    journey = Journey.model_validate({"journey": "yearly", "trigger": trigger, "steps": [{"wait": "1 day"}]})
+    rules, live = audiences(["profile.a == 'x'"]), [LiveJourney(journey, 1)]
+    berlin = ProjectSettings.model_validate({"timezone": "Europe/Berlin"})
+    catalogs = [
+        Catalog(epoch=1, audiences=rules),
+        Catalog(epoch=2, audiences=rules, journeys=live),
+        Catalog(epoch=3, audiences=rules, journeys=live, settings=berlin),
+    ]
+    jobs: list[dict[str, Any]] = [
+        {"cause": "backfill", "rules": ["rule-0"], "everything": False},
+        {"cause": "backfill", "journeys": ["yearly"], "everything": False},
+        {"cause": "backfill", "rules": [], "journeys": [], "everything": True},
+    ]
+    some = [Somebody(traits={"a": "x", "birthday": "1990-05-01"}), Somebody(traits={"a": "y"}), CHECKED]
+    people = [person_of(number, somebody) for number, somebody in enumerate(some)]
+    wound = {}
+    for until in (2, 3):
+        connection.rollback()
+        empty(connection)
+        by_core = brought_in_line(MemoryStore(), people, catalogs[:until], jobs[:until], NOW)
+        by_sql = brought_in_line(own_store, people, catalogs[:until], jobs[:until], NOW)
+        assert by_sql == by_core
+        wound[until] = {place: due for place, (due, _) in by_sql["timers"].items() if place[1] == "clock"}
+    assert wound[2]
+    assert len(wound[3]) == len(wound[2])
+    assert set(wound[3].values()).isdisjoint(wound[2].values()), "the house's clock was moved"
 
 
 def test_a_second_look_changes_nothing(own_store: Store, connection: Connection) -> None:
