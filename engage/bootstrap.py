@@ -59,8 +59,6 @@ from engage.storage.postgres.upkeep import keep_house
 log = structlog.get_logger(__name__)
 
 CATALOG_SECONDS = 1.0
-SLOT_SLACK = 0.05
-"""Share of a second by which calls may miss their slot of a sender's rate; see `engage.engine.rates`."""
 CALLS_IN_FLIGHT = 50
 """Threads that call a provider, per process, channel and class; design §6.6. They are only made if calls wait."""
 
@@ -200,7 +198,7 @@ class Runtime:
             worker=self.worker,
             keep_name=self._name.keep,
             pool_of=self._pool,
-            slot_slack=0.0 if isinstance(self.clock, TimeLapse) else SLOT_SLACK,
+            counts_open=not isinstance(self.clock, TimeLapse),
         )
 
     def _pool(self) -> ThreadPoolExecutor:

@@ -1,7 +1,7 @@
 """Deliver: reserve and commit, call, write the outcome as a fact and commit. Never resends blindly."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from engage.domain.short_link import ShortLink
 from engage.engine.hands import Crews, Room
 from engage.engine.normal_address import normal_address
 from engage.engine.outcomes import Outcomes, outcome_fact, outcome_of
-from engage.engine.rates import Pacing, Slot
+from engage.engine.rates import End, Pacing, Slot
 from engage.engine.release_reads import (
     addresses_of,
     name_withdrawn_calls,
@@ -102,14 +102,14 @@ class Deliver:
         keep_name: Callable[[], None] = lambda: None,
         pool_of: Callable[[], ThreadPoolExecutor] | None = None,
         slot_horizon: float = 1.0,
-        slot_slack: float = 0.0,
+        counts_open: bool = True,
     ) -> None:
         """`worker` names the session lock this process holds, and `keep_name` makes sure that it does; `pool_of`
         makes the threads of a channel's class, none calls one by one (tests); slots: see `Pacing`."""
         self._store, self._catalog_of, self._renderer_of = store, catalog_of, renderer_of
         self._senders, self._requests, self._clock, self._hints = senders, requests, clock, hints
         self._worker, self._keep_name = worker, keep_name
-        self._pacing = Pacing(store, clock, horizon=slot_horizon, slack=slot_slack)
+        self._pacing = Pacing(clock, horizon=slot_horizon, counts_open=counts_open)
         self._crews = None if pool_of is None else Crews(pool_of, CHUNK)
         self._outcomes = Outcomes(store, clock, hints)
         self._uncalled: list[Delivery] = []
@@ -124,8 +124,8 @@ class Deliver:
             reserved = self._reserve(channel, priority, CHUNK if room is None else room.count)
             if reserved.facts:
                 self._hints.digest({fact.lane for fact in reserved.facts})
-            outcomes = list(self._call_all(reserved.calls, room))
-        self._outcomes.write(outcomes)
+            outcomes, ends = self._call_all(reserved.calls, room)
+        self._outcomes.write(outcomes, ends)
         return reserved.result
 
     def _take_back(self) -> None:
@@ -307,16 +307,19 @@ class Deliver:
 
     def _call_all(
         self, calls: Sequence[tuple[Delivery, Outbound, Slot]], room: Room | None
-    ) -> Iterable[NewFact]:
+    ) -> tuple[list[NewFact], list[End]]:
         if room is None:
-            return [self._call(*call) for call in calls]
-        return room.do(lambda call: self._call(*call), calls)
+            done = [self._call(*call) for call in calls]
+        else:
+            done = room.do(lambda call: self._call(*call), calls)
+        return [fact for fact, _ in done], [end for _, end in done if end is not None]
 
-    def _call(self, delivery: Delivery, outbound: Outbound, slot: Slot) -> NewFact:
-        """Call the provider once, unless the lease has run out meanwhile, and return the outcome as a fact."""
+    def _call(self, delivery: Delivery, outbound: Outbound, slot: Slot) -> tuple[NewFact, End | None]:
+        """Call the provider once, unless the lease has run out meanwhile; return the outcome as a fact, and its end."""
         self._pacing.wait(slot)
         outcome = self._outcome(delivery, outbound)
-        return outcome_fact(delivery, outcome, outcome.at)
+        was_called = outcome.detail != NOT_CALLED and outcome.mark != Mark.SKIPPED
+        return outcome_fact(delivery, outcome, outcome.at), self._pacing.end(slot, called=was_called)
 
     def _outcome(self, delivery: Delivery, outbound: Outbound) -> Outcome:
         found = self._meanwhile(delivery, outbound)

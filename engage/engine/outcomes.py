@@ -27,8 +27,8 @@ class Outcomes:
         self._unwritten: list[NewFact] = []
         self._guard = threading.Lock()
 
-    def write(self, outcomes: Sequence[NewFact]) -> None:
-        """Write these, with what is left of earlier ones.
+    def write(self, outcomes: Sequence[NewFact], ends: Sequence[tuple[str, datetime]] = ()) -> None:
+        """Write these, with what is left of earlier ones, and until when each call counts against its sender's rate.
 
         Raises:
             StorageAwayError: the database did not take them; they are kept.
@@ -38,18 +38,19 @@ class Outcomes:
         if not facts:
             return
         try:
-            self._offer(facts)
+            self._offer(facts, ends)
         except BaseException:
             with self._guard:
                 self._unwritten = [*facts, *self._unwritten]
             raise
         self._hints.digest({fact.lane for fact in facts})
 
-    def _offer(self, facts: Sequence[NewFact]) -> None:
+    def _offer(self, facts: Sequence[NewFact], ends: Sequence[tuple[str, datetime]]) -> None:
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
                 with self._store.transaction() as tx:
                     tx.inbox.add(facts)
+                    tx.senders.close_calls(ends)
             except (StorageAwayError, StorageBusyError):
                 if attempt == WRITE_ATTEMPTS:
                     raise

@@ -1,5 +1,8 @@
 """Pacing: a sender's rate, in segments a second, shared by all workers and fairly by all journeys.
 
+Calls that are open, and those that ended less than a second ago, never count more than a second's rate. A call reaches its
+provider between its start and its end: so no second there holds more than the rate, however late anybody is.
+
 Two queues make it fair. Each journey has one of its own at the full rate of the sender: a delivery gets its place there
 once, and waits without being looked at until that place has come. What is due by then, of however many journeys, shares
 the sender's slots in the order of these places: a backlog of ten thousand does not stand before somebody else's first.
@@ -9,30 +12,36 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from math import ceil
 
 from engage.domain.catalog import Catalog
 from engage.domain.delivery import Channel, Delivery, HoldReason, Priority
 from engage.domain.project_settings import SenderForm
 from engage.ports.channel import Outbound, SmsContent
 from engage.ports.clock import Clock
-from engage.ports.storage import Store, Transaction
+from engage.ports.storage import Transaction
 
 FOR_EVER = 10.0 * 365 * 86400
 """Seconds: a place in a journey's own queue may lie as far ahead as its backlog is long."""
 SHORTEST_WAIT = 0.1
 """Seconds after which somebody who got no slot is judged again, at least."""
 
+LONGEST_CALL = timedelta(seconds=60)
+"""A call whose end is never heard of, because its worker died, counts so long: its lease."""
+SECOND = timedelta(seconds=1)
+
 Released = tuple[Delivery, Outbound]
+End = tuple[str, datetime]
+"""A call by its name, and until when it counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """When a call may start. `sender` none: at once, its sender has no rate."""
+    """When a call may start."""
 
     at: datetime
-    sender: str | None = None
-    spacing: float = 0.0
-    cost: int = 1
+    call: str | None = None
+    """The name under which it counts against its sender's rate; none: its sender has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +59,10 @@ class Paced:
 class Pacing:
     """Gives out slots. Thread-safe."""
 
-    def __init__(self, store: Store, clock: Clock, *, horizon: float, slack: float) -> None:
-        """Reserve at most `horizon` seconds ahead.
-
-        `slack` is the share of each second that is kept free, and how late, in seconds, a call may start in its slot: so
-        that calls that are late and calls that are not never make more than the rate in any second. 0: nobody is late.
-        """
-        self._store, self._clock = store, clock
-        self._horizon, self._slack = horizon, slack
+    def __init__(self, clock: Clock, *, horizon: float, counts_open: bool) -> None:
+        """Reserve at most `horizon` seconds ahead; `counts_open` unless the clock races ahead of the calls (the demo's)."""
+        self._clock = clock
+        self._horizon, self._counts_open = horizon, counts_open
 
     def give(
         self, tx: Transaction, catalog: Catalog, released: Sequence[Released], now: datetime
@@ -70,12 +75,13 @@ class Pacing:
             if form is None or form.rate is None:
                 yield from (Paced(delivery, outbound, Slot(now)) for delivery, outbound in found)
             else:
-                spacing = (1 + self._slack) / float(form.rate)
-                yield from self._metered(tx, name, spacing, found, now)
+                yield from self._metered(tx, name, float(form.rate), found, now)
 
     def _metered(
-        self, tx: Transaction, name: str, spacing: float, found: Sequence[Released], now: datetime
+        self, tx: Transaction, name: str, rate: float, found: Sequence[Released], now: datetime
     ) -> Iterator[Paced]:
+        spacing = 1 / rate
+        most = max(1, ceil(rate)) if self._counts_open else None
         self._place(tx, name, spacing, found, now)
         horizon = now + timedelta(seconds=self._horizon)
         due: list[Released] = []
@@ -86,11 +92,17 @@ class Pacing:
                 delivery.reason = HoldReason.RATE
                 yield Paced(delivery, outbound, None, _before_it_expires(delivery, delivery.place))
         costs = [_cost(outbound) for _, outbound in due]
-        slots = tx.senders.reserve(name, now, spacing, costs, self._horizon)
+        slots = tx.senders.reserve(name, now, spacing, costs, self._horizon, most)
+        names = [f"{delivery.id}/{delivery.calls + 1}" for delivery, _ in due]
+        if self._counts_open:
+            weights = [(call, min(cost, most or cost)) for call, cost in zip(names, costs, strict=True)]
+            tx.senders.open_calls(name, weights[: len(slots)], now + LONGEST_CALL + SECOND)
         again = now + timedelta(seconds=max(self._horizon, SHORTEST_WAIT))
         for index, (delivery, outbound) in enumerate(due):
             if index < len(slots):
-                yield Paced(delivery, outbound, Slot(slots[index], name, spacing, costs[index]))
+                yield Paced(
+                    delivery, outbound, Slot(slots[index], names[index] if self._counts_open else None)
+                )
             else:
                 delivery.reason = HoldReason.RATE
                 yield Paced(delivery, outbound, None, again, is_full=True)
@@ -110,17 +122,14 @@ class Pacing:
                 delivery.place = place
 
     def wait(self, slot: Slot) -> None:
-        """Return once the slot has come. A call that comes too late for it, because its thread did, takes another."""
+        """Return once the slot has come."""
         self._clock.sleep_until(slot.at)
-        if slot.sender is None or not self._slack:
-            return
-        while self._clock.now() > slot.at + timedelta(seconds=self._slack):
-            with self._store.transaction() as tx:
-                (at,) = tx.senders.reserve(
-                    slot.sender, self._clock.now(), slot.spacing, [slot.cost], FOR_EVER
-                )
-            slot = Slot(at, slot.sender, slot.spacing, slot.cost)
-            self._clock.sleep_until(slot.at)
+
+    def end(self, slot: Slot, *, called: bool) -> End | None:
+        """Return until when a call that is over counts: a second longer, or no longer if it was not made."""
+        if slot.call is None:
+            return None
+        return slot.call, self._clock.now() + (SECOND if called else timedelta(0))
 
 
 def sender_form(forms: Mapping[Channel, SenderForm], channel: Channel) -> SenderForm | None:

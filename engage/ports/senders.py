@@ -9,10 +9,25 @@ class Senders(Protocol):
     """Rates of senders, shared by all workers."""
 
     def reserve(
-        self, sender: str, now: datetime, spacing: float, costs: Sequence[int], horizon: float
+        self,
+        sender: str,
+        now: datetime,
+        spacing: float,
+        costs: Sequence[int],
+        horizon: float,
+        most: int | None = None,
     ) -> list[datetime]:
         """Take a slot for each cost in order, none later than `now + horizon` seconds.
 
-        A slot lasts its cost times `spacing` seconds; the next one begins then.
+        A slot lasts its cost times `spacing` seconds; the next one begins then. With `most`, the costs of the calls that are
+        open (see `open_calls`) never exceed it. Whoever reserves a sender's slots keeps others from it until the transaction ends.
         """
+        ...
+
+    def open_calls(self, sender: str, calls: Sequence[tuple[str, int]], until: datetime) -> None:
+        """Note calls (name, cost) of a sender as open until then, unless it is heard before that they are over."""
+        ...
+
+    def close_calls(self, ends: Sequence[tuple[str, datetime]]) -> None:
+        """Note until when each call counts. Idempotent; a call that is not open is no mistake."""
         ...

@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.stack import Stack, as_source, eventually, running_stack, send_surely
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(480)]
 
 RATE = 10
 EACH = 300
@@ -39,7 +39,7 @@ def test_600_messages_of_two_journeys_over_four_workers(services_dir: Path) -> N
         assert eventually(lambda: stack.count("SELECT count(*) FROM delivery") == EACH)
         _send(stack, "second")
 
-        assert eventually(lambda: len(_taken(stack)) == 2 * EACH and stack.idle(), 180)
+        assert eventually(lambda: len(_taken(stack)) == 2 * EACH and stack.idle(), 360)
         together = _while_both_wait(_taken(stack))
         with stack.sandbox() as sandbox:
             busiest = sandbox.call("GET", "/_sandbox/stats")["max_per_second"]

@@ -160,6 +160,15 @@ class ReceiptLine(Row, frozen=True):
     doc: bytes
 
 
+class SenderCall(NamedTuple):
+    """A call that counts against its sender's rate."""
+
+    name: str
+    sender: str
+    cost: int
+    until: datetime
+
+
 class SubscriptionKey(NamedTuple):
     """Whose consent, for what."""
 
@@ -243,6 +252,7 @@ class Tables:
         )
         self.project: Table[None, ProjectRow] = Table()
         self.senders: Table[str, datetime] = Table()
+        self.sender_calls: Table[str, SenderCall] = Table(sender=lambda row: row.sender)
         self.links: Table[str, ShortLink] = Table(delivery=lambda row: row.delivery)
         self.heard: Table[tuple[Channel, datetime], tuple[Channel, datetime]] = Table(
             channel=lambda row: row[0]

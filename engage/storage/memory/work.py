@@ -65,6 +65,7 @@ class Work:
     definitions = Seen(lambda tables: tables.definitions)
     project = Seen(lambda tables: tables.project)
     senders = Seen(lambda tables: tables.senders)
+    sender_calls = Seen(lambda tables: tables.sender_calls)
     links = Seen(lambda tables: tables.links)
     heard = Seen(lambda tables: tables.heard)
     jobs = Seen(lambda tables: tables.jobs)

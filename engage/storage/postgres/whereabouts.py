@@ -63,6 +63,7 @@ NOBODYS = frozenset(
         "project",
         "seen",
         "sender",
+        "sender_call",
         "token",
     }
 )

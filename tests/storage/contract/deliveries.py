@@ -331,6 +331,22 @@ class SendersContract:
             assert tx.senders.reserve("a", NOON, 0.5, [3, 1, 2], 9) == [at(0), at(1.5), at(2)]
             assert tx.senders.reserve("a", NOON, 0.5, [1], 9) == [at(3)]
 
+    def test_calls_that_are_open_keep_others_from_starting(self, store: Store) -> None:
+        with store.transaction() as tx:
+            assert tx.senders.reserve("a", NOON, 0.5, [1] * 9, 9, 2) == [at(0), at(0.5)]
+            tx.senders.open_calls("a", [("1", 1), ("2", 1)], at(61))
+            assert tx.senders.reserve("b", NOON, 0.5, [1] * 2, 9, 2) == [at(0), at(0.5)]
+
+        with store.transaction() as tx:
+            assert tx.senders.reserve("a", at(2), 0.5, [1] * 9, 1, 2) == []
+            tx.senders.close_calls([("1", at(2.25)), ("2", at(9)), ("none", at(1))])
+
+        with store.transaction() as tx:
+            assert tx.senders.reserve("a", at(2), 0.5, [1] * 9, 1, 2) == [at(2.25)]
+
+        with store.transaction() as tx:
+            assert tx.senders.reserve("a", at(70), 0.5, [1] * 9, 1, 2) == [at(70), at(70.5)]
+
     def test_time_that_passed_unused_is_not_made_up_for(self, store: Store) -> None:
         with store.transaction() as tx:
             tx.senders.reserve("a", NOON, 1, [1] * 1, 1)
