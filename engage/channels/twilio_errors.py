@@ -78,7 +78,7 @@ ERRORS: dict[ErrorClass, ErrorRow] = {
     ErrorClass.SOFT: ErrorRow(
         reason=FailReason.PROVIDER_ERROR,
         codes=(30003, 30008, 30036, 30410),
-        action="fail; a later try may succeed, which is the journey's to decide",
+        action="fail; a later try may succeed, which is the journey's to decide; after three in a row suppress the address",
     ),
     ErrorClass.ROUTE: ErrorRow(
         reason=FailReason.CONFIG,
@@ -91,7 +91,7 @@ ERRORS: dict[ErrorClass, ErrorRow] = {
             *(14107, 20429, 21611, 22005, 30001, 30017, 30022, 30023, 30027),
             *(60202, 60203, 60212, 63017, 63018, 63038),
         ),
-        action="call again with a growing pause, or when Retry-After says",
+        action="call again with a growing pause, or when Retry-After says; the sender goes slower for a while",
         is_repeated=True,
     ),
     ErrorClass.TROUBLE: ErrorRow(
@@ -150,6 +150,10 @@ class Failure:
     permanent: bool
     """The address itself is at fault for good."""
     opted_out: bool
+    soft: bool = False
+    """The address may be reached another time."""
+    slows: bool = False
+    """The sender goes too fast."""
     needs_template: bool = False
     """Only an approved template may be sent to this person now."""
 
@@ -165,6 +169,8 @@ def failure(code: str | None) -> Failure:
         reason=row.reason,
         permanent=row.suppresses,
         opted_out=row.is_a_no,
+        soft=kind is ErrorClass.SOFT,
+        slows=row.is_repeated,
         needs_template=kind is ErrorClass.SESSION,
     )
 
@@ -181,7 +187,7 @@ def answer_to_error(status: int, code: object, wait: timedelta | None) -> Answer
     if status >= 500 or status == 408 or (row is not None and row.is_unknown and status != 429):
         return Unknown(code=text, detail="Twilio failed while it had the request")
     if status == 429 or (row is not None and row.is_repeated):
-        return Busy(retry_after=wait, code=text, detail=ErrorClass.BUSY.value)
+        return Busy(retry_after=wait, code=text, slows=True, detail=ErrorClass.BUSY.value)
     kind = kind or _by_status(status)
     _tell(kind, text)
     return Rejected(

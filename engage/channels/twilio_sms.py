@@ -179,6 +179,8 @@ def _receipts(
         reason=why.reason if why else None,
         hard=why.permanent if why else True,
         suppress=bool(why and why.permanent),
+        soft=bool(why and why.soft),
+        slows=bool(why and why.slows),
         needs_template=bool(why and why.needs_template),
         address=address,
     )

@@ -115,3 +115,5 @@ class Changes:
     merges: list[tuple[ProfileId, ProfileId]] = field(default_factory=list)
     """(lost, kept): everything keyed by the lost profile moves to the kept one before anything else is written."""
     quarantined: list[Quarantined] = field(default_factory=list)
+    slowed: list[tuple[str, datetime, str]] = field(default_factory=list)
+    """Senders whom their provider told to slow down: (sender, when, code)."""

@@ -226,6 +226,8 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     template_version: int | None = None
     """Of the template that was rendered: templates are not pinned, a run gets the newest."""
     segments: int | None = None
+    soft: bool = False
+    """It failed, and the address may be reached another time."""
     accepted_at: datetime | None = None
     place: datetime | None = None
     """Its place in its journey's queue for a sender with a rate: who has the earlier one goes first."""

@@ -103,6 +103,8 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome", omit_defaults=True, kw
     rule: str | None = None
     suppress: bool = False
     opt_out: bool = False
+    slows: bool = False
+    """The provider says that its sender goes too fast."""
     detail: str | None = None
     answer: Json | None = None
     """`status` and `body` of the answer to a webhook."""
@@ -133,6 +135,10 @@ class Receipt(msgspec.Struct, frozen=True, tag="receipt", omit_defaults=True, kw
     hard: bool = True
     suppress: bool = False
     """The provider says that the address is permanently invalid."""
+    soft: bool = False
+    """The address could not be reached now: too often in a row, and it is given up."""
+    slows: bool = False
+    """The provider says that its sender goes too fast."""
     needs_template: bool = False
     """The provider says that only an approved template may be sent to this person now."""
     address: str | None = None

@@ -34,6 +34,7 @@ from engage.domain.steps.base import Moved
 from engage.domain.template_switch import ask_for_template
 from engage.domain.touched import Touched
 from engage.domain.turn import Turn
+from engage.domain.unreached import UNREACHABLE, is_given_up
 from engage.domain.walk import NO_RUN
 from engage.domain.withdrawing import withdraw_if_late, withdraw_unwanted_calls
 
@@ -121,6 +122,7 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
         backoff = min(timedelta(seconds=2 ** min(delivery.attempts, 20)), MAX_BACKOFF)
         delivery.attempts += 1
         due = outcome.retry_at or outcome.at + backoff
+        turn.slow_down(delivery, outcome)
     if due > first + GIVE_UP_AFTER or _tried_enough(delivery):
         failed = Outcome(
             delivery=delivery.id,
@@ -207,8 +209,12 @@ def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt)
     if mark in (Mark.FAILED, Mark.UNDELIVERED, Mark.BOUNCED, Mark.DROPPED):
         delivery.code = receipt.code or delivery.code
         delivery.reason = receipt.reason or delivery.reason
+    turn.slow_down(delivery, receipt)
+    delivery.soft = delivery.soft or receipt.soft
     if receipt.suppress or mark is Mark.COMPLAINED or (mark is Mark.BOUNCED and receipt.hard):
         _suppress(turn, person, delivery, str(mark))
+    elif receipt.soft and is_given_up(turn, delivery):
+        _suppress(turn, person, delivery, UNREACHABLE)
     if mark in (Mark.UNSUBSCRIBED, Mark.RESUBSCRIBED):
         _said(
             turn,

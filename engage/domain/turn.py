@@ -11,14 +11,15 @@ import msgspec
 from engage.domain.catalog import Catalog
 from engage.domain.changes import Changes, Timer, TimerKind
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.delivery import Channel, Delivery, Mark
 from engage.domain.expression.functions import shifted
-from engage.domain.fact import Start
+from engage.domain.fact import Outcome, Receipt, Start
 from engage.domain.folds import BEFORE_REMOVAL
 from engage.domain.ids import DeliveryId, EventId, uuid7
 from engage.domain.person import Person
 from engage.domain.profile import RESERVED_TYPE, Event
 from engage.domain.run import Run
+from engage.domain.sender import metered_as
 from engage.domain.sensitive import without
 from engage.domain.touched import Touched
 
@@ -84,6 +85,8 @@ class Turn:
     now: datetime
     changes: Changes = field(default_factory=Changes)
     choices: Choices = field(default_factory=ByHash)
+    lately: Mapping[tuple[Channel, str], Sequence[Delivery]] = field(default_factory=dict)
+    """What went to addresses that were not reached just now."""
     deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
     """Loaded deliveries: those facts are about, and those that wait for release in open runs."""
     stopped: frozenset[str] = frozenset()
@@ -234,6 +237,12 @@ class Turn:
             texts = covered.found_in(delivery.context)
             delivery.context = without(covered.properties(delivery.context), texts)
             delivery.variables = without(delivery.variables, texts)
+
+    def slow_down(self, delivery: Delivery, told: Outcome | Receipt) -> None:
+        """Let the sender of a delivery go slower, if its provider says that it goes too fast."""
+        if told.slows:
+            name = metered_as(self.catalog.settings, delivery.channel, delivery.sender)
+            self.changes.slowed.append((name, told.at, told.code or ""))
 
     def cancel_sends(self, run: Run, *, reason: str | None, step: str | None = None) -> None:
         """Cancel what a run, or one of its steps, asked for and has not left yet."""

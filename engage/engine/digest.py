@@ -45,6 +45,7 @@ from engage.engine.working_set import (
     know_what_comes_again,
     load_people,
     shared_consents,
+    unreached,
     waiting_deliveries,
 )
 from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
@@ -244,6 +245,7 @@ class Digest:
         batch.owners = tx.people.find(_identifiers(facts))
         turn.deliveries = tx.deliveries.get([f.delivery for f in facts if isinstance(f, Outcome | Receipt)])
         batch.answered = _answered(tx, facts, now)
+        turn.lately = unreached(tx, facts, turn.deliveries, now)
         wanted = set(batch.owners.values())
         wanted.update(timer.profile for timer in batch.timers)
         wanted.update(delivery.profile for delivery in turn.deliveries.values())

@@ -8,15 +8,15 @@ once, and waits without being looked at until that place has come. What is due b
 the sender's slots in the order of these places: a backlog of ten thousand does not stand before somebody else's first.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
 
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import Channel, Delivery, HoldReason, Priority
-from engage.domain.project_settings import SenderForm
+from engage.domain.delivery import CALLS, Delivery, HoldReason, Priority
+from engage.domain.sender import metered_as, sender_form
 from engage.ports.channel import Outbound, SmsContent
 from engage.ports.clock import Clock
 from engage.ports.storage import Transaction
@@ -29,6 +29,8 @@ SHORTEST_WAIT = 0.1
 LONGEST_CALL = timedelta(seconds=60)
 """A call whose end is never heard of, because its worker died, counts so long: its lease."""
 SECOND = timedelta(seconds=1)
+UNMETERED = 10.0
+"""A second: what a sender without a rate is taken to send, once its provider told it to slow down."""
 
 Released = tuple[Delivery, Outbound]
 End = tuple[str, datetime]
@@ -68,14 +70,24 @@ class Pacing:
         self, tx: Transaction, catalog: Catalog, released: Sequence[Released], now: datetime
     ) -> Iterator[Paced]:
         """Yield each delivery with its slot, or with the instant at which to look again."""
-        forms = catalog.settings.senders
-        for name, group in groupby(sorted(released, key=_sender_name), key=_sender_name):
+        settings = catalog.settings
+
+        def name_of(one: Released) -> str:
+            return metered_as(settings, one[0].channel, one[1].sender)
+
+        slow = tx.senders.slowness({name_of(one) for one in released if one[0].channel not in CALLS})
+        for name, group in groupby(sorted(released, key=name_of), key=name_of):
             found = list(group)
-            form = sender_form(forms, found[0][0].channel)
-            if form is None or form.rate is None:
+            form = sender_form(settings, found[0][0].channel)
+            factor = slow[name].factor_at(now) if name in slow else 1.0
+            rate = form.rate if form is not None else None
+            if rate is None and factor == 1.0:
                 yield from (Paced(delivery, outbound, Slot(now)) for delivery, outbound in found)
-            else:
-                yield from self._metered(tx, name, float(form.rate), found, now)
+                continue
+            rule = None if factor == 1.0 else f"told to slow down ({slow[name].code})"
+            for paced in self._metered(tx, name, float(rate or UNMETERED) / factor, found, now):
+                paced.delivery.rule = rule if paced.slot is None else paced.delivery.rule
+                yield paced
 
     def _metered(
         self, tx: Transaction, name: str, rate: float, found: Sequence[Released], now: datetime
@@ -130,16 +142,6 @@ class Pacing:
         if slot.call is None:
             return None
         return slot.call, self._clock.now() + (SECOND if called else timedelta(0))
-
-
-def sender_form(forms: Mapping[Channel, SenderForm], channel: Channel) -> SenderForm | None:
-    """Return who we send as on a channel; pictures come from the sender of texts unless they have one of their own."""
-    return forms.get(channel) or (forms.get(Channel.SMS) if channel is Channel.MMS else None)
-
-
-def _sender_name(released: Released) -> str:
-    delivery, outbound = released
-    return outbound.sender or str(Channel.SMS if delivery.channel is Channel.MMS else delivery.channel)
 
 
 def _has_place(delivery: Delivery) -> bool:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import CALLS, TEMPLATE_ONLY, Channel, Delivery
+from engage.domain.delivery import CALLS, TEMPLATE_ONLY, Delivery
 from engage.domain.profile import Profile
+from engage.domain.sender import sender_of
 from engage.domain.short_link import ShortLink
 from engage.domain.spelling import both_spellings
 from engage.domain.timing import zone_of
 from engage.engine.calling import call_of
-from engage.engine.rates import sender_form
 from engage.ports.channel import Outbound
 from engage.ports.templating import Links, Renderer, RenderRefused, RenderRequest
 
@@ -95,7 +95,7 @@ class Requests:
                 channel=delivery.channel,
                 to=address,
                 content=rendered.content,
-                sender=delivery.sender or _sender(catalog, delivery.channel),
+                sender=delivery.sender or sender_of(settings, delivery.channel),
                 validity=_validity(delivery, until, now),
                 look_up=is_new and settings.sms.lookup,
             ),
@@ -112,11 +112,6 @@ def person_view(profile: Profile) -> dict[str, object]:
         "user_id": profile.identifier("user_id"),
         "anonymous_id": profile.identifier("anonymous_id"),
     }
-
-
-def _sender(catalog: Catalog, channel: Channel) -> str | None:
-    form = sender_form(catalog.settings.senders, channel)
-    return None if form is None else form.messaging_service or form.number or form.address
 
 
 def _validity(delivery: Delivery, until: datetime | None, now: datetime) -> timedelta | None:

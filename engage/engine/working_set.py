@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
 from engage.domain.consent import Consents, ledger_key
-from engage.domain.delivery import Delivery
+from engage.domain.delivery import Channel, Delivery
 from engage.domain.errors import IdentityRaceError
+from engage.domain.fact import Fact, Receipt
 from engage.domain.folds import FOLDED_AT, NO_FOLDS, Folds
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.person import Entries, Person, address_of
 from engage.domain.profile import Event, Profile
+from engage.domain.unreached import LATELY
 from engage.ports.storage import Transaction
 
 REMEMBERED = timedelta(days=30)
@@ -161,3 +163,12 @@ def waiting_deliveries(tx: Transaction, people: Mapping[ProfileId, Person]) -> d
     """Return the deliveries of open runs that have not left yet: an exit cancels them."""
     runs = [run.id for person in people.values() for run in person.runs if run.active and run.deliveries]
     return tx.deliveries.waiting(runs) if runs else {}
+
+
+def unreached(
+    tx: Transaction, facts: Sequence[Fact], deliveries: Mapping[DeliveryId, Delivery], now: datetime
+) -> dict[tuple[Channel, str], list[Delivery]]:
+    """Return what went lately to the addresses that were not reached just now."""
+    told = (deliveries.get(fact.delivery) for fact in facts if isinstance(fact, Receipt) and fact.soft)
+    addresses = {(one.channel, one.address) for one in told if one is not None and one.address is not None}
+    return tx.deliveries.recent_to(addresses, now - LATELY) if addresses else {}

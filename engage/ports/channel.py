@@ -153,6 +153,8 @@ class Busy:
 
     retry_after: timedelta | None = None
     code: str | None = None
+    slows: bool = False
+    """The provider says that its sender goes too fast: its rate is lowered for a while."""
     answer: Mapping[str, Any] | None = None
     detail: str = ""
 

@@ -1,8 +1,10 @@
 """Senders, as the rooms share their rates."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
+
+from engage.domain.slowing import Slowness
 
 
 class Senders(Protocol):
@@ -26,6 +28,14 @@ class Senders(Protocol):
 
     def open_calls(self, sender: str, calls: Sequence[tuple[str, int]], until: datetime) -> None:
         """Note calls (name, cost) of a sender as open until then, unless it is heard before that they are over."""
+        ...
+
+    def slow_down(self, complaints: Iterable[tuple[str, datetime, str]]) -> None:
+        """Let senders go slower from these instants on, because of these codes; see `engage.domain.slowing`."""
+        ...
+
+    def slowness(self, senders: Collection[str]) -> dict[str, Slowness]:
+        """Return what is known of those that were ever told to slow down."""
         ...
 
     def close_calls(self, ends: Sequence[tuple[str, datetime]]) -> None:

@@ -153,6 +153,7 @@ QUESTIONS: dict[str, Question] = {
     "heard": lambda tx: tx.deliveries.heard_of_later(Channel.EMAIL, NOON),
     "ids": lambda tx: tx.deliveries.ids_at(*PLACES[0]),
     "accepted": lambda tx: tx.deliveries.accepted_since([ADA], NOON),
+    "slowness": lambda tx: tx.senders.slowness(["s"]),
     "texted": lambda tx: tx.deliveries.texted(["+1"]),
     "addressed": lambda tx: tx.deliveries.addressed_before([("news", "+1")]),
     "next delivery": lambda tx: tx.deliveries.next_due(),

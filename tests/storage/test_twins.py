@@ -351,6 +351,7 @@ def everything(store: Store, now: datetime) -> dict[str, Any]:
             "recent": tx.deliveries.recent_to(pairs, now),
             "heard": [tx.deliveries.heard_of_later(channel, now) for channel in Channel],
             "accepted": tx.deliveries.accepted_since(ids, now),
+            "slowness": tx.senders.slowness(["s"]),
             "texted": tx.deliveries.texted(["+1", "+2"]),
             "addressed": tx.deliveries.addressed_before([("news", "+1"), ("news", "+2")]),
             "consents": tx.consents.view(ids, dict.fromkeys(ids, places)),

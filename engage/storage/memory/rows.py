@@ -14,6 +14,7 @@ from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId
 from engage.domain.profile import Event
 from engage.domain.run import Run
 from engage.domain.short_link import ShortLink
+from engage.domain.slowing import Slowness
 from engage.ports.access import Token, User
 from engage.ports.listing import Listed
 from engage.ports.storage import StoredDefinition
@@ -252,6 +253,7 @@ class Tables:
         )
         self.project: Table[None, ProjectRow] = Table()
         self.senders: Table[str, datetime] = Table()
+        self.slowness: Table[str, Slowness] = Table()
         self.sender_calls: Table[str, SenderCall] = Table(sender=lambda row: row.sender)
         self.links: Table[str, ShortLink] = Table(delivery=lambda row: row.delivery)
         self.heard: Table[tuple[Channel, datetime], tuple[Channel, datetime]] = Table(

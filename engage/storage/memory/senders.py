@@ -1,9 +1,10 @@
 """Rates of senders in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from engage.domain.slots import give_slots
+from engage.domain.slowing import Slowness, slowed
 from engage.storage.memory.rows import SenderCall
 from engage.storage.memory.work import Work
 
@@ -43,6 +44,16 @@ class MemorySenders:
         """Note calls (name, cost) of a sender as open until then, unless it is heard before that they are over."""
         for name, cost in calls:
             self._work.sender_calls.put(name, SenderCall(name, sender, cost, until))
+
+    def slow_down(self, complaints: Iterable[tuple[str, datetime, str]]) -> None:
+        """Let senders go slower from these instants on, because of these codes."""
+        for sender, at, code in complaints:
+            self._work.slowness.put(sender, slowed(self._work.slowness.get(sender), at, code))
+
+    def slowness(self, senders: Collection[str]) -> dict[str, Slowness]:
+        """Return what is known of those that were ever told to slow down."""
+        found = {sender: self._work.slowness.get(sender) for sender in senders}
+        return {sender: slowness for sender, slowness in found.items() if slowness is not None}
 
     def close_calls(self, ends: Sequence[tuple[str, datetime]]) -> None:
         """Note until when each call counts. Idempotent; a call that is not open is no mistake."""

@@ -66,6 +66,7 @@ class Work:
     project = Seen(lambda tables: tables.project)
     senders = Seen(lambda tables: tables.senders)
     sender_calls = Seen(lambda tables: tables.sender_calls)
+    slowness = Seen(lambda tables: tables.slowness)
     links = Seen(lambda tables: tables.links)
     heard = Seen(lambda tables: tables.heard)
     jobs = Seen(lambda tables: tables.jobs)

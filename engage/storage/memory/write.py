@@ -28,6 +28,7 @@ from engage.storage.memory.rows import (
     event_row,
     logged,
 )
+from engage.storage.memory.senders import MemorySenders
 from engage.storage.memory.work import Work
 
 
@@ -66,6 +67,7 @@ def write(work: Work, changes: Changes) -> None:
     _log(work, changes)
     MemoryConsents(work).append(changes.consents, changes.suppressions)
     MemoryInbox(work).quarantine(changes.quarantined)
+    MemorySenders(work).slow_down(changes.slowed)
 
 
 def _log(work: Work, changes: Changes) -> None:

@@ -1,10 +1,11 @@
 """Rates of senders in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from engage.domain.slots import give_slots
-from engage.storage.postgres.session import Session
+from engage.domain.slowing import Slowness, slowed
+from engage.storage.postgres.session import Session, texts
 
 _TAKE = """
 INSERT INTO sender (id, next_slot) VALUES (%s, %s)
@@ -21,6 +22,12 @@ _END = """
 UPDATE sender_call SET until = ended.until FROM unnest(%s::text[], %s::timestamptz[]) AS ended (call, until)
 WHERE sender_call.call = ended.call
 """
+
+_SLOW = """
+INSERT INTO slowness (sender, at, factor, code) VALUES (%s, %s, %s, %s)
+ON CONFLICT (sender) DO UPDATE SET at = excluded.at, factor = excluded.factor, code = excluded.code
+"""
+_SLOWNESS = "SELECT sender, at, factor, code FROM slowness WHERE sender = ANY(%s::text[])"
 
 
 class PostgresSenders:
@@ -59,6 +66,22 @@ class PostgresSenders:
         if calls:
             names, costs = [name for name, _ in calls], [cost for _, cost in calls]
             self._session.run(_BEGIN, sender, until, names, costs)
+
+    def slow_down(self, complaints: Iterable[tuple[str, datetime, str]]) -> None:
+        """Let senders go slower from these instants on, because of these codes. Two at once: the later one counts."""
+        told = sorted(complaints)
+        known = self.slowness([sender for sender, _, _ in told])
+        for sender, at, code in told:
+            known[sender] = slowed(known.get(sender), at, code)
+        for sender, slowness in sorted(known.items()):
+            self._session.run(_SLOW, sender, *slowness)
+
+    def slowness(self, senders: Collection[str]) -> dict[str, Slowness]:
+        """Return what is known of those that were ever told to slow down."""
+        if not senders:
+            return {}
+        rows = self._session.rows(_SLOWNESS, texts(senders))
+        return {sender: Slowness(at, factor, code) for sender, at, factor, code in rows}
 
     def close_calls(self, ends: Sequence[tuple[str, datetime]]) -> None:
         """Note until when each call counts. Idempotent; a call that is not open is no mistake."""

@@ -64,6 +64,7 @@ NOBODYS = frozenset(
         "seen",
         "sender",
         "sender_call",
+        "slowness",
         "token",
     }
 )

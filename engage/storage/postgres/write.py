@@ -13,6 +13,7 @@ from engage.storage.postgres.consents import PostgresConsents
 from engage.storage.postgres.deliveries import PostgresDeliveries
 from engage.storage.postgres.inbox import PostgresInbox
 from engage.storage.postgres.merge import merge
+from engage.storage.postgres.senders import PostgresSenders
 from engage.storage.postgres.session import Session, json, texts
 
 # A turn that also creates this profile is waited for and then lost to: what it wrote must not be written over.
@@ -155,6 +156,8 @@ def write(session: Session, changes: Changes) -> None:
     _bulk(session, _DECISIONS, changes.decisions)
     PostgresConsents(session).append(changes.consents, changes.suppressions)
     PostgresInbox(session).quarantine(changes.quarantined)
+    if changes.slowed:
+        PostgresSenders(session).slow_down(changes.slowed)
 
 
 def _bulk(session: Session, query: LiteralString, rows: Iterable[object]) -> int:

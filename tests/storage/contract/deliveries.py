@@ -347,6 +347,20 @@ class SendersContract:
         with store.transaction() as tx:
             assert tx.senders.reserve("a", at(70), 0.5, [1] * 9, 1, 2) == [at(70), at(70.5)]
 
+    def test_a_sender_is_as_slow_as_it_was_told(self, store: Store) -> None:
+        with store.transaction() as tx:
+            assert tx.senders.slowness([]) == tx.senders.slowness(["a"]) == {}
+            tx.senders.slow_down([("a", NOON, "20429"), ("a", at(1), "30022"), ("b", NOON, "x")])
+            tx.senders.slow_down([])
+
+        with store.transaction() as tx:
+            assert tx.senders.slowness(["a", "c"]) == {"a": (NOON, 2.0, "20429")}
+            tx.senders.slow_down([("a", at(60), "30022")])
+
+        with store.transaction() as tx:
+            assert tx.senders.slowness(["a"])["a"].factor > 2
+            assert tx.senders.slowness(["b"]) == {"b": (NOON, 2.0, "x")}
+
     def test_time_that_passed_unused_is_not_made_up_for(self, store: Store) -> None:
         with store.transaction() as tx:
             tx.senders.reserve("a", NOON, 1, [1] * 1, 1)
