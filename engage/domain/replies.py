@@ -109,7 +109,7 @@ def answered_by(
         for delivery in candidates
         if delivery.accepted_at is not None
         and turn.now - delivery.accepted_at <= REPLY_WINDOW
-        and delivery.sender in (None, inbound.to)
+        and _is_from(delivery, inbound.to)
     ]
     near.sort(key=lambda delivery: (delivery.accepted_at, delivery.id), reverse=True)
     for delivery in near:
@@ -118,6 +118,17 @@ def answered_by(
         if run is not None and run.active and _waits_for_reply(turn, run, delivery.step):
             return delivery
     return near[0] if near else None
+
+
+def _is_from(delivery: Delivery, address: str) -> bool:
+    """Return whether a delivery may have come from this address of ours.
+
+    A service, or the name of somebody who writes for us, stands for addresses that only the provider knows.
+    """
+    sender = delivery.sender
+    if sender in (None, address):
+        return True
+    return delivery.channel is not Channel.EMAIL and not (sender or "").lstrip("+").isdigit()
 
 
 def _waits_for_reply(turn: Turn, run: Run, step: str | None) -> bool:

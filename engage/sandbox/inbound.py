@@ -203,6 +203,12 @@ class Inbound:
         else:
             raise InboundError(f"{request.sender!r} is in no conversation")
         sid = request.id or ("IM" + secrets.token_hex(16))
+        said = {
+            "conversation_sid": joined["conversation_sid"],
+            "author": request.sender,
+            "body": request.body,
+        }
+        sandbox.records.add("conversation_messages", {"sid": sid, "attributes": "{}", **said})
         fields = [
             ("AccountSid", sandbox.account_sid()),
             ("Author", request.sender),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from engage.sandbox import desk
 from engage.sandbox.call_record import Call
 from engage.sandbox.inbound import Heard, InboundRequest
 from engage.sandbox.ledger import Channel, Entry, iso
@@ -59,6 +61,8 @@ class PageRoutes:
             Route("/mails/{id}/html", self._mail_html, methods=["GET"]),
             Route("/calls/{id}", self._call, methods=["GET"]),
             Route("/calls/{id}", self._press, methods=["POST"]),
+            Route("/desk", self._desk, methods=["GET"]),
+            Route("/desk", self._at_the_desk, methods=["POST"]),
         ]
 
     def _page(self, name: str, **values: Any) -> Response:
@@ -95,6 +99,7 @@ class PageRoutes:
             courier=self._sandbox.courier,
             duplicates=len(ledger.duplicates()),
             faults=self._sandbox.faults.rules,
+            has_desk=not desk.is_empty(self._sandbox),
         )
 
     async def _phone(self, request: Request) -> Response:
@@ -162,6 +167,15 @@ class PageRoutes:
         form = parse_form(await request.body())
         self._sandbox.calls.press(call.to, one(form, "digits"), one(form, "speech"))
         return RedirectResponse(f"/calls/{quote(call.id, safe='')}", status_code=303)
+
+    async def _desk(self, request: Request) -> Response:
+        return self._page("desk.html", **desk.view(self._sandbox))
+
+    async def _at_the_desk(self, request: Request) -> Response:
+        """Do what an agent does, or somebody in a conversation or a room; what is over by now stays so."""
+        with suppress(ValueError):
+            await desk.act(self._sandbox, parse_form(await request.body()))
+        return RedirectResponse("/desk", status_code=303)
 
 
 def _clock(at: float | str) -> str:

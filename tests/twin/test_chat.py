@@ -1,6 +1,8 @@
 """Chats through the real SDK: one conversation a person, a named representative in it, and what the person answers."""
 
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 from engage.channels.twilio_chat import conversation_name
 from engage.domain.delivery import Channel, Mark
@@ -65,3 +67,26 @@ def test_a_second_message_opens_no_second_conversation(shop: Shop, twin: Twin) -
     assert len(kept(twin, "conversations")) == 1
     assert len(kept(twin, "participants")) == 2
     assert len(kept(twin, "conversation_messages")) == 2
+
+
+def test_the_named_representatives_conversation_is_held_at_the_desk(shop: Shop, twin: Twin) -> None:
+    """The Frontline job: who represents the customer writes, the customer answers, and the run goes on with the answer."""
+    ask(shop)
+    page, headers = twin.page("/desk")
+    assert "Hi Ada" in page
+    assert f"{PERSON}, alice" in page
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "/desk" in twin.page("/")[0]
+
+    click(twin, channel="chat", who=PERSON, what="Tomorrow, please")
+    shop.rest()
+
+    assert "Tomorrow, please" in twin.page("/desk")[0]
+    assert [run.reason for run in shop.runs()] == ["Tomorrow, please"]
+    assert shop.refused == []
+
+
+def click(twin: Twin, **fields: str) -> None:
+    request = Request(f"{twin.url}/desk", urlencode(fields).encode(), method="POST")
+    with urlopen(request, timeout=10) as answer:
+        assert answer.status == 200

@@ -8,6 +8,7 @@ import pytest
 from engage.domain.delivery import Channel, Mark
 from tests.sandbox.twin import PERSON, Twin
 from tests.twin.shop import Shop, steps
+from tests.twin.test_chat import click
 
 
 def journey(target: str, **more: Any) -> dict[str, Any]:
@@ -114,3 +115,22 @@ def test_a_task_nobody_takes_is_told_too(shop: Shop, twin: Twin) -> None:
 
     (run,) = shop.runs()
     assert (run.reason, shop.delivery().status) == ("nobody", Mark.CANCELED)
+
+
+@pytest.mark.parametrize("target", ["taskrouter", "flex"])
+def test_agents_work_at_the_desk(shop: Shop, twin: Twin, target: str) -> None:
+    ask(shop, target)
+    (task,) = tasks(twin)
+    page, _ = twin.page("/desk")
+    assert "o-1" in page
+    assert str(shop.delivery().id) not in page  # what only finds the task again is nothing for agents
+
+    for what in ("accept", "complete: sold", "complete: twice"):
+        click(twin, channel="agent", who=task["sid"], what=what)
+        shop.rest()
+
+    (run,) = shop.runs()
+    assert (run.reason, shop.delivery().status) == ("helped", Mark.COMPLETED)
+    assert [event.properties["outcome"] for event in shop.events() if event.name == "Handoff Completed"] == [
+        "sold"
+    ]

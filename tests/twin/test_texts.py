@@ -102,10 +102,11 @@ def test_help_is_answered_once_by_us_or_by_the_provider(shop: Shop, twin: Twin, 
     assert ("Shop offers." in answers) is not told
 
 
-def test_a_reply_finds_the_run_that_waits_for_it(shop: Shop, twin: Twin) -> None:
+@pytest.mark.parametrize("sender", [{}, {"sender": "+15005550006"}, {"sender": "MG" + "a" * 32}])
+def test_a_reply_finds_the_run_that_waits_for_it(shop: Shop, twin: Twin, sender: dict[str, str]) -> None:
     shop.publish(
         steps(
-            {"sms": {"text": "Coming?"}, "id": "ask"},
+            {"sms": {"text": "Coming?", **sender}, "id": "ask"},
             {
                 "wait_for": {
                     "step": "ask",
