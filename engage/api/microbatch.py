@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from engage.engine.accept_intake import Intake, Taken
+from engage.engine.accept_intake import Intake, Taken, together
 from engage.ports.storage import StorageAwayError
 
 log = structlog.get_logger(__name__)
@@ -53,9 +53,8 @@ class OverloadedError(Exception):
 
 
 def _size(taken: Taken) -> int:
-    return sum(len(piece.fact.payload) for piece in taken.pieces) + sum(
-        len(item.payload) for item in taken.quarantined
-    )
+    kept = [*taken.quarantined, *(one.otherwise for one in taken.unplaced)]
+    return sum(len(piece.fact.payload) for piece in taken.pieces) + sum(len(item.payload) for item in kept)
 
 
 class MicroBatcher:
@@ -187,9 +186,7 @@ class MicroBatcher:
             weight += len(group[-1][0])
         if len(group) == 1:
             return group, group[0][0]
-        pieces = [piece for taken, *_ in group for piece in taken.pieces]
-        quarantined = [item for taken, *_ in group for item in taken.quarantined]
-        return group, Taken(pieces, quarantined)
+        return group, together([taken for taken, *_ in group])
 
     @staticmethod
     def _fail(group: Iterable[_Request], exc: Exception) -> None:

@@ -12,7 +12,9 @@ from engage.domain.turn import Turn
 
 _OVER = {
     Channel.HANDOFF: frozenset({Mark.ANSWERED, Mark.CANCELED, Mark.FAILED}),
-    Channel.VOICE: frozenset({Mark.ANSWERED, Mark.BUSY, Mark.NO_ANSWER, Mark.CANCELED, Mark.FAILED}),
+    Channel.VOICE: frozenset(
+        {Mark.ANSWERED, Mark.REPLIED, Mark.BUSY, Mark.NO_ANSWER, Mark.CANCELED, Mark.FAILED}
+    ),
 }
 """Where there is nothing to take back any more, by channel; other channels take nothing back: a message that was taken is on its way."""
 

@@ -84,6 +84,15 @@ class Taken:
         return len(self.pieces) + len(self.quarantined) + len(self.unplaced)
 
 
+def together(group: Sequence[Taken]) -> Taken:
+    """Return what several requests brought as if one had: the pieces of each in their order, first of all."""
+    return Taken(
+        [piece for taken in group for piece in taken.pieces],
+        [item for taken in group for item in taken.quarantined],
+        [one for taken in group for one in taken.unplaced],
+    )
+
+
 class Intake:
     """Stores what came in. Thread-safe and synchronous."""
 

@@ -2,16 +2,18 @@
 
 import asyncio
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
 
 from engage.api.microbatch import FACTS_A_COMMIT, MicroBatcher, OverloadedError
+from engage.domain.changes import Quarantined
 from engage.engine.accept_intake import Intake, Piece, Taken
-from engage.ports.storage import StorageAwayError
+from engage.ports.storage import StorageAwayError, Transaction
 from tests.accept.store import Hinted, TestedStore, piece, poisoned
-from tests.api.world import SERVER, World, basic, calling
+from tests.api.world import NOW, SERVER, World, basic, calling
 
 
 class SlowIntake(Intake):
@@ -55,6 +57,42 @@ def test_requests_that_come_during_a_commit_share_the_next_one() -> None:
 
     assert answers == [[True]] + [[True, False]] * 20
     assert [len(commit) for commit in store.commits] == [1, 20]
+
+
+@dataclass(frozen=True)
+class Adrift:
+    """Something of which only the database knows whose it is."""
+
+    name: str
+
+    @property
+    def otherwise(self) -> Quarantined:
+        return Quarantined(source="test", reason="adrift", detail="", payload=b"x", received_at=NOW)
+
+    def placed(self, _tx: Transaction) -> Taken:
+        return Taken([piece(self.name)])
+
+
+def test_what_is_placed_only_in_the_transaction_is_stored_in_company_too() -> None:
+    store = TestedStore()
+    intake = SlowIntake(store)
+
+    async def scene() -> None:
+        batcher = MicroBatcher(intake)
+        first = asyncio.create_task(batcher.submit(Taken([piece("first")])))
+        await until(intake.entered.is_set)
+        others = [
+            asyncio.create_task(batcher.submit(Taken([piece(f"o{n}")], (), [Adrift(f"a{n}")])))
+            for n in range(3)
+        ]
+        await asyncio.sleep(0.01)
+        intake.gate.set()
+        assert [await first, *[await other for other in others]] == [[True]] * 4
+        await batcher.close()
+
+    asyncio.run(scene())
+
+    assert sorted(store.ids()) == ["a0", "a1", "a2", "first", "o0", "o1", "o2"]
 
 
 def test_a_commit_holds_no_more_than_it_should() -> None:

@@ -13,6 +13,7 @@ from engage.services import schema_steps
 from engage.storage.migrations import current
 from engage.storage.migrations.current import Standing, oldest_at, standing
 from tests.cli.conftest import Author
+from tests.live.stack import free_port
 from tests.storage.conftest import create_database
 
 pytestmark = pytest.mark.live
@@ -95,8 +96,9 @@ def test_before_the_deployment_no_step_of_after_it_is_taken(
 
 
 def test_an_old_process_starts_beside_a_newer_version_until_what_it_needs_is_gone(
-    author: Author, url: str
+    author: Author, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ENGAGE_LISTEN", f"127.0.0.1:{free_port()}")
     author.run("migrate")
 
     at(url, "9998", current.needed())

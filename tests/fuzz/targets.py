@@ -182,7 +182,9 @@ def _digested(taken: Taken) -> None:
     house.world.rest()
     work = house.store.look()
     assert not work.inbox.all()
-    assert len(work.quarantine.all()) <= len(taken.quarantined), [row.detail for row in work.quarantine.all()]
+    assert len(work.quarantine.all()) <= len(taken.quarantined) + len(taken.unplaced), [
+        row.detail for row in work.quarantine.all()
+    ]
 
 
 _RULES = ProjectSettings.model_validate(seeds.SETTINGS)

@@ -35,4 +35,4 @@ def test_a_little_noise_in_the_seeds_is_no_accident(target: Target) -> None:
 def test_what_was_found_belongs_to_a_target() -> None:
     names = {target.name for target in TARGETS}
 
-    assert {path.name for path in FOUND.iterdir() if path.is_dir()} <= names
+    assert {path.parent.name for path in FOUND.glob("*/*")} <= names

@@ -34,7 +34,7 @@ def pages(store: Store, live: LiveJourney) -> list[Page]:
     after: ProfileId | None = None
     while not found or not found[-1].last:
         with store.transaction() as tx:
-            found.append(next_page(tx, live, Given(now=NOW, entry=ENTRY), after))
+            found.append(next_page(tx, live, Given(now=NOW, entry=ENTRY), after, crowd.BATCH))
         after = found[-1].upto
     return found
 
