@@ -231,3 +231,33 @@ def test_the_own_network_is_out_of_reach(url: str) -> None:
 )
 def test_what_belongs_to_the_public_internet(address: str, public: bool) -> None:
     assert is_public(address) is public
+
+
+def test_a_name_that_answers_differently_the_second_time_is_called_where_it_was_judged(
+    partner: tuple[str, Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: the judged address is the one that is called, and the name is not asked again."""
+    answers = iter(["93.184.215.14", "127.0.0.1"])
+    asked, called = [], []
+
+    def resolve(host: str, port: int, **_how: Any) -> list[tuple[Any, ...]]:
+        asked.append(host)
+        return [(2, 1, 6, "", (next(answers), port))]
+
+    def connect(address: tuple[str, int], _timeout: float) -> None:
+        called.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("engage.channels.webhook_calls.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("engage.channels.webhook_calls.socket.create_connection", connect)
+    outbound = Outbound(
+        delivery=DeliveryId("01890000-0000-7000-8000-000000000001"),
+        lane=1,
+        channel=Channel.WEBHOOK,
+        to="",
+        content=WebhookContent(url="http://rebinding.example/", method="POST"),
+    )
+
+    WebhookCalls((KEY,), {}).send(outbound)
+
+    assert (asked, called) == (["rebinding.example"], ["93.184.215.14"])
