@@ -12,6 +12,22 @@ from engage.templating.functions import FUNCTIONS
 
 DATA = ("profile", "entry", "event", "run", "with")
 NAMES = (*DATA, "now", "unsubscribe_url", "preferences_url", "view_url")
+_DATES = "write a day with `| date | strftime('%d %B %Y')`, a number with `| fixed(2)`"
+_ELSEWHERE = {
+    **dict.fromkeys(
+        ("format", "date_format", "dateformat", "format_date", "formatdate", "datetime", "time"), _DATES
+    ),
+    **dict.fromkeys(
+        ("money", "currency", "number_format", "decimal", "floatformat"), "write money with `| fixed(2)`"
+    ),
+    **dict.fromkeys(("capfirst", "ucfirst"), "write `| capitalize`"),
+    **dict.fromkeys(("nl2br", "newline_to_br", "linebreaks"), "write `| lines`"),
+    **dict.fromkeys(("downcase", "lowercase"), "write `| lower`"),
+    **dict.fromkeys(("upcase", "uppercase"), "write `| upper`"),
+    **dict.fromkeys(("size",), "write `| length`"),
+    **dict.fromkeys(("fallback", "ifempty", "coalesce"), "write `| default('…')`"),
+}
+"""What other programs call their filters, and what does the same here."""
 _INSIDE = ("loop", "caller", "varargs", "kwargs", "super", "self")
 
 
@@ -111,7 +127,11 @@ class _Checker:
             case nodes.Name(ctx="load") if node.name not in self._known:
                 self._say(node, f"`{node.name}` is not known", self._name_hint(node.name))
             case nodes.Filter() if node.name not in FILTERS and node.name not in PRICES:
-                self._say(node, f"there is no filter `{node.name}`", _close(node.name, FILTERS))
+                self._say(
+                    node,
+                    f"there is no filter `{node.name}`",
+                    _ELSEWHERE.get(node.name) or _close(node.name, FILTERS),
+                )
             case nodes.Test() if node.name not in TESTS:
                 self._say(node, f"there is no test `is {node.name}`", _close(node.name, TESTS))
             case nodes.Getattr() if node.attr.startswith("_"):

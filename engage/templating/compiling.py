@@ -23,6 +23,7 @@ from engage.templating.source import (
     name_hint,
     read_name,
 )
+from engage.templating.syntax_words import in_words
 from engage.templating.template_set import DERIVED, FINAL, Locale, MailPart, Published, TemplateSet
 from engage.templating.values import rendering
 from engage.templating.voice import Text, VoiceScript
@@ -170,7 +171,7 @@ class _Compiler:
             tree = self._environment.parse(text, full)
             found = findings(tree, self._partials, secrets=secrets)
         except TemplateSyntaxError as exc:
-            self._report_full(full, exc.lineno, _sentence(exc.message), "")
+            self._report_full(full, exc.lineno, *in_words(exc.message))
             return False
         except RecursionError:
             self._report_full(full, 1, "the template is nested too deeply", "")
@@ -339,19 +340,3 @@ def _merged(found: Iterable[Use]) -> tuple[Use, ...]:
         if known is None or (known.is_optional and not use.is_optional):
             by_path[use.path] = use
     return tuple(sorted(by_path.values()))
-
-
-_UNCLOSED = {
-    "unexpected 'end of template'",
-    "unexpected end of template, expected 'end of print statement'",
-}
-
-
-def _sentence(message: str | None) -> str:
-    """Jinja's words for what is easily mistyped, in ours."""
-    text = (message or "this cannot be read").rstrip(".")
-    if text in _UNCLOSED:
-        return "a `{{` is not closed with `}}`"
-    if text == "expected name or number":
-        return "after a dot the name is missing"
-    return text[:1].lower() + text[1:]

@@ -21,6 +21,7 @@ from engage.templating.gsm import plain, segments
 from engage.templating.meta import Meta, address, header
 from engage.templating.plain_text import text_of_html, tidy
 from engage.templating.source import choose
+from engage.templating.syntax_words import in_words
 from engage.templating.values import MAX_OUTPUT, MAX_STEPS, LimitError, RefusalError, rendering
 from engage.templating.voice import Say, VoiceScript, handwritten
 from engage.templating.whatsapp import WhatsappScript
@@ -211,7 +212,9 @@ class TemplateSet:
         try:
             tree = self._environment.parse(text)
         except TemplateSyntaxError as exc:
-            raise RefusalError(f"the text cannot be read: {exc.message}") from exc
+            raise RefusalError(
+                "the text cannot be read: " + "; ".join(filter(None, in_words(exc.message)))
+            ) from exc
         for finding in findings(tree, ()):
             raise RefusalError(f"{finding.message}; {finding.hint}" if finding.hint else finding.message)
         return self._environment.from_string(text)

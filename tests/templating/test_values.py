@@ -324,7 +324,7 @@ def test_a_channel_the_template_has_no_content_for_is_a_refusal() -> None:
         ("{% autoescape false %}{% endautoescape %}", "escaping cannot be switched off"),
         ("{% for x in entry.a recursive %}{% endfor %}", "`recursive` loops are not available"),
         ("one\ntwo {{ entry.a", "t/sms.txt:2:1: "),
-        ("{% if entry.a %}", "unexpected end of template"),
+        ("{% if entry.a %}", "is never ended"),
     ],
 )
 def test_a_mistake_is_found_at_publish(source: str, says: str) -> None:
