@@ -251,7 +251,11 @@ class _Builder:
             and (inner.line, inner.column) == (outer.line, outer.column + 1)
             and isinstance(node, Mapping)
         ):
-            value = self.lines[outer.line][outer.column :].split(" #")[0].rstrip()
+            line = self.lines[outer.line]
+            value = line[outer.column :].split(" #")[0].rstrip()
+            if re.search(r"[{\[]", line[: outer.column]):
+                # Inside braces of its own: what follows belongs to them.
+                value = re.sub(r"(?<=\}\}).*", "", value)
             self._broken.add(mapping)
             self._problem(
                 outer, "a value that begins with `{{` stands in quotes", f"write {plain_quote(value)}"

@@ -28,6 +28,13 @@ _STARTERS = {
 }
 
 
+_DASHES = "–—−‐‑•"
+_BLANKS = "\u00a0\u1680\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
+_LOOKALIKE = re.compile(rf"^[ \-]*(?:(?P<sign>[{_BLANKS}])|(?<![^ ])(?P<dash>[{_DASHES}])[ {_BLANKS}])")
+_LOOK_BACK = 3
+"""Lines above the error: YAML may read on for a while before it notices."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A syntax error at its place (from 1), in words."""
@@ -87,13 +94,31 @@ def explain(exc: yaml.MarkedYAMLError, lines: Sequence[str], last: Scalar | None
     place = _Place(exc, lines)
     problem, context = exc.problem or "", exc.context or ""
     return (
-        _of_characters(place, problem, context)
+        _of_lookalikes(place)
+        or _of_characters(place, problem, context)
         or _of_starts(place)
         or _of_quotes(place, problem, context, last)
         or _of_flow(place, context, last)
         or _of_lines(place, problem, last)
         or place.told(f"this is not valid YAML ({problem})", place.quote_hint() if place.in_value() else "")
     )
+
+
+def _of_lookalikes(place: _Place) -> Told | None:
+    """A sign that a word processor made of a dash or a blank, on the line of the error or just above it."""
+    for number in range(place.line, max(place.line - _LOOK_BACK, -1), -1):
+        found = _LOOKALIKE.match(place.lines[number])
+        if found is not None:
+            sign = found["sign"] or found["dash"]
+            if sign in _DASHES:
+                message, hint = f"`{sign}` is no dash that begins an item", "write `- `"
+            else:
+                message, hint = (
+                    "an invisible sign stands here that is no blank",
+                    "delete it, and type a blank",
+                )
+            return place.told(message, hint, found.start("sign" if found["sign"] else "dash"), number)
+    return None
 
 
 def _of_characters(place: _Place, problem: str, context: str) -> Told | None:
