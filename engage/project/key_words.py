@@ -23,7 +23,7 @@ WORDS: dict[str, dict[str, str]] = {
         "topic": "the topic of every send below that names none",
         "trigger": "what brings people in: [Triggers](#triggers)",
         "entry": "who of them may enter, and how often: [Entry](#entry)",
-        "holdout": "the share of people who walk through and get no marketing, to measure what it is worth: `5%`; a bare number is per cent too, so `0.1` is a thousandth",
+        "holdout": "the share of people who walk through and get no marketing, to measure what it is worth: `5%`",
         "goal": "what it is for; reaching it ends the run, and counts: [Goal](#goal)",
         "exit_when": "what ends a run early: [Exit rules](#exit-rules)",
         "on_exit": "last steps of runs that leave by `exit_when` or `goal`; no waits",

@@ -11,6 +11,7 @@ from engage.project.proof_defined import defined_proofs
 from engage.project.proof_feeding import feeding_proofs
 from engage.project.proof_flow import flow_proofs
 from engage.project.proof_law import law_proofs
+from engage.project.proof_meant import meant_proofs
 from engage.project.proof_variables import variable_proofs
 from engage.project.proof_words import word_proofs
 from engage.project.references import ALL_VERBS
@@ -30,6 +31,7 @@ def proofs(definitions: Iterable[Definition], around: Surroundings) -> list[Prob
         subject = Subject(definition, definition.document, outline, around)
         found.extend(word_proofs(subject))
         found.extend(law_proofs(subject, outline))
+        found.extend(meant_proofs(subject, outline))
         if outline is not None:
             found.extend(consent_proofs(subject, outline))
             found.extend(flow_proofs(subject, outline))
