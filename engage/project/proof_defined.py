@@ -5,6 +5,7 @@ A value that cannot be there is a mistake: the message would never leave. One th
 
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Mapping_
 
 from engage.domain.expression import ExpressionError, Place, Text, compile_text, tree
 from engage.domain.expression.tree import FilterName, Root
@@ -19,6 +20,9 @@ _ALWAYS_THERE = frozenset({"key", "entered_at"})
 _PRINTED = re.compile(r"\{\{(?P<body>[^{}]*)\}\}")
 _ASKED = re.compile(r"\{%-?\s*(?:el)?if\b(?P<body>[^%]*)%\}")
 _NAMED = re.compile(r"\b(run|with)\.([A-Za-z_][A-Za-z0-9_]*)")
+
+_FILES = {"mms": ("mms", "sms"), "chat": ("chat", "sms")}
+"""Channels that read another one's file where they have none of their own."""
 
 Names = frozenset[tuple[str, str]]
 """`run` or `with`, and the name."""
@@ -112,9 +116,18 @@ class _Walk:
         template = self.subject.around.templates.get(str(place.data))
         found: set[tuple[str, str]] = set()
         for file, content in {} if template is None else template.files.items():
-            if file.startswith((send.channel, "meta")):
+            if file.startswith(_FILES.get(send.channel, (send.channel,))):
                 found.update(_of_file(str(content)))
+            elif file.startswith("meta") and isinstance(content, Mapping_):
+                found.update(_of_file(str(_printed_of(send.channel, content))))
         return frozenset(found) - _required(template), f"by `{place.data}`"
+
+
+def _printed_of(channel: str, meta: Mapping_[str, object]) -> object:
+    """Return what of `meta.yaml` a channel prints: a mail all of it, an MMS its pictures."""
+    if channel == "email":
+        return {key: value for key, value in meta.items() if key != "media"}
+    return meta.get("media") if channel == "mms" else None
 
 
 def _of_file(content: str) -> Iterator[tuple[str, str]]:

@@ -218,7 +218,11 @@ def _matches(key: str, wanted: Any, line: Line, seen: Seen) -> bool:
 def _difference(
     part: str, wanted: Sequence[MessageExpected], lines: Sequence[Line], seen: Seen
 ) -> Iterator[str]:
-    yield f"{part}: expected {len(wanted)}, got {len(lines)}"
+    wrong_ones = sum(bool(_mismatches(entry, line, seen)) for entry, line in zip(wanted, lines, strict=False))
+    if len(wanted) == len(lines):
+        yield f"{part}: {wrong_ones} of {len(lines)} not as expected (they stand in order of time, person, step)"
+    else:
+        yield f"{part}: expected {len(wanted)}, got {len(lines)}"
     keys = {key for entry in wanted for key in entry.model_fields_set} | {"to", "at", "step"}
     for number in range(min(max(len(wanted), len(lines)), MAX_SHOWN)):
         entry = wanted[number] if number < len(wanted) else None

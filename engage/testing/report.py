@@ -19,11 +19,17 @@ class Result:
         """Whether everything held."""
         return not self.failures
 
-    def lines(self) -> Iterator[str]:
-        """Yield a line that says how it went, then what did not hold, indented."""
+    def lines(self, told: dict[str, str]) -> Iterator[str]:
+        """Yield a line that says how it went, then what did not hold, indented.
+
+        `told` remembers where a failure of several lines was told first: the others only point there.
+        """
         yield f"{'ok  ' if self.ok else 'FAIL'}  {self.file}:{self.line}  {self.name}"
         for failure in self.failures:
-            for line in failure.splitlines():
+            here = f"{self.file}:{self.line}"
+            first = told.setdefault(failure, here) if "\n" in failure else here
+            shown = failure if first == here else f"{failure.partition(chr(10))[0]} the same as at {first}"
+            for line in shown.splitlines():
                 yield f"        {line}"
 
     def as_json(self) -> dict[str, Any]:
@@ -60,8 +66,9 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         """Yield what `engage test` prints; the last line counts."""
+        told: dict[str, str] = {}
         for result in self.results:
-            yield from result.lines()
+            yield from result.lines(told)
         yield f"{self.passed} passed, {self.failed} failed"
 
     def as_json(self) -> dict[str, Any]:

@@ -269,6 +269,8 @@ class Stage:
         profile_id = profiles_of(tx, [name]).get(name)
         profile = None if profile_id is None else tx.people.lock([profile_id]).get(profile_id)
         address = None if profile is None else address_of(profile, channel)
+        if profile is None:
+            raise ScenarioError(f"nobody is called {name} so far; an `identify` of theirs comes first")
         if address is None:
             raise ScenarioError(f"{name} has no address on {channel}")
         return normal_address(channel, address, self._definitions.settings.region) or address
@@ -350,7 +352,8 @@ class Stage:
                 break
         else:
             raise ScenarioError(
-                f"no message to {item.person} on {item.channel} holds a button for `{item.topic}`"
+                f"no message to {item.person} on {item.channel} holds a button for `{item.topic}`; "
+                f"a mail whose template has `confirm_url('{item.topic}')` has to be sent first"
             )
         person = msgspec.structs.replace(
             identifier_of(item.person), kind=address_kind(item.channel), value=message.address

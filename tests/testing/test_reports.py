@@ -107,7 +107,14 @@ def test_lists_are_in_order(tmp_path: Path) -> None:
         ("{at: 3h, pause: j9}", "no journey `j9` is published"),
         ("{at: 3h, publish: j9}", "`publish`: nothing is called `j9`"),
         ("{at: 3h, audience: a, add: [ada]}", "there is no audience `a` whose members are put in by hand"),
-        ("{at: 3h, confirm: ada, channel: sms, topic: t}", "no message to ada on sms holds a button for `t`"),
+        (
+            "{at: 3h, inbound: bo, channel: sms, body: x}",
+            "nobody is called bo so far; an `identify` of theirs comes first",
+        ),
+        (
+            "{at: 3h, confirm: ada, channel: sms, topic: t}",
+            "no message to ada on sms holds a button for `t`; a mail whose template has `confirm_url('t')` has to be sent first",
+        ),
         (
             "{at: 3h, alias: anon-1, previous: anon-2}",
             "a call that the API would refuse: no_user_id alias needs a userId",
@@ -204,3 +211,19 @@ def test_a_path_that_is_not_there_is_a_mistake_of_use() -> None:
 
     assert result.exit_code == 2
     assert "nowhere.yaml: no such file or folder" in result.output
+
+
+def test_a_list_of_the_right_length_says_how_many_differ(tmp_path: Path) -> None:
+    report = run(tmp_path, HELLO.replace("EXPECTED", "{messages: [{to: ada, contains: nothing of it}]}"))
+
+    assert "messages: 1 of 1 not as expected" in report.results[0].failures[0]
+
+
+def test_one_mistake_of_many_scenarios_is_told_once(tmp_path: Path) -> None:
+    wrong = HELLO.replace("EXPECTED", "{sent: {count: 1}}") + "templates: {t: {sms: '{{ x'}}\n"
+    report = run(tmp_path, f"{wrong}---\n{wrong}")
+
+    lines = list(report.lines())
+
+    assert len([line for line in lines if "is not closed" in line]) == 1
+    assert f"        templates have mistakes: the same as at {tmp_path}/one.yaml:2" in lines
