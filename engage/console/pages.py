@@ -244,7 +244,9 @@ class Looking:
             ledger_key(name.value) for name in profile.identifiers if name.kind in ("email", "phone")
         ]
         after = query.get("after") or None
-        timeline = _checked(lambda: read_timeline(reading, key, view, after, settings.covered))
+        timeline = _checked(
+            lambda: read_timeline(reading, key, view, after, settings.covered, zone=settings.zone)
+        )
         return self._pages(
             request,
             "person.html",

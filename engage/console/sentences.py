@@ -1,9 +1,11 @@
 """Sentences: what one line of a person's history says."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from engage.console.words import channel_word, reason_words, value_text, values_text
+from engage.console.words import channel_word, reason_words, stamp_text, value_text, values_text
 from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import WAITING, Delivery, Mark
 from engage.domain.profile import Event
@@ -65,8 +67,8 @@ def event_sentence(event: Event) -> str:
     return event.name
 
 
-def decision_sentence(decision: Decision) -> str:
-    """Return what was decided: `Entered abandoned-cart`, `Did not enter welcome: reentry`."""
+def decision_sentence(decision: Decision, zone: ZoneInfo) -> str:
+    """Return what was decided: `Entered abandoned-cart`, `Did not enter welcome: reentry`; times are of `zone`."""
     values = decision.values
     match decision.kind:
         case Decided.ENTRY:
@@ -81,7 +83,7 @@ def decision_sentence(decision: Decision) -> str:
                 "" if worth is None else f", worth {value_text(worth)}"
             )
         case Decided.STEP:
-            return _step(decision)
+            return _step(decision, zone)
         case Decided.AUDIENCE:
             return _audience(decision)
         case Decided.CONSENT:
@@ -106,7 +108,7 @@ def _entry(decision: Decision) -> str:
     return f"Entered {decision.journey}{held}"
 
 
-def _step(decision: Decision) -> str:
+def _step(decision: Decision, zone: ZoneInfo) -> str:
     place = f"{decision.journey}, {decision.step}"
     match decision.outcome:
         case "true":
@@ -118,7 +120,8 @@ def _step(decision: Decision) -> str:
         case "matched":
             return f"{place}: what it waited for came"
         case "waits":
-            return f"{place}: waits"
+            until = _instant(decision.values.get("until"))
+            return f"{place}: waits" + ("" if until is None else f" until {stamp_text(until, zone)}")
         case "past":
             return f"{place}: the time was over"
         case "emitted":
@@ -126,6 +129,13 @@ def _step(decision: Decision) -> str:
         case outcome:
             reason = f" ({decision.reason})" if decision.reason else ""
             return f"{place}: {outcome.replace('_', ' ')}{reason}"
+
+
+def _instant(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _audience(decision: Decision) -> str:
@@ -157,6 +167,7 @@ def decision_note(decision: Decision) -> str:
             (Decided.AUDIENCE, "audience"),
             (Decided.GOAL, "value"),
         }
+        and (decision.outcome, name) != ("waits", "until")
     }
     source = decision.reason if decision.kind is Decided.CONSENT and decision.reason else ""
     parts = [

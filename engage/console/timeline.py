@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -23,6 +24,7 @@ from engage.domain.sensitive import Sensitive
 from engage.ports.reading import CursorError, DeliverySeen, Page, Reading
 
 Item = TypeVar("Item")
+UTC = ZoneInfo("UTC")
 READ = 60
 """Rows read of each list for one page."""
 VIEWS = ("all", "messages", "journeys", "events", "decisions")
@@ -101,8 +103,9 @@ def read_timeline(
     after: str | None,
     covered: Sensitive,
     ahead: int = READ,
+    zone: ZoneInfo = UTC,
 ) -> Timeline:
-    """Return a page of a person's timeline; `covered` are values that are not shown.
+    """Return a page of a person's timeline; `covered` are values that are not shown, times are of `zone`.
 
     Lists are merged by time as far back as every one of them is known, so that no line is left out or shown twice.
 
@@ -131,7 +134,9 @@ def read_timeline(
     horizon = max((at for each in lists if (at := each.horizon()) is not None), default=None)
     # At one instant the cause is the event, then what was decided, then what was asked for: newest first turns it round.
     found = [_of_delivery(seen) for seen in deliveries.take(horizon)]
-    found += [_of_decision(decision) for decision in decisions.take(horizon) if _is_told(decision, view)]
+    found += [
+        _of_decision(decision, zone) for decision in decisions.take(horizon) if _is_told(decision, view)
+    ]
     found += [
         _of_event(event, covered) for event in events.take(horizon) if view == "events" or _is_news(event)
     ]
@@ -166,11 +171,11 @@ def _of_delivery(seen: DeliverySeen) -> Entry:
     )
 
 
-def _of_decision(decision: Decision) -> Entry:
+def _of_decision(decision: Decision, zone: ZoneInfo) -> Entry:
     return Entry(
         at=decision.at,
         kind="journey" if decision.kind in _JOURNEY else "person",
-        sentence=decision_sentence(decision),
+        sentence=decision_sentence(decision, zone),
         note=decision_note(decision),
         tone="good" if decision.kind is Decided.GOAL else "plain",
         journey=decision.journey,

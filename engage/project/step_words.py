@@ -16,9 +16,12 @@ from engage.domain.steps.reach import Reach
 from engage.domain.steps.send import Send, SendForm
 from engage.domain.steps.wait_for import WaitBranch, WaitFor
 from engage.domain.steps.waiting import Wait, WaitUntil, WaitUntilForm
-from engage.domain.timing import format_duration
+from engage.domain.timing import Cron, format_duration
 from engage.domain.trigger import Trigger
 
+_MOST_DAYS, _MONTHS = 31, 12
+_MOST_TIMES = 3
+"""More times or days than that are a list that nobody reads."""
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -225,7 +228,7 @@ def trigger_words(trigger: Trigger) -> Words:
         case "audience":
             assert trigger.audience is not None
             entered = trigger.audience.entered
-            title = f"Enters {entered}" if entered else f"Leaves {trigger.audience.left}"
+            title = f"Entering {entered}" if entered else f"Leaving {trigger.audience.left}"
             if trigger.existing == "include":
                 details.append("also who is inside already")
         case "trait":
@@ -244,6 +247,10 @@ def trigger_words(trigger: Trigger) -> Words:
             title = f"Signal {trigger.signal}"
             if trigger.people is not None:
                 details.append(f"to those where {trigger.people.source}")
+            if trigger.order is not None:
+                details.append(f"in the order of {trigger.order.source}")
+            if trigger.at_most is not None:
+                details.append(f"at most {trigger.at_most} people")
         case _:
             title = "Started by API"
     return Words(title, tuple(details))
@@ -262,10 +269,27 @@ def _date(trigger: Trigger) -> str:
 def _schedule(trigger: Trigger) -> str:
     assert trigger.schedule is not None
     form = trigger.schedule
-    what = f"Cron {form.cron.source}" if form.cron is not None else f"At {form.at}"
-    zone = f" ({form.zone})" if form.zone else ""
-    audience = f" for {form.audience}" if form.audience else ""
+    what = f"once at {form.at}" if form.cron is None else cron_words(form.cron)
+    zone = "" if form.zone is None else " on everybody's own clock" if form.per_person else f" ({form.zone})"
+    audience = f", for {form.audience}" if form.audience else ""
     return f"{what}{zone}{audience}"
+
+
+def cron_words(cron: Cron) -> str:
+    """Return when a cron line runs: `every mon–fri, 09:00`; the line itself where words would be longer."""
+    every_day, every_weekday = len(cron.days) == _MOST_DAYS, len(cron.weekdays) == len(WEEK)
+    plain = len(cron.months) == _MONTHS and len(cron.times) <= _MOST_TIMES and (every_day or every_weekday)
+    if not plain:
+        return f"cron {cron.source}"
+    times = " and ".join(clock(at) for at in cron.times)
+    if not every_weekday:
+        return f"every {week(WEEK[day] for day in cron.weekdays)}, {times}"
+    if every_day:
+        return f"every day, {times}"
+    days = sorted(cron.days)
+    if len(days) > _MOST_TIMES:
+        return f"cron {cron.source}"
+    return f"on day {', '.join(map(str, days))} of every month, {times}"
 
 
 def entry_words(journey: Journey) -> tuple[str, ...]:

@@ -1,0 +1,40 @@
+"""When a journey begins is said in words, in pictures, plans and the console."""
+
+import pytest
+
+from engage.domain.journey import Journey
+from engage.project.load import load_source
+from engage.project.step_words import trigger_words
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ('cron: "30 7 * * tue", zone: person', "every tue, 07:30 on everybody's own clock, for vip"),
+        ('cron: "0 9 * * mon-fri", zone: Europe/Berlin', "every mon–fri, 09:00 (Europe/Berlin), for vip"),
+        ('cron: "0 9,18 * * *"', "every day, 09:00 and 18:00, for vip"),
+        ('cron: "5 0 1,15 * *"', "on day 1, 15 of every month, 00:05, for vip"),
+        ('cron: "0 9 1-7 * tue"', "cron 0 9 1-7 * tue, for vip"),
+        ('cron: "*/5 * * * *"', "cron */5 * * * *, for vip"),
+        ('cron: "0 9 1 1 *"', "cron 0 9 1 1 *, for vip"),
+        (
+            'at: "2026-11-27 09:00", zone: person',
+            "once at 2026-11-27 09:00 on everybody's own clock, for vip",
+        ),
+    ],
+)
+def test_a_clock_is_told_as_people_say_it(schedule: str, words: str) -> None:
+    text = f"journey: j\ntrigger: {{schedule: {{{schedule}, audience: vip}}}}\nsteps: [{{wait: 1 day}}]\n"
+    form, problems = load_source("journey", "j", text)
+
+    assert problems == []
+    assert isinstance(form, Journey)
+    assert trigger_words(form.trigger).title == words
+
+
+def test_a_signal_says_how_many_and_who_first() -> None:
+    text = "journey: j\ntrigger: {signal: Stock, people: profile.waits, at_most: 2, order: profile.since}\nsteps: [{wait: 1 day}]\n"
+    form, _ = load_source("journey", "j", text)
+
+    assert isinstance(form, Journey)
+    assert trigger_words(form.trigger).details[-2:] == ("in the order of profile.since", "at most 2 people")
