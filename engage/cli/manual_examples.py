@@ -24,6 +24,7 @@ TRIGGER_WORDS = {
     "api": "`POST /v1/journeys/{j}/start`, or another journey's `start`.",
 }
 SCENARIO_NOTES = (
+    "- **Why** it went as it did: `engage test journeys/tests/FILE.yaml --why ada` tells every decision about Ada.",
     "- **Providers** take every message at once: it is `accepted`. Nothing is delivered, opened, clicked or answered unless a `receipt` or `inbound` says so.",
     '- **People** are names: `ada` is a `user_id`, `anon-1` an anonymous id; `alias` makes them one. `"u{1..100}"` are a hundred.',
     (

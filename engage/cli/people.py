@@ -69,7 +69,7 @@ def why_command(
         " (the person's own zone is none)" if answer["zone_invalid"] else ""
     )
     click.echo(f"{click.style(answer['name'], bold=True)}   {note}")
-    for line in _tree(answer["decisions"], ZoneInfo(answer["zone"])):
+    for line in told_lines(answer["decisions"], ZoneInfo(answer["zone"])):
         click.echo(line)
     if not answer["decisions"]:
         click.echo("nothing was decided about this person" + (f" in {journey}" if journey else ""))
@@ -161,12 +161,12 @@ def _name(key: str, names: Sequence[str]) -> str:
     return names[0] if names else f"id:{key}"
 
 
-def _tree(told: Sequence[Told], zone: ZoneInfo, indent: str = "") -> Iterator[str]:
-    """Yield the lines of a tree."""
+def told_lines(told: Sequence[Told], zone: ZoneInfo, indent: str = "") -> Iterator[str]:
+    """Yield what was decided as the lines of a tree, times on the clock of `zone`."""
     for index, line in enumerate(told):
         last = index == len(told) - 1
         yield f"{indent}{'└── ' if last else '├── '}{_told_line(line, zone)}"
-        yield from _tree(line.below, zone, indent + ("    " if last else "│   "))
+        yield from told_lines(line.below, zone, indent + ("    " if last else "│   "))
 
 
 def _told_line(told: Told, zone: ZoneInfo) -> str:

@@ -1,8 +1,20 @@
 """Report: what became of every scenario, as lines for a person and as JSON for a machine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from engage.engine.explain import Told
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Every decision about one person of a scenario, up to its end; `told` is None where nobody is called so."""
+
+    name: str
+    zone: ZoneInfo
+    told: Sequence[Told] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +25,7 @@ class Result:
     file: str
     line: int
     failures: tuple[str, ...] = ()
+    explained: tuple[Explained, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -64,11 +77,12 @@ class Report:
         """Whether all of them held."""
         return self.failed == 0
 
-    def lines(self) -> Iterator[str]:
-        """Yield what `engage test` prints; the last line counts."""
+    def lines(self, below: Callable[[Result], Iterable[str]] = lambda result: ()) -> Iterator[str]:
+        """Yield what `engage test` prints; the last line counts. `below` adds lines to a scenario's."""
         told: dict[str, str] = {}
         for result in self.results:
             yield from result.lines(told)
+            yield from (f"        {line}" for line in below(result))
         yield f"{self.passed} passed, {self.failed} failed"
 
     def as_json(self) -> dict[str, Any]:

@@ -227,3 +227,17 @@ def test_one_mistake_of_many_scenarios_is_told_once(tmp_path: Path) -> None:
 
     assert len([line for line in lines if "is not closed" in line]) == 1
     assert f"        templates have mistakes: the same as at {tmp_path}/one.yaml:2" in lines
+
+
+def test_why_tells_every_decision_about_somebody_in_a_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text(HELLO.replace("EXPECTED", "{sent: {count: 2}}"))
+
+    told = CliRunner().invoke(command, [str(file), "--why", "bob", "--why", "cyd"]).output
+
+    assert "why bob   times in UTC" in told
+    assert "entered by Go" in told
+    assert "not sent, no address" in told[told.index("why bob") :]
+    assert "why cyd: nobody is called so in this scenario" in told
+    assert "why ada" not in told
+    assert CliRunner().invoke(command, [str(file), "--why", "bob", "--live"]).exit_code == 2
