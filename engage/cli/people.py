@@ -32,6 +32,7 @@ from engage.engine.canonical_rules import Rules
 from engage.engine.explain import About, Told
 from engage.engine.telling import told_about
 from engage.project.step_words import step_line
+from engage.project.suggest import did_you_mean
 from engage.settings import Settings, load_settings
 
 _COLOURS = {"entry": "green", "exit": "yellow", "goal": "green", "send": "cyan", "standing": "magenta"}
@@ -72,7 +73,8 @@ def why_command(
     for line in told_lines(answer["decisions"], ZoneInfo(answer["zone"])):
         click.echo(line)
     if not answer["decisions"]:
-        click.echo("nothing was decided about this person" + (f" in {journey}" if journey else ""))
+        about = f" in {journey}{answer.get('doubt', '')}" if journey else ""
+        click.echo(f"nothing was decided about this person{about}")
 
 
 def _told_here(settings: Settings, profile: str, asked: Mapping[str, str | None]) -> dict[str, Any]:
@@ -82,6 +84,10 @@ def _told_here(settings: Settings, profile: str, asked: Mapping[str, str | None]
         then = None if asked["at"] is None else instant(asked["at"], zone)
         about = About(journey=asked["journey"], message=asked["message"], until=then)
         told = told_about(runtime.reading, catalog, found, about, step_line)
+    doubt = ""
+    if asked["journey"] and asked["journey"] not in catalog.journeys:
+        near = did_you_mean(asked["journey"], catalog.journeys, what="live are")
+        doubt = f", of which nothing is live; {near}" if near else ", of which nothing is live"
     names = [identifier_shape(name) for name in found.identifiers]
     return {
         "profile": found.id,
@@ -89,6 +95,7 @@ def _told_here(settings: Settings, profile: str, asked: Mapping[str, str | None]
         "zone": zone.key,
         "zone_invalid": invalid,
         "decisions": told,
+        "doubt": doubt,
     }
 
 

@@ -67,6 +67,15 @@ def test_a_refusal_is_told_with_its_reason(told: Author) -> None:
     assert "times in America/New_York" in text
 
 
+def test_a_journey_that_is_not_there_is_said_to_be_none(told: Author) -> None:
+    text = told.run("why", "bob", "thank")
+
+    assert (
+        "nothing was decided about this person in thank, of which nothing is live; did you mean `thanks`?"
+        in text
+    )
+
+
 def test_a_person_is_found_by_any_name(told: Author) -> None:
     by_id = told.json("why", "ada")["profile"]
 

@@ -115,7 +115,7 @@ def _refuse_early(lexemes: list[Lexeme]) -> None:
     """Refuse what the parser would accept, fold away or explain badly."""
     depth = 0
     before = two_before = Lexeme(0, "", "")
-    for lexeme in lexemes:
+    for place, lexeme in enumerate(lexemes):
         at, kind, _ = lexeme
         if kind in ("lparen", "lbracket"):
             depth += 1
@@ -128,6 +128,11 @@ def _refuse_early(lexemes: list[Lexeme]) -> None:
         elif kind == "assign":
             names_argument = before.kind == "name" and two_before.kind in ("lparen", "comma") and depth > 0
             if not names_argument:
+                follows = lexemes[place + 1].raw if place + 1 < len(lexemes) else ""
+                if follows in ("<", ">"):
+                    raise ExpressionError(
+                        f"`={follows}` is the wrong way round", hint=f"did you mean `{follows}=`?", offset=at
+                    )
                 raise ExpressionError("`=` does not compare", hint="did you mean `==`?", offset=at)
         elif kind in _REFUSED:
             _refuse_operator(lexeme, before)
