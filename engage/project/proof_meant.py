@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 from engage.domain.expression import Expression
 from engage.domain.timing import CronError, parse_cron
@@ -12,6 +13,9 @@ from engage.project.problem import Problem
 from engage.project.subject import Subject
 
 _TEXT_NUMBER = re.compile(r"[<>]=?\s*(['\"])(?P<number>-?\d+(?:\.\d+)?)\1")
+_Bound = tuple[str, str, Decimal]
+"""What is compared, how, and with which number."""
+_BOUND = re.compile(r"(?P<name>[A-Za-z_][\w.]*) ?(?P<sign>>=|<=|==|>|<) ?(?P<number>-?\d+(?:\.\d+)?)")
 _CALLS = frozenset({"answered", "busy", "no_answer", "digits", "voicemail", "completed"})
 _MAILS = frozenset({"bounced", "complained"})
 _OPENS = frozenset({"opened", "opened_any"})
@@ -44,6 +48,9 @@ def meant_proofs(subject: Subject, outline: Outline | None) -> Iterator[Problem]
                 yield from _text_number(subject, found.node, found.compiled.source)
     if outline is not None:
         yield from _statuses(subject, outline)
+        for step in outline.walk():
+            if step.verb == "branch":
+                yield from _shadowed(subject, step)
 
 
 def _cron(subject: Subject, root: Node) -> Iterator[Problem]:
@@ -92,6 +99,51 @@ def _statuses(subject: Subject, outline: Outline) -> Iterator[Problem]:
                     f"`{named.data}` is never `{status.data}`: this waits in vain",
                     f"of {channel} is known {_KNOWS[channel]}",
                 )
+
+
+def _shadowed(subject: Subject, step: StepAt) -> Iterator[Problem]:
+    """Look for an `if` that is true only where one above it is true already."""
+    above: list[tuple[_Bound, str]] = []
+    for item in step.value.children if isinstance(step.value, ListNode) else ():
+        written = text_at(item, "if")
+        if written is None:
+            continue
+        source = " ".join(str(written.data).split())
+        bounds = _bounds(source)
+        for wide, shown in above:
+            if any(_within(narrow, wide) for narrow in bounds):
+                yield subject.warning(
+                    written.position,
+                    f"nobody comes here: where this is true, `{shown}` above is true already, and the first one wins",
+                    "put the narrower one first",
+                )
+                break
+        if len(bounds) == 1 and " and " not in source:
+            above.append((bounds[0], source))
+
+
+def _bounds(source: str) -> list[_Bound]:
+    """Return the comparisons with a number that have to hold for a condition; none where it is no plain chain of `and`."""
+    if " or " in source or "(" in source or "not " in source:
+        return []
+    parts = (_BOUND.fullmatch(part.strip()) for part in source.split(" and "))
+    return [(part["name"], part["sign"], Decimal(part["number"])) for part in parts if part is not None]
+
+
+def _within(narrow: _Bound, wide: _Bound) -> bool:
+    """Return whether whatever keeps the one bound keeps the other."""
+    (name, sign, number), (other, way, limit) = narrow, wide
+    if name != other:
+        return False
+    if way in (">", ">="):
+        return sign in (">", ">=", "==") and (
+            number > limit or (number == limit and not (way == ">" and sign != ">"))
+        )
+    if way in ("<", "<="):
+        return sign in ("<", "<=", "==") and (
+            number < limit or (number == limit and not (way == "<" and sign != "<"))
+        )
+    return sign == "==" and number == limit
 
 
 def _branches(step: StepAt) -> Iterator[Node]:

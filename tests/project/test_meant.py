@@ -69,3 +69,33 @@ def test_a_status_that_a_channel_never_has_is_waited_for_in_vain(
     told = doubts(tmp_path, going(steps=steps))
 
     assert any(f"`s` is never `{status}`" in message for message in told) is doubted
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "doubted"),
+    [
+        ("run.n >= 7", "run.n >= 9", True),
+        ("run.n >= 7", "run.n == 10", True),
+        ("run.n >= 7", "run.n >= 9 and profile.vip == true", True),
+        ("run.n > 7", "run.n > 7", True),
+        ("run.n <= 6", "run.n < 6", True),
+        ("run.n >= 9", "run.n >= 7", False),
+        ("run.n > 7", "run.n >= 7", False),
+        ("run.n >= 7", "run.m >= 9", False),
+        ("run.n >= 7", "run.n <= 9", False),
+        ("run.n >= 7 and profile.vip == true", "run.n >= 9", False),
+        ("run.n >= 7", "run.n >= 9 or profile.vip == true", False),
+        ("run.n >= 7", "not run.n >= 9", False),
+    ],
+)
+def test_a_branch_behind_a_wider_one_is_reached_by_nobody(
+    tmp_path: Path, first: str, second: str, doubted: bool
+) -> None:
+    steps = (
+        "\n  - remember: {n: 1, m: 1}\n  - branch:"
+        f"\n      - {{if: {first}, then: [{{wait: 1 day}}]}}\n      - {{if: {second}, then: [{{wait: 2 days}}]}}"
+    )
+
+    told = doubts(tmp_path, going(steps=steps))
+
+    assert any("nobody comes here" in message for message in told) is doubted
