@@ -237,7 +237,8 @@ def trigger_words(trigger: Trigger) -> Words:
         case "date":
             title = _date(trigger)
         case "schedule":
-            title = _schedule(trigger)
+            title, more = _schedule(trigger)
+            details += more
         case "inbound":
             assert trigger.inbound is not None
             title = trigger.inbound.event
@@ -263,33 +264,35 @@ def _date(trigger: Trigger) -> str:
         f"{date.days_before} {'day' if date.days_before == 1 else 'days'} before " if date.days_before else ""
     )
     every = "every " if date.every == "year" else ""
-    return f"{before}{every}{date.trait}, {clock(date.time)}"
+    found = f"{before}{every}{date.trait}, {clock(date.time)}"
+    return found[:1].upper() + found[1:] if before or every else found
 
 
-def _schedule(trigger: Trigger) -> str:
+def _schedule(trigger: Trigger) -> tuple[str, list[str]]:
     assert trigger.schedule is not None
     form = trigger.schedule
-    what = f"once at {form.at}" if form.cron is None else cron_words(form.cron)
-    zone = "" if form.zone is None else " on everybody's own clock" if form.per_person else f" ({form.zone})"
-    audience = f", for {form.audience}" if form.audience else ""
-    return f"{what}{zone}{audience}"
+    title = f"Once at {form.at}" if form.cron is None else cron_words(form.cron)
+    details = [f"for {form.audience}"] if form.audience else []
+    if form.zone:
+        details.append("on everybody's own clock" if form.per_person else f"in {form.zone}")
+    return title, details
 
 
 def cron_words(cron: Cron) -> str:
-    """Return when a cron line runs: `every mon–fri, 09:00`; the line itself where words would be longer."""
+    """Return when a cron line runs: `Every mon–fri, 09:00`; the line itself where words would be longer."""
     every_day, every_weekday = len(cron.days) == _MOST_DAYS, len(cron.weekdays) == len(WEEK)
     plain = len(cron.months) == _MONTHS and len(cron.times) <= _MOST_TIMES and (every_day or every_weekday)
     if not plain:
-        return f"cron {cron.source}"
+        return f"Cron {cron.source}"
     times = " and ".join(clock(at) for at in cron.times)
     if not every_weekday:
-        return f"every {week(WEEK[day] for day in cron.weekdays)}, {times}"
+        return f"Every {week(WEEK[day] for day in cron.weekdays)}, {times}"
     if every_day:
-        return f"every day, {times}"
+        return f"Every day, {times}"
     days = sorted(cron.days)
     if len(days) > _MOST_TIMES:
-        return f"cron {cron.source}"
-    return f"on day {', '.join(map(str, days))} of every month, {times}"
+        return f"Cron {cron.source}"
+    return f"On day {', '.join(map(str, days))} of every month, {times}"
 
 
 def entry_words(journey: Journey) -> tuple[str, ...]:

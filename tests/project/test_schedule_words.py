@@ -10,26 +10,25 @@ from engage.project.step_words import trigger_words
 @pytest.mark.parametrize(
     ("schedule", "words"),
     [
-        ('cron: "30 7 * * tue", zone: person', "every tue, 07:30 on everybody's own clock, for vip"),
-        ('cron: "0 9 * * mon-fri", zone: Europe/Berlin', "every mon–fri, 09:00 (Europe/Berlin), for vip"),
-        ('cron: "0 9,18 * * *"', "every day, 09:00 and 18:00, for vip"),
-        ('cron: "5 0 1,15 * *"', "on day 1, 15 of every month, 00:05, for vip"),
-        ('cron: "0 9 1-7 * tue"', "cron 0 9 1-7 * tue, for vip"),
-        ('cron: "*/5 * * * *"', "cron */5 * * * *, for vip"),
-        ('cron: "0 9 1 1 *"', "cron 0 9 1 1 *, for vip"),
+        ('cron: "30 7 * * tue", zone: person', "Every tue, 07:30 · for vip · on everybody's own clock"),
+        ('cron: "0 9 * * mon-fri", zone: Europe/Berlin', "Every mon–fri, 09:00 · for vip · in Europe/Berlin"),
+        ('cron: "0 9,18 * * *"', "Every day, 09:00 and 18:00 · for vip"),
+        ('cron: "5 0 1,15 * *"', "On day 1, 15 of every month, 00:05 · for vip"),
+        ('cron: "0 9 1-7 * tue"', "Cron 0 9 1-7 * tue · for vip"),
+        ('cron: "*/5 * * * *"', "Cron */5 * * * * · for vip"),
+        ('cron: "0 9 1 1 *"', "Cron 0 9 1 1 * · for vip"),
         (
             'at: "2026-11-27 09:00", zone: person',
-            "once at 2026-11-27 09:00 on everybody's own clock, for vip",
+            "Once at 2026-11-27 09:00 · for vip · on everybody's own clock",
         ),
     ],
 )
 def test_a_clock_is_told_as_people_say_it(schedule: str, words: str) -> None:
     text = f"journey: j\ntrigger: {{schedule: {{{schedule}, audience: vip}}}}\nsteps: [{{wait: 1 day}}]\n"
-    form, problems = load_source("journey", "j", text)
+    form, _ = load_source("journey", "j", text)
 
-    assert problems == []
     assert isinstance(form, Journey)
-    assert trigger_words(form.trigger).title == words
+    assert trigger_words(form.trigger).line == words
 
 
 def test_a_signal_says_how_many_and_who_first() -> None:
