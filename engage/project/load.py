@@ -81,7 +81,8 @@ def load_project(root: Path, *, scenarios: bool = True, warnings: bool = True) -
     tests = _scenarios(folder, problems) if scenarios else ()
     surroundings = Surroundings.of(definitions, templates)
     problems.extend(references(definitions, surroundings))
-    problems.extend(_unknown_names(tests, surroundings))
+    unread = frozenset(Path(problem.path).stem for problem in (*folder.problems, *problems))
+    problems.extend(_unknown_names(tests, surroundings, unread))
     if warnings:
         problems.extend(proofs(definitions, surroundings))
     return _project(
@@ -155,8 +156,10 @@ def _scenarios(folder: ProjectFolder, problems: list[Problem]) -> tuple[Scenario
     return tuple(found)
 
 
-def _unknown_names(scenarios: tuple[Scenario, ...], around: Surroundings) -> list[Problem]:
-    """Point out names under `use` that no file of the project has."""
+def _unknown_names(
+    scenarios: tuple[Scenario, ...], around: Surroundings, unread: frozenset[str]
+) -> list[Problem]:
+    """Point out names under `use` that no file of the project has; of those in `unread` more is told elsewhere."""
     known = frozenset().union(*around.names.values(), around.templates)
     return [
         Problem(
@@ -168,7 +171,7 @@ def _unknown_names(scenarios: tuple[Scenario, ...], around: Surroundings) -> lis
         )
         for scenario in scenarios
         for name in scenario.use
-        if name not in known
+        if name not in known and name not in unread
     ]
 
 

@@ -184,3 +184,16 @@ def test_no_file_makes_check_fall_over(kind: Kind, lines: list[str]) -> None:
     _, problems = read_definition(kind, "a", "\n".join(lines), "x")
 
     assert all(problem.line >= 1 and problem.column >= 1 for problem in problems)
+
+
+def test_a_file_that_cannot_be_read_is_told_once_and_not_by_every_scenario_that_uses_it(
+    tmp_path: Path,
+) -> None:
+    tests = tmp_path / "journeys/tests"
+    tests.mkdir(parents=True)
+    (tmp_path / "journeys/a.yaml").write_bytes("journey: a\ntitle: Körbchen\n".encode("latin-1"))
+    (tests / "a.yaml").write_text("scenario: s\nuse: [a]\ntimeline: [{at: 0s, track: ada, event: Go}]\n")
+
+    told = [str(problem) for problem in load_project(tmp_path).problems]
+
+    assert told == ["journeys/a.yaml:2:9: the file is not UTF-8 text; save it as UTF-8"]
