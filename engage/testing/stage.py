@@ -347,14 +347,12 @@ class Stage:
             profile = profiles_of(tx, [item.person]).get(item.person)
             mine = {d.id for d in self.deliveries(tx) if d.profile == profile and d.channel is item.channel}
         wanted = confirm_address(item.topic)
-        for message in reversed(self.providers.messages()):
-            if message.delivery in mine and (wanted in message.body or wanted in message.html):
-                break
-        else:
-            raise ScenarioError(
-                f"no message to {item.person} on {item.channel} holds a button for `{item.topic}`; "
-                f"a mail whose template has `confirm_url('{item.topic}')` has to be sent first"
-            )
+        mail = (one for one in reversed(self.providers.messages()) if one.delivery in mine)
+        message = next((one for one in mail if wanted in one.body or wanted in one.html), None)
+        if message is None:
+            missing = f"no message to {item.person} on {item.channel} holds a button for `{item.topic}`"
+            needed = f"a mail whose template has `confirm_url('{item.topic}')` has to be sent first"
+            raise ScenarioError(f"{missing}; {needed}")
         person = msgspec.structs.replace(
             identifier_of(item.person), kind=address_kind(item.channel), value=message.address
         )
