@@ -13,8 +13,9 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 16
 """Turns of one channel and class at once: one call that hangs for as long as its time-out must not hold up those behind it."""
-CALM, HASTE = 0.25, 0.05
-"""Seconds after which a turn counts as waiting for its provider; a code is not to wait for the one before it."""
+CALM, HASTE = 1.0, 0.05
+"""Seconds after which a turn counts as waiting for its provider: longer than one takes on a busy machine, where several at
+once would only be smaller. A code is not to wait for the one before it."""
 
 Turn = Callable[[Channel, Priority], bool]
 
