@@ -179,6 +179,7 @@ def _receipts(event: dict[str, Any], mark: Mark, ref: DeliveryId, received_at: d
         hard=hard,
         suppress=hard and mark in {Mark.BOUNCED, Mark.DROPPED},
         address=_text(event, "email") or None,
+        whole_channel=mark is Mark.UNSUBSCRIBED and _text(event, "event") == "unsubscribe",
     )
     if said_no:
         yield Receipt(
@@ -189,6 +190,7 @@ def _receipts(event: dict[str, Any], mark: Mark, ref: DeliveryId, received_at: d
             provider=PROVIDER,
             provider_id=message_id,
             address=_text(event, "email") or None,
+            whole_channel="asm_group_id" not in event,
         )
 
 

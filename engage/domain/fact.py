@@ -139,6 +139,8 @@ class Receipt(msgspec.Struct, frozen=True, tag="receipt", omit_defaults=True, kw
     """The address could not be reached now: too often in a row, and it is given up."""
     slows: bool = False
     """The provider says that its sender goes too fast."""
+    whole_channel: bool = False
+    """The person said no (or yes again) to everything on the channel, not only to the topic of this delivery."""
     needs_template: bool = False
     """The provider says that only an approved template may be sent to this person now."""
     address: str | None = None

@@ -221,6 +221,7 @@ def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt)
             person,
             delivery,
             ConsentState.UNSUBSCRIBED if mark is Mark.UNSUBSCRIBED else ConsentState.SUBSCRIBED,
+            EVERY_TOPIC if receipt.whole_channel else delivery.topic or EVERY_TOPIC,
         )
     if delivery.channel is Channel.VOICE and (receipt.answered_by or "").startswith("machine"):
         delivery.add(Mark.MACHINE)
@@ -341,9 +342,8 @@ def _suppress(turn: Turn, person: Person, delivery: Delivery, reason: str) -> No
     turn.happen(person, "Address Suppressed", {"channel": str(delivery.channel), "reason": reason})
 
 
-def _said(turn: Turn, person: Person, delivery: Delivery, state: ConsentState) -> None:
-    """The person said no, or yes again, on a page of the provider's: about the topic of this delivery."""
-    topic = delivery.topic or EVERY_TOPIC
+def _said(turn: Turn, person: Person, delivery: Delivery, state: ConsentState, topic: str) -> None:
+    """The person said no, or yes again, on a page of the provider's."""
     write_consent(
         turn,
         person,

@@ -174,7 +174,7 @@ def _no_in(receipt: Receipt) -> SaidNo | None:
         source=receipt.provider,
         address=receipt.address,
         suppress=receipt.mark if suppress else None,
-        whole_channel=stopped,
+        whole_channel=stopped or receipt.whole_channel,
     )
 
 

@@ -1,4 +1,4 @@
-"""SendGrid's events that came without our custom arguments: the mail's own id is all there is."""
+"""SendGrid's events at their edges: those without our custom arguments, and how far a no reaches."""
 
 import pytest
 
@@ -45,3 +45,24 @@ def bare(name: str, **fields: object) -> dict[str, object]:
     """An event of a mail whose custom arguments got lost."""
     whole = event(name, **fields)
     return {key: value for key, value in whole.items() if not key.startswith("engage_")}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "everything"),
+    [
+        ("unsubscribe", {}, True),
+        ("group_unsubscribe", {"asm_group_id": 12}, False),
+        ("group_resubscribe", {"asm_group_id": 12}, False),
+        ("dropped", {"reason": "Unsubscribed Address"}, True),
+        ("dropped", {"reason": "Unsubscribed Address", "asm_group_id": 12}, False),
+        ("dropped", {"reason": "Spam Reporting Address"}, True),
+    ],
+)
+def test_a_no_at_sendgrid_is_about_everything_unless_it_names_a_group(
+    name: str, fields: dict[str, object], everything: bool
+) -> None:
+    said = [one for _, one in read(event(name, **fields)).receipts]
+
+    assert said[-1].mark in {Mark.UNSUBSCRIBED, Mark.RESUBSCRIBED}
+    assert said[-1].whole_channel is everything
+    assert [one.whole_channel for one in said[:-1]] == [False] * (len(said) - 1)

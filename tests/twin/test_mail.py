@@ -95,6 +95,23 @@ def test_after_a_no_nothing_leaves_any_more(shop: Shop, twin: Twin, address: str
     assert len(twin.messages(to=address)) == 1
 
 
+def test_a_no_at_sendgrid_closes_every_topic_and_a_group_s_only_its_own(shop: Shop, twin: Twin) -> None:
+    twin.sendgrid.client.asm.groups.post(request_body={"name": "Offers", "description": "Offers"})
+    write_to(shop, "unsub@sandbox.example")
+    assert not shop.subscribed("email", "offers")
+    assert not shop.subscribed("email", "orders")
+
+    shop.templates({"hello": {**MAIL, "meta": {"subject": "Hello", "unsubscribe_group": 1}}})
+    shop.identify("bob", email="unsub+2@sandbox.example")
+    shop.track("bob", "Go")
+    shop.rest()
+
+    states = {
+        row.key.topic for row in shop.store.look().subscriptions.where("address", "unsub+2@sandbox.example")
+    }
+    assert states == {"offers"}
+
+
 @pytest.mark.parametrize("fault", ["duplicate", "reorder", "delay", "forged"])
 def test_events_that_come_twice_late_or_forged_come_to_the_same(shop: Shop, twin: Twin, fault: str) -> None:
     twin.configure(speed=50)

@@ -61,6 +61,91 @@ def test_hours_are_those_of_the_state(
     assert LAW.lawful_until(home, start) == end
 
 
+CITIES = {
+    "Miami": ({"timezone": "America/New_York"}, "+13055550101"),
+    "Dallas": ({"timezone": "America/Chicago"}, "+12145550101"),
+    "Seattle": ({"timezone": "America/Los_Angeles"}, "+12065550101"),
+    "Paris": ({"timezone": "Europe/Paris"}, "+33612345678"),
+    "Tokyo": ({"timezone": "Asia/Tokyo"}, "+819012345678"),
+}
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (  # a Sunday in winter
+            "2026-01-25T12:30:00Z",
+            {
+                "Miami": ("2026-01-25T13:00:00Z", "law us-fl-hours, us 2026-11-27: America/New_York,"),
+                "Dallas": ("2026-01-25T18:00:00Z", "law us-tx-hours, us 2026-11-27: America/Chicago,"),
+                "Seattle": ("2026-01-25T16:00:00Z", "law us-wa-hours, us 2026-11-27: America/Los_Angeles,"),
+                "Paris": ("2026-01-26T07:00:00Z", "law fr-text-hours, fr 2026-11-27: Europe/Paris,"),
+            },
+        ),
+        (  # a Monday evening in America in summer; in Paris the national day has begun
+            "2026-07-14T01:00:00Z",
+            {
+                "Miami": ("2026-07-14T12:00:00Z", "law us-fl-hours, us 2026-11-27: America/New_York,"),
+                "Paris": ("2026-07-15T06:00:00Z", "law fr-text-hours, fr 2026-11-27: Europe/Paris,"),
+            },
+        ),
+        (  # the night in which America's clocks go forward; Paris goes three weeks later
+            "2026-03-08T04:30:00Z",
+            {
+                "Miami": ("2026-03-08T12:00:00Z", "law us-fl-hours, us 2026-11-27: America/New_York,"),
+                "Dallas": ("2026-03-08T17:00:00Z", "law us-tx-hours, us 2026-11-27: America/Chicago,"),
+                "Seattle": ("2026-03-08T15:00:00Z", "law us-wa-hours, us 2026-11-27: America/Los_Angeles,"),
+                "Paris": ("2026-03-09T07:00:00Z", "law fr-text-hours, fr 2026-11-27: Europe/Paris,"),
+            },
+        ),
+        (  # the Sunday in which they go back: an hour comes twice
+            "2026-11-01T05:30:00Z",
+            {
+                "Miami": ("2026-11-01T13:00:00Z", "law us-fl-hours, us 2026-11-27: America/New_York,"),
+                "Dallas": ("2026-11-01T18:00:00Z", "law us-tx-hours, us 2026-11-27: America/Chicago,"),
+                "Seattle": ("2026-11-01T16:00:00Z", "law us-wa-hours, us 2026-11-27: America/Los_Angeles,"),
+                "Paris": ("2026-11-02T07:00:00Z", "law fr-text-hours, fr 2026-11-27: Europe/Paris,"),
+            },
+        ),
+    ],
+)
+def test_the_same_text_waits_in_each_city_for_its_own_hour_and_names_its_own_rule(
+    now: str, expected: dict[str, tuple[str, str]]
+) -> None:
+    at = datetime.fromisoformat(now)
+    told: dict[str, tuple[datetime, str]] = {}
+    for city, (traits, phone) in CITIES.items():
+        found = LAW.refusal(contact(traits, phone), [], lambda topic: False, at)
+        if found is not None:
+            assert isinstance(found, Wait)
+            told[city] = found.until, found.rule
+
+    assert {city: until for city, (until, _) in told.items()} == {
+        city: datetime.fromisoformat(until) for city, (until, _) in expected.items()
+    }
+    for city, (_, rule) in expected.items():
+        assert told[city][1].startswith(rule), told[city]
+
+
+@pytest.mark.parametrize(
+    ("phone", "rule"),
+    [
+        ("+33612345678", "fr-call-consent"),
+        ("+14165550101", "ca-adad-consent"),
+        ("+12125550101", "us-tcpa-consent"),
+    ],
+)
+def test_a_recorded_voice_that_sells_needs_a_yes_in_each_country(phone: str, rule: str) -> None:
+    country = next(iter(LAW.locate({}, phone, UTC_ZONE).by))
+    asked = [
+        one
+        for pack in LAW.packs
+        for one in pack.rules
+        if Requirement("opt_in") in one.requires and Channel.VOICE in one.channels and country in one.places
+    ]
+    assert rule in [one.id for one in asked]
+
+
 def test_a_refusal_names_rule_version_zone_place_and_evidence() -> None:
     found = LAW.refusal(
         contact({"timezone": "America/New_York"}, "+13055550101"),
