@@ -105,6 +105,23 @@ def test_a_reader_does_something_by_a_click_and_the_sender_gets_a_signed_event(
     assert EventWebhook().verify_signature(last.body.decode(), signature, stamp, key)
 
 
+def test_the_mailbox_s_own_unsubscribe_button_posts_as_rfc_8058_says(
+    browser: Browser, twin: Twin, receiver: Receiver
+) -> None:
+    headers = {
+        "List-Unsubscribe": f"<{receiver.url}/u/token>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+    twin.mail(content=[{"type": "text/html", "value": HTML}], headers=headers)
+    twin.settled()
+    browser.open(f"{twin.url}/mails/{twin.message()['id']}")
+
+    browser.follow("button[value='one-click']")
+
+    (hit,) = wait_until(lambda: receiver.hits)
+    assert (hit.method, hit.path, hit.body) == ("POST", "/u/token", b"List-Unsubscribe=One-Click")
+
+
 def test_a_mail_is_seen_rendered_with_its_headers_and_its_source(
     browser: Browser, twin: Twin, receiver: Receiver, tmp_path: Path
 ) -> None:

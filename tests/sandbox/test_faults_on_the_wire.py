@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.sandbox.contract_requests import MAIL_BODY, MESSAGE, A, Client
-from tests.sandbox.twin import FROM, PERSON, Twin
+from tests.sandbox.twin import FROM, PERSON, Receiver, Twin
 
 ROUTES: dict[str, dict[str, Any]] = {
     f"POST {A}/Messages.json": {"form": MESSAGE},
@@ -46,6 +46,15 @@ def test_a_slow_answer_is_whole_in_the_end(twin: Twin, route: str) -> None:
     assert time.monotonic() - before >= 0.35
     assert answer.status_code in {201, 202}
     assert len(twin.messages()) == 1
+
+
+def test_a_slow_answer_is_overtaken_by_its_callbacks(twin: Twin, receiver: Receiver) -> None:
+    twin.faults({"fault": "slow", "seconds": 0.5, "count": 1})
+
+    message = twin.text(status_callback=f"{receiver.url}/cb?ref=r1")
+
+    assert receiver.forms("MessageStatus")[-1] == "delivered"
+    assert {hit.form["MessageSid"] for hit in receiver.hits} == {message.sid}
 
 
 def test_a_truncated_answer_lacks_its_second_half(twin: Twin, route: str) -> None:
