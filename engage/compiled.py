@@ -1,7 +1,7 @@
 """Compiled: what was published, compiled once per epoch and process, as catalog and renderer."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -196,7 +196,28 @@ def template_problems(project: Project) -> list[Problem]:
         for problem in problems
         if not (problem.about_form and f"templates/{problem.file}" in wrong)
     ]
-    return [problem for problem in placed if (problem.path, problem.message) not in told]
+    found = [problem for problem in placed if (problem.path, problem.message) not in told]
+    return [*found, *_scenario_problems(project, partials)]
+
+
+def _scenario_problems(project: Project, partials: Mapping[str, str]) -> Iterator[Problem]:
+    """Compile the templates written inside scenarios, and tell what is wrong at their place in the scenario's file."""
+    for scenario in project.scenarios:
+        forms = {form.name: form for form in scenario.templates}
+        shared = forms.pop(SHARED, None)
+        own = {} if shared is None else {n: t for n, t in shared.files.items() if isinstance(t, str)}
+        sources = [template_source(form, 1) for form in forms.values()]
+        _, problems = compile_templates(sources, {**(partials if scenario.use else {}), **own})
+        for problem in problems:
+            at = scenario.template_places.get(problem.file)
+            if not problem.is_warning:
+                yield Problem(
+                    path=scenario.path,
+                    line=scenario.line if at is None else at.line,
+                    column=1 if at is None else at.column,
+                    message=f"`{problem.file}`: {problem.message}",
+                    hint=problem.hint,
+                )
 
 
 def _placed(project: Project, problem: TemplateProblem) -> Problem:

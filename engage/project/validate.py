@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from engage.domain.expression import ExpressionError, compile_text
+from engage.domain.journey import Journey
 from engage.project.known_keys import all_keys, keys_at
 from engage.project.late import late_mistakes
 from engage.project.nodes import Document, Location, Mapping, Node, Position, Scalar, descend, scalars
@@ -131,7 +132,7 @@ class _Explainer:
         free = [name for name in known if name not in present]
         elsewhere = all_keys()
         near = nearest(key, free)
-        if near is None and key not in elsewhere and len(key) > 2:
+        if near is None and self.form is Journey and key not in elsewhere and len(key) > 2:
             near = nearest(key, elsewhere)
         hint = f"did you mean `{near}`?" if near else did_you_mean(key, free)
         return self._problem(position or fault.node.position, f"unknown key `{key}`", hint)

@@ -18,7 +18,7 @@ from engage.project.scenario.ranges import RangeError, expand
 from engage.project.scenario.values import Clock, Instant, Json, Part, Words
 from engage.project.suggest import did_you_mean, nearest
 from engage.project.template_files import SHARED, TemplateSource, file_name, inline_template
-from engage.project.template_forms import STEMS, not_a_file
+from engage.project.template_forms import FILES, STEMS, not_a_file
 from engage.project.validate import validate
 
 DEFAULT_START = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -87,6 +87,8 @@ class Scenario:
     """In order of time, then of the file; ranges expanded."""
     documents: dict[tuple[str, str], dict[str, Any]]
     """Plain data of the documents written inline, by kind (`journey`, `audience`, `trait`) and name."""
+    template_places: dict[str, Position]
+    """Where the files of the inline templates stand, by `template/file`."""
 
 
 class ScenarioReader:
@@ -100,6 +102,7 @@ class ScenarioReader:
         self.ranged = ranged
         self.problems: list[Problem] = []
         self._documents: dict[tuple[str, str], dict[str, Any]] = {}
+        self._places: dict[str, Position] = {}
 
     def read(self) -> Scenario | None:
         """Return the scenario, or None if there are problems."""
@@ -135,6 +138,7 @@ class ScenarioReader:
             choices=form.choose,
             timeline=timeline,
             documents=self._documents,
+            template_places=self._places,
         )
 
     def _problem(self, at: Position, message: str, hint: str = "") -> Problem:
@@ -189,6 +193,7 @@ class ScenarioReader:
             if not isinstance(node, Mapping):
                 continue
             for stem, content in node.children.items():
+                self._places[f"{name}/{file_name(stem, content.value())}"] = content.position
                 if name != SHARED:
                     self._file_of(stem, content, node)
                 if not isinstance(content.value(), str | dict):
@@ -199,7 +204,10 @@ class ScenarioReader:
         return tuple(found)
 
     def _file_of(self, stem: str, content: Node, node: Mapping) -> None:
-        """Point out a stem that is no file of a template."""
+        """Point out a stem that is no file of a template, and what is wrong with one that is a form."""
+        form = FILES.get(stem.split(".")[0])
+        if form is not None and isinstance(content, Mapping):
+            self._form(form, content)
         hint = not_a_file(file_name(stem, content.value()))
         if hint is not None:
             at = node.key_position(stem) or content.position
