@@ -79,6 +79,14 @@ def _people(people: People, currency: str, *, removed: bool) -> Iterator[str]:
     if people.lately is not None and people.lately.sends:
         forecast = _most(people.lately.sends, people.lately.cost, currency)
         yield f"{people.lately.entered:,} entered in the last 30 days: as many more would get {forecast}"
+    if people.expected is not None:
+        told = _most(people.expected.sends, people.expected.cost, currency) if people.expected.sends else ""
+        yield (
+            f"{people.expected.entered:,} people did what starts it in the last 30 days: as many would enter at most"
+            + (f", and get {told}" if told else "")
+        )
+    if people.unknown is not None:
+        yield f"how many will enter is not known: {people.unknown}"
 
 
 def brief(text: str) -> str:

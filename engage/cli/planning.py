@@ -1,13 +1,13 @@
 """Planning: what a publication would change, and what it would mean for the people inside and those about to enter."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from engage.bootstrap import Runtime
+from engage.cli.forecast import Forecast, expected, lately, times
 from engage.compiled import sources_of
 from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.journey import Journey
@@ -22,7 +22,6 @@ from engage.project.plan_impact import sends_ahead, unsupplied
 from engage.project.plan_steps import Edit
 
 FORMAT = 1
-MONTH = timedelta(days=30)
 
 
 class Moving(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,17 +51,12 @@ class People(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The most messages per channel that those who enter may get."""
     cost_ahead: Decimal | None = None
     """What those cost, by `settings.prices`."""
-    lately: "Lately | None" = None
+    lately: Forecast | None = None
     """A journey people enter one by one: what it means if as many enter as in the last 30 days."""
-
-
-class Lately(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a month of a journey would be, at most."""
-
-    entered: int
-    """In the last 30 days, whatever the version."""
-    sends: dict[str, int] = {}
-    cost: Decimal | None = None
+    expected: Forecast | None = None
+    """A journey nobody entered lately: the same, if everybody who did what starts it in the last 30 days entered."""
+    unknown: str | None = None
+    """Why neither can be said."""
 
 
 class PlannedChange(msgspec.Struct, kw_only=True):
@@ -161,7 +155,7 @@ def plan_of(runtime: Runtime, live: LiveProject, sources: Sequence[Source], proj
             numbers = runtime.reading.journey(change.name)
             _people_inside(people, change, numbers, future.journeys.get(change.name), live)
             if change.edit is not Edit.REMOVED and change.name in future.journeys:
-                people.lately = _lately(runtime, future, change.name)
+                _ahead(people, runtime, future, change.name, at_once=change.name in including)
         if change.kind == Kind.AUDIENCE and change.name in estimates:
             people.matching, people.exact = estimates[change.name].about, estimates[change.name].exact
         if change.name in including and change.kind == Kind.JOURNEY:
@@ -171,7 +165,7 @@ def plan_of(runtime: Runtime, live: LiveProject, sources: Sequence[Source], proj
                 left = journey.trigger.audience is not None and journey.trigger.audience.left is not None
                 people.exact = estimate.exact
                 people.entering = estimate.everybody - estimate.about if left else estimate.about
-                people.sends_ahead = _times(sends_ahead(journey), people.entering)
+                people.sends_ahead = times(sends_ahead(journey), people.entering)
                 people.cost_ahead = future.settings.prices.of(people.sends_ahead)
         planned.append(
             PlannedChange(
@@ -190,17 +184,15 @@ def plan_of(runtime: Runtime, live: LiveProject, sources: Sequence[Source], proj
     )
 
 
-def _lately(runtime: Runtime, future: Catalog, journey: str) -> Lately | None:
-    """Return what a month would be if it were as the last one; None where nobody entered lately."""
-    entered = runtime.reading.entered_since(journey, runtime.clock.now() - MONTH)
-    if not entered:
-        return None
-    sends = _times(sends_ahead(future.journeys[journey].journey), entered)
-    return Lately(entered=entered, sends=sends, cost=future.settings.prices.of(sends))
-
-
-def _times(per_person: Mapping[str, int], people: int) -> dict[str, int]:
-    return {channel: count * people for channel, count in sorted(per_person.items())}
+def _ahead(people: People, runtime: Runtime, future: Catalog, journey: str, *, at_once: bool) -> None:
+    now = runtime.clock.now()
+    people.lately = lately(runtime.reading, future, journey, now)
+    if people.lately is None and not at_once:
+        match expected(runtime.reading, future, journey, now):
+            case str(why):
+                people.unknown = why
+            case forecast:
+                people.expected = forecast
 
 
 def catalog_of_project(project: Project) -> Catalog:

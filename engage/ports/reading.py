@@ -241,6 +241,10 @@ class ProjectReading(Protocol):
         """Return how many runs of a journey began at `since` or later. Reads all its runs."""
         ...
 
+    def did_since(self, names: Sequence[str], since: datetime) -> int:
+        """Return how many people did one of these events (`Prefix*` too) at `since` or later. Reads every event since."""
+        ...
+
     def totals(self) -> Totals:
         """Return the numbers of everything. Reads all runs and deliveries: seconds, where there are millions."""
         ...

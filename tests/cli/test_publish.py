@@ -295,3 +295,34 @@ def test_a_plan_foresees_sends_and_what_they_cost(shop: Author) -> None:
     text = shop.run("plan")
     assert "2 entered in the last 30 days: as many more would get at most 2 email, 2 sms, 0.10 EUR" in text
     assert "sends ahead to those who enter at once: at most 2 sms, 0.10 EUR" in text
+
+
+@pytest.mark.parametrize(
+    ("trigger", "told"),
+    [
+        ("{event: Looked}", {"expected": {"entered": 2, "sends": {"sms": 2}}}),
+        ("{event: 'Loo*'}", {"expected": {"entered": 2, "sends": {"sms": 2}}}),
+        (
+            "{event: [Slept, Ate]}",
+            {"unknown": "nobody did `Slept` or `Ate` in the last 30 days"},
+        ),
+        ("{api: true}", {"unknown": "it depends on who calls"}),
+        ("{inbound: {channel: sms}}", {"unknown": "nobody did `SMS Received` in the last 30 days"}),
+        ("{trait: {changed: plan}}", {"unknown": "how often a trait changes is not kept"}),
+        ("{audience: {left: customers}}", {"unknown": "it depends on who will enter or leave the audience"}),
+    ],
+)
+def test_a_plan_foresees_a_journey_that_was_never_live(
+    shop: Author, trigger: str, told: dict[str, object]
+) -> None:
+    shop.json("publish")
+    for person in ("ada", "ada", "bob"):
+        shop.track(person, "Looked")
+    shop.write(
+        "journeys/new.yaml",
+        f"journey: new\ntopic: promotions\ntrigger: {trigger}\nentry: {{reentry: never}}\nsteps: [{{sms: first-order}}]\n",
+    )
+
+    assert people(shop.json("plan"), "new") == told
+    words = "2 people did what starts it" if "expected" in told else str(told["unknown"])
+    assert words in shop.run("plan")

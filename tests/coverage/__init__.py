@@ -56,6 +56,12 @@ def _of_page(page: str, lines: list[str]) -> Iterator[Sentence]:
             says = line
 
 
+def proven() -> frozenset[str]:
+    """Return the promises on which a mutant was noticed, as `scripts/mutants` found it last."""
+    lines = (HERE / "proven.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(lines) & {sentence.says for sentence in sentences()}
+
+
 def title_of(page: str) -> str:
     """Return the title of a page."""
     return (HERE / f"{page}.txt").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
@@ -63,14 +69,15 @@ def title_of(page: str) -> str:
 
 def page() -> str:
     """Return `docs/reference/coverage.md`."""
-    found = list(sentences())
+    found, known = list(sentences()), proven()
     out = [
         "# Coverage",
         "",
         "<!-- Made by scripts/reference from tests/coverage; edit those. -->",
         "",
         f"Every promise of the language ({len(found)}), and what fails without it: a scenario in `tests/scenarios` or `journeys/tests`, a",
-        "piece of the gallery of wrong files, or a test. A test fails if one of them is not there.",
+        "piece of the gallery of wrong files, or a test. A test fails if one of them is not there. For those with ✓ more is proven: the engine was",
+        f"broken in one place, and what holds the promise failed ({len(known)} of them; `scripts/mutants` does it again).",
     ]
     shown = ("", "")
     for sentence in found:
@@ -80,7 +87,8 @@ def page() -> str:
             out += ["", f"### {sentence.section}", "", "| | promise | held by |", "| --- | --- | --- |"]
         shown = (sentence.page, sentence.section)
         held = "<br>".join(f"{one.kind}: {_cell(one.name)}" for one in sentence.held)
-        out.append(f"| {sentence.id} | {_cell(sentence.says)} | {held} |")
+        mark = " ✓" if sentence.says in known else ""
+        out.append(f"| {sentence.id}{mark} | {_cell(sentence.says)} | {held} |")
     return "\n".join(out) + "\n"
 
 

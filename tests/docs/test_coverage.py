@@ -1,6 +1,8 @@
 """Every promise of the language is held by something that exists."""
 
 import re
+import shutil
+import subprocess
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 
 from engage.testing.collect import files_of, scenarios_in
 from tests.coverage import TESTS, Held, Sentence, page, sentences
+from tests.coverage.mutants import MUTANTS, Mutant
+from tests.coverage.prove import proofs, row_of
 from tests.project.gallery import pieces
 
 REPOSITORY = TESTS.parent
@@ -66,3 +70,25 @@ def test_what_is_not_there_would_be_noticed() -> None:
     assert not is_there(Held("test", "project/test_gallery.py::test_nobody_wrote_this_one"))
     assert not is_there(Held("gallery", "yaml: nobody wrote this one"))
     assert Path(TESTS / "project").is_dir()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.row)
+def test_a_mutant_fits_its_promise_and_its_place(mutant: Mutant) -> None:
+    source = (REPOSITORY / mutant.file).read_text(encoding="utf-8")
+
+    assert row_of(mutant).says.startswith(mutant.row)
+    assert source.count(mutant.old) == 1
+    compile(source.replace(mutant.old, mutant.new), mutant.file, "exec")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="the list of files is git's")
+def test_every_mutant_is_noticed(tmp_path: Path) -> None:
+    files = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True, text=True
+    ).stdout.split("\0")
+    for file in filter(None, files):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / file, tmp_path / file)
+
+    assert [mutant.row for mutant, _, noticed in proofs(tmp_path) if not noticed] == []

@@ -1,10 +1,12 @@
 """Numbers of the whole project in memory."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 from engage.domain.changes import TimerKind
 from engage.domain.delivery import Delivery, Mark
+from engage.domain.forms import names_match
 from engage.domain.run import Run
 from engage.ports.reading import JourneyNumbers, StatusCount, StepNumbers, Totals
 from engage.storage import counting
@@ -63,6 +65,17 @@ class MemoryNumbers(MemoryReader):
         decode = decoder(Run).decode
         runs = (decode(row.doc) for row in self._look().runs.where("journey", journey))
         return sum(run.entered_at >= since for run in runs)
+
+    def did_since(self, names: Sequence[str], since: datetime) -> int:
+        """See `Reading.did_since`."""
+        rows = self._look().events.all()
+        return len(
+            {
+                row.key.profile
+                for row in rows
+                if row.key.timestamp >= since and names_match(tuple(names), row.name)
+            }
+        )
 
     def totals(self) -> Totals:
         """Return the numbers of everything."""

@@ -1,5 +1,7 @@
 """Numbers of the whole project in PostgreSQL."""
 
+import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from engage.domain.delivery import Mark
@@ -28,6 +30,7 @@ _RUNS = """
 SELECT version, ended_at IS NULL, reason, count(*), count(goal_at) FROM run WHERE journey = %s GROUP BY 1, 2, 3
 """
 _ENTERED_SINCE = "SELECT count(*) FROM run WHERE journey = %s AND entered_at >= %s"
+_DID_SINCE = "SELECT count(DISTINCT profile_id) FROM event WHERE timestamp >= %s AND name LIKE ANY (%s)"
 _STATUSES = """
 SELECT channel, status, reason, count(*) FROM delivery WHERE journey = %s
 GROUP BY channel, status, reason ORDER BY channel, status, reason NULLS FIRST
@@ -102,6 +105,15 @@ class PostgresNumbers(PostgresReader):
         """Return how many runs of a journey began at `since` or later."""
         with self._session() as session:
             return int(session.one(_ENTERED_SINCE, journey, since) or 0)
+
+    def did_since(self, names: Sequence[str], since: datetime) -> int:
+        """See `Reading.did_since`."""
+        plain = (re.sub(r"([\\%_])", r"\\\1", name.removesuffix("*")) for name in names)
+        patterns = [
+            text + ("%" if name.endswith("*") else "") for text, name in zip(plain, names, strict=True)
+        ]
+        with self._session() as session:
+            return int(session.one(_DID_SINCE, since, patterns) or 0)
 
     def totals(self) -> Totals:
         """Return the numbers of everything."""

@@ -21,6 +21,7 @@ from tests.storage.contract.given import (
     at,
     delivery,
     delivery_id,
+    event,
     fact,
     profile_id,
     run,
@@ -134,6 +135,25 @@ class ProjectReadingContract:
         )
 
         assert [reading.entered_since("welcome", at(hour)) for hour in (0, 2, 3, 4)] == [3, 2, 1, 0]
+
+    def test_people_are_counted_by_what_they_did(self, store: Store, reading: Reading) -> None:
+        write(
+            store,
+            Changes(
+                events=[
+                    event("ada", "Order Completed", 1),
+                    event("ada", "Order Completed", 3),
+                    event("bob", "Order Refunded", 2),
+                    event("cyd", "Order%", 3),
+                    event("eve", "Looked", 3),
+                ]
+            ),
+        )
+
+        assert reading.did_since(["Order Completed"], at(0)) == 1
+        assert reading.did_since(["Order*", "Looked"], at(2)) == 4
+        assert reading.did_since(["Order%"], at(0)) == 1
+        assert reading.did_since(["Order"], at(0)) == 0
 
     def test_totals_count_what_a_later_fact_implies(self, store: Store, reading: Reading) -> None:
         def told(name: str, *marks: Mark, channel: Channel = Channel.SMS, **fields: object) -> Delivery:
