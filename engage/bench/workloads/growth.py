@@ -33,7 +33,8 @@ JOURNEYS = (1, 10, 100)
 EVENTS_A_HEAD = 3
 HISTORIES = (10, 1_000, 100_000)
 CUSTOMERS, ROUNDS = 20, 60
-WARM_UP, MEASURED = 2_000, 6_000
+WARM_UP, MEASURED = 8_000, 6_000
+"""By then most pages of those people were written since the last checkpoint: the first time writes a page's whole image."""
 _JOURNEY = """
 journey: idle-{number}
 trigger: {{event: "Never {number}"}}
