@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from engage.channels.sendgrid_email import LANE, REF
 from engage.console.session import open_session
 from engage.domain.delivery import Channel
 from engage.domain.expression import MapHistory, PastEvent, Scope
@@ -129,6 +130,7 @@ SENDGRID = [
         ]
     ).encode()
 ]
+SENDGRID += [SENDGRID[0].replace(b'"ref"', f'"{REF}"'.encode()).replace(b'"lane"', f'"{LANE}"'.encode())]
 SENDGRID += [seed.replace(b"550", rb"a\u0000b").replace(b'bounce"', rb'bou\u0000"') for seed in SENDGRID]
 SENDGRID += [
     SENDGRID[0].replace(b"550", rb"\ud800").replace(b'bounce"', rb'\udfff"').replace(b"m.1", rb"\ud800")
