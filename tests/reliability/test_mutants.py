@@ -21,7 +21,7 @@ def resends_blindly(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_outcomes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(outcomes.Outcomes, "write", lambda self, facts: None)
+    patch.setattr(outcomes.Outcomes, "write", lambda self, facts, ends=(): None)
     patch.setattr(settle.Settle, "turn", lambda self: settle.Settled())
 
 
