@@ -17,6 +17,9 @@ MAC_BROWSERS = (
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
 )
 
+# Claims that others share; here, because whoever imports them first would find them as they are.
+pytest.register_assert_rewrite("tests.storage.contract")
+
 # Fixtures that say what a test needs, so that nobody has to say it twice; the cheap tests come first.
 NEEDS = {"postgres_url": "live", "valkey_url": "live", "services_dir": "live", "chromium": "browser"}
 ORDER = ("live", "browser", "slow")

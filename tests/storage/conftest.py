@@ -9,8 +9,6 @@ from psycopg import sql
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres import PostgresStore
 
-pytest.register_assert_rewrite("tests.storage.contract")
-
 _TABLES = """
 SELECT c.relname FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
