@@ -275,7 +275,7 @@ class Runtime:
         """Return a mail as a page, rendered again from what the delivery keeps; None if there is no such mail."""
         with self.store.transaction() as tx:
             delivery = tx.deliveries.get([delivery_id]).get(delivery_id)
-            if delivery is None or delivery.channel is not Channel.EMAIL:
+            if delivery is None or delivery.channel is not Channel.EMAIL or delivery.scrubbed:
                 return None
             profile = tx.people.lock([delivery.profile]).get(delivery.profile)
             if profile is None:
@@ -313,6 +313,7 @@ class Runtime:
             self.store,
             now,
             events=now - folded.before,
+            bodies=retention.bodies,
             decisions=retention.decisions,
             epoch=folded.releases,
         )

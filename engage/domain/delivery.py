@@ -206,6 +206,8 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     held_out: bool = False
     context: Json = {}
     """`entry`, `run` and `event` as the step saw them: what the template renders from."""
+    scrubbed: bool = False
+    """Older than bodies are kept: `text`, `variables` and `context` are gone, and it cannot be rendered again."""
     asked_at: datetime
     """When the step was due by plan: `expires` counts from here."""
     due_at: datetime | None

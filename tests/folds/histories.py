@@ -151,7 +151,7 @@ def remove(town: Town) -> None:
     while (epoch := folded.releases) is None:
         folded = retain.fold(town.now - kept, folded, batches=1)
     if isinstance(town.store, PostgresStore):
-        keep_house(town.store, town.now, events=kept, decisions=kept, epoch=epoch)
+        keep_house(town.store, town.now, events=kept, bodies=kept, decisions=kept, epoch=epoch)
     else:
         assert isinstance(town.store, MemoryStore)
         with town.store.transaction() as tx:

@@ -177,9 +177,14 @@ def test_events_stay_while_their_folds_are_not_those_of_this_epoch(
         epoch = tx.definitions.epoch()
 
     keep_house(
-        postgres_store, town.now, events=KEPT, decisions=KEPT, epoch=None if wrong is None else epoch + wrong
+        postgres_store,
+        town.now,
+        events=KEPT,
+        bodies=KEPT,
+        decisions=KEPT,
+        epoch=None if wrong is None else epoch + wrong,
     )
     assert orders(town) == 1
 
-    keep_house(postgres_store, town.now, events=KEPT, decisions=KEPT, epoch=epoch)
+    keep_house(postgres_store, town.now, events=KEPT, bodies=KEPT, decisions=KEPT, epoch=epoch)
     assert orders(town) == 0

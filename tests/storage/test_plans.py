@@ -173,7 +173,14 @@ def filled(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Postgr
     url = create_database(postgres_url, f"plans {request.param}")
     migrate(url)
     store = PostgresStore(url, min_size=1, max_size=1)
-    keep_house(store, NOON, events=timedelta(days=400), decisions=timedelta(days=90), epoch=0)
+    keep_house(
+        store,
+        NOON,
+        events=timedelta(days=400),
+        bodies=timedelta(days=90),
+        decisions=timedelta(days=90),
+        epoch=0,
+    )
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER TABLE profile SET (autovacuum_enabled = false)")
         if request.param == "met empty":

@@ -7,15 +7,17 @@ from threading import Thread
 
 import pytest
 
-from engage.domain.changes import Changes
+from engage.domain.changes import Changes, Quarantined
 from engage.domain.decision import Decided, Decision
+from engage.domain.delivery import Mark
 from engage.domain.profile import Event
+from engage.ports.jobs import Job
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres import PostgresStore
 from engage.storage.postgres.idempotency import PostgresIdempotencyKeys
 from engage.storage.postgres.upkeep import SEEN_KEPT, keep_house
 from tests.storage.conftest import create_database
-from tests.storage.contract.given import NOON, event, fact, profile_id, write
+from tests.storage.contract.given import NOON, delivery, event, fact, profile, profile_id, write
 
 pytestmark = pytest.mark.live
 
@@ -57,7 +59,7 @@ def history(store: PostgresStore) -> list[datetime]:
 
 def keep(store: PostgresStore, now: datetime) -> dict[str, int]:
     """Keep house with a year of events and 90 days of decisions."""
-    return keep_house(store, now, events=YEAR, decisions=90 * DAY, epoch=0)
+    return keep_house(store, now, events=YEAR, bodies=90 * DAY, decisions=90 * DAY, epoch=0)
 
 
 def test_months_are_there_before_they_begin(fresh: PostgresStore) -> None:
@@ -154,3 +156,36 @@ def test_two_processes_may_keep_house_at_once(fresh: PostgresStore) -> None:
         thread.join(20)
 
     assert failures == []
+
+
+def test_what_a_delivery_was_rendered_from_is_kept_for_its_retention(fresh: PostgresStore) -> None:
+    said = {"text": "Your parcel is at the door", "context": {"entry": {"door": "blue"}}}
+    done = delivery("ada", "done", Mark.ACCEPTED, Mark.DELIVERED, **said)
+    held = delivery("ada", "held", Mark.HELD, **said)
+    write(fresh, Changes(profiles={ADA: profile("ada")}, deliveries={one.id: one for one in (done, held)}))
+
+    assert keep(fresh, NOON + 89 * DAY)["body"] == 0
+    assert keep(fresh, NOON + 91 * DAY)["body"] == 1
+    assert keep(fresh, NOON + 92 * DAY)["body"] == 0
+
+    with fresh.transaction() as tx:
+        left = tx.deliveries.get([done.id, held.id])
+    assert (left[done.id].text, left[done.id].context, left[done.id].scrubbed) == (None, {}, True)
+    assert left[done.id].marks == done.marks
+    assert left[held.id] == held
+
+
+def test_what_was_quarantined_and_jobs_that_are_done_go_in_time(fresh: PostgresStore) -> None:
+    with fresh.transaction() as tx:
+        for at in (NOON, NOON + 50 * DAY):
+            poison = Quarantined(source="key", reason="poison", detail="", payload=b"x", received_at=at)
+            tx.inbox.quarantine([poison])
+        for name, end in (("old", NOON), ("young", NOON + 50 * DAY), ("open", None)):
+            tx.jobs.save(Job(name=name, kind="broadcast", finished_at=end))
+
+    gone = keep(fresh, NOON + 100 * DAY)
+
+    assert (gone["quarantine"], gone["job"]) == (1, 1)
+    with fresh.session() as session:
+        names = session.rows("SELECT name FROM job WHERE kind = 'broadcast' ORDER BY name")
+    assert names == [("open",), ("young",)]

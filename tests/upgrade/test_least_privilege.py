@@ -37,6 +37,7 @@ def test_a_role_that_owns_its_database_and_nothing_else_is_enough(plain_url: str
             shop.runtime.store,
             shop.clock.now(),
             events=timedelta(days=1),
+            bodies=timedelta(days=1),
             decisions=timedelta(days=1),
             epoch=None,
         )

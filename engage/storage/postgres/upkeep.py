@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from engage.storage.postgres.definitions import PostgresDefinitions
 from engage.storage.postgres.idempotency import KEPT as KEYS_KEPT
 from engage.storage.postgres.partitions import drop_months, ensure_months
+from engage.storage.postgres.scrubbing import scrub_bodies
 from engage.storage.postgres.session import Session
 from engage.storage.postgres.store import PostgresStore
 
@@ -25,14 +26,24 @@ _OLD = {
     "guess": "DELETE FROM guess WHERE ctid IN (SELECT ctid FROM guess WHERE at < %s LIMIT %s)",
     "idempotency": "DELETE FROM idempotency WHERE ctid IN (SELECT ctid FROM idempotency WHERE at < %s LIMIT %s)",
     "decision": "DELETE FROM decision WHERE ctid IN (SELECT ctid FROM decision WHERE at < %s LIMIT %s)",
+    "quarantine": "DELETE FROM quarantine WHERE ctid IN (SELECT ctid FROM quarantine WHERE received_at < %s LIMIT %s)",
+    "job": "DELETE FROM job WHERE ctid IN (SELECT ctid FROM job WHERE finished_at < %s AND kind <> 'retention' LIMIT %s)",
     "event": "DELETE FROM event_default WHERE ctid IN (SELECT ctid FROM event_default WHERE timestamp < %s LIMIT %s)",
 }
 
 
 def keep_house(
-    store: PostgresStore, now: datetime, *, events: timedelta, decisions: timedelta, epoch: int | None
+    store: PostgresStore,
+    now: datetime,
+    *,
+    events: timedelta,
+    bodies: timedelta,
+    decisions: timedelta,
+    epoch: int | None,
 ) -> dict[str, int]:
     """Make the months to come, and remove what is older than its retention; return how many rows went, by table.
+
+    Of deliveries older than `bodies` what they were rendered from goes, and quarantined facts go with their payload.
 
     Events go by whole months, and only while `epoch` is the epoch: its aggregates have folded them. None: they stay.
     Bounded: of each table at most 100,000 rows a call, the rest at the next one; to be called about once an hour. Does
@@ -49,9 +60,12 @@ def keep_house(
         "guess": now - GUESSES_KEPT,
         "idempotency": now - KEYS_KEPT,
         "decision": now - decisions,
+        "quarantine": now - bodies,
+        "job": now - decisions,
         "event": now - events,
     }
-    return {table: _remove(store, table, instant, epoch) for table, instant in before.items()}
+    gone = {table: _remove(store, table, instant, epoch) for table, instant in before.items()}
+    return {**gone, "body": scrub_bodies(store, now - bodies)}
 
 
 def _is_epoch(session: Session, epoch: int | None) -> bool:
