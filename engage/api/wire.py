@@ -29,6 +29,7 @@ from engage.api.deps import ApiDeps
 from engage.api.microbatch import OverloadedError
 from engage.api.pixel import GIF, pixel_body
 from engage.domain.fact import Kind
+from engage.domain.json_text import mended
 from engage.engine.accept_intake import Taken
 from engage.engine.canonical import Origin, Refused, Unfit, read_item
 from engage.engine.canonical_split import (
@@ -36,7 +37,6 @@ from engage.engine.canonical_split import (
     MAX_EVENTS,
     MalformedBodyError,
     TooManyEventsError,
-    mended,
     open_batch,
     write_key_of,
 )

@@ -18,6 +18,7 @@ from engage.channels.sendgrid_email import LANE, PROVIDER, REF
 from engage.domain.delivery import Channel, FailReason, Mark
 from engage.domain.fact import Receipt
 from engage.domain.ids import LANES, DeliveryId
+from engage.domain.json_text import mended
 from engage.ports.channel import Adrift, Heard, SignedRequest
 
 _REF = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
@@ -103,7 +104,7 @@ class EventsWebhook:
     def read(self, request: SignedRequest) -> Heard:
         """Return what a verified batch says. One bad event never loses its neighbours."""
         try:
-            parts = _parts.decode(request.body)
+            parts = _parts.decode(mended(request.body))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Heard(quarantined=(("unreadable", request.body),))
         receipts: list[tuple[int, Receipt]] = []

@@ -8,18 +8,13 @@ from typing import Any
 import msgspec
 
 from engage.domain.errors import EngageError
+from engage.domain.json_text import mended
 
 MAX_BODY = 500 * 1024
 """Bytes of a body, unzipped (ingest.md, 4). Segment's clients stop at 475,000 and 480 KiB, so KB is read as KiB."""
 MAX_EVENTS = 2_500
 
-_BOM = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]', re.DOTALL)
-# An escape, whole: a pair of surrogates, a lone surrogate (group 1), or any other one.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
 
 
 class MalformedBodyError(EngageError):
@@ -52,15 +47,6 @@ class _Batch(msgspec.Struct):
 
 _batch = msgspec.json.Decoder(_Batch)
 _any = msgspec.json.Decoder()
-
-
-def mended(body: bytes) -> bytes:
-    """Return the body without a byte-order mark, and with lone surrogates (`"\\ud83d"`, half an emoji cut off by a
-    browser's `substring`) as U+FFFD: JSON lets them through, no text can hold them."""
-    body = body.removeprefix(_BOM)
-    if b"\\ud" in body or b"\\uD" in body:
-        body = _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
-    return body
 
 
 def open_batch(body: bytes) -> Envelope:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engage.domain.json_text import mended
 from engage.engine.canonical_split import (
     MAX_EVENTS,
     MalformedBodyError,
     TooManyEventsError,
-    mended,
     open_batch,
     write_key_of,
 )

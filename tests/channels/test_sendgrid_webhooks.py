@@ -239,6 +239,16 @@ def test_one_broken_event_does_not_lose_its_neighbours() -> None:
     ]
 
 
+def test_half_an_emoji_in_one_event_does_not_lose_its_neighbours() -> None:
+    cut_off = json.dumps(event("open")).encode().replace(b'"open"', b'"open", "useragent": "Mail \\ud83d"')
+    body = b"[" + cut_off + b"," + json.dumps(event("delivered")).encode() + b"]"
+
+    heard = webhook().read(request(body))
+
+    assert [receipt.mark for _, receipt in heard.receipts] == [Mark.OPENED, Mark.DELIVERED]
+    assert heard.quarantined == []
+
+
 @pytest.mark.parametrize("lane", ["64", "-1", "x", None, 1.5, True, "٣", ["7"], "9" * 5000])
 def test_a_lane_that_is_none_of_ours_is_quarantined(lane: object) -> None:
     heard = read(event("open", engage_lane=lane))
