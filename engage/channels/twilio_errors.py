@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import structlog
 
+from engage.domain.daily_cap import DailyCap
 from engage.domain.delivery import FailReason
 from engage.ports.channel import Answer, Busy, Rejected, Unknown
 
@@ -26,6 +27,7 @@ class ErrorClass(StrEnum):
     SOFT = "the recipient could not be reached now"
     ROUTE = "this sender cannot reach this recipient"
     BUSY = "too many requests or a full queue; not taken"
+    CAPPED = "a day's allowance is used up; not taken"
     TROUBLE = "trouble at Twilio or the carrier"
     CONTENT = "the content was refused"
     SESSION = "outside the 24-hour window only an approved template may be sent"
@@ -88,10 +90,16 @@ ERRORS: dict[ErrorClass, ErrorRow] = {
     ErrorClass.BUSY: ErrorRow(
         reason=FailReason.PROVIDER_ERROR,
         codes=(
-            *(14107, 20429, 21611, 22005, 30001, 30017, 30022, 30023, 30027),
-            *(60202, 60203, 60212, 63017, 63018, 63038),
+            *(14107, 20429, 21611, 22005, 30001, 30017, 30022),
+            *(60202, 60203, 60212, 63017, 63018),
         ),
         action="call again with a growing pause, or when Retry-After says; the sender goes slower for a while",
+        is_repeated=True,
+    ),
+    ErrorClass.CAPPED: ErrorRow(
+        reason=FailReason.PROVIDER_ERROR,
+        codes=(30023, 30027, 63038),
+        action="wait until the cap renews: midnight in Los Angeles for the carriers', 24 hours for the account's",
         is_repeated=True,
     ),
     ErrorClass.TROUBLE: ErrorRow(
@@ -139,6 +147,7 @@ ERRORS: dict[ErrorClass, ErrorRow] = {
         is_ours=True,
     ),
 }
+_CAPS = {30023: DailyCap.CARRIERS_DAY, 30027: DailyCap.CARRIERS_DAY, 63038: DailyCap.ROLLING_DAY}
 _CLASS_OF = {code: kind for kind, row in ERRORS.items() for code in row.codes}
 
 
@@ -187,7 +196,9 @@ def answer_to_error(status: int, code: object, wait: timedelta | None) -> Answer
     if status >= 500 or status == 408 or (row is not None and row.is_unknown and status != 429):
         return Unknown(code=text, detail="Twilio failed while it had the request")
     if status == 429 or (row is not None and row.is_repeated):
-        return Busy(retry_after=wait, code=text, slows=True, detail=ErrorClass.BUSY.value)
+        cap = None if number is None else _CAPS.get(number)
+        meaning = ErrorClass.BUSY if cap is None else ErrorClass.CAPPED
+        return Busy(retry_after=wait, code=text, slows=True, cap=cap, detail=meaning.value)
     kind = kind or _by_status(status)
     _tell(kind, text)
     return Rejected(

@@ -210,6 +210,6 @@ HOLD_WORDS = {
     "paused": "the journey is paused",
     "quiet_hours": "until quiet hours end",
     "law": "until the law allows it",
-    "rate": "the sender's rate, or a cap with `on_cap: hold`",
+    "rate": "the sender's rate, a cap with `on_cap: hold`, or the provider's daily cap: until it renews",
     "retry": "the provider refused for now",
 }

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from engage.domain.daily_cap import DailyCap
 from engage.domain.fact import Json
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 
@@ -259,6 +260,13 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Put the next attempt into a phase, due at an instant (none: nothing is due)."""
         self.phase, self.due_at = phase, due_at
         self.status = status_of(self.marks, self.channel, phase)
+
+    def hold_until_renewed(self, cap: DailyCap, at: datetime, code: str | None) -> None:
+        """Wait until the cap renews that refused it at `at`, or until it expires; then it is called as if asked for anew."""
+        due = cap.renews_at(at)
+        self.attempts, self.first_call_at, self.unknown_since = 0, None, None
+        self.reason, self.code, self.rule = HoldReason.RATE, code, f"daily cap used up ({code})"
+        self.stand(Mark.HELD, due if self.expires_at is None else min(due, self.expires_at))
 
 
 def status_of(marks: Iterable[Mark], channel: Channel, phase: Mark = Mark.QUEUED) -> Mark:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from engage.domain.daily_cap import DailyCap
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 
 Json = dict[str, Any]
@@ -105,6 +106,8 @@ class Outcome(msgspec.Struct, frozen=True, tag="outcome", omit_defaults=True, kw
     opt_out: bool = False
     slows: bool = False
     """The provider says that its sender goes too fast."""
+    cap: DailyCap | None = None
+    """The provider says that a day's allowance is used up."""
     detail: str | None = None
     answer: Json | None = None
     """`status` and `body` of the answer to a webhook."""

@@ -98,7 +98,7 @@ def _accepted(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) 
 
 
 def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
-    """Refused before it was taken: wait and call again, for at most an hour."""
+    """Refused before it was taken: wait and call again, for at most an hour; where a day's cap is used up, the next day."""
     if not delivery.waits_for_release() and delivery.status not in (Mark.SENDING, Mark.UNKNOWN):
         return
     if _left_behind(turn, person, delivery):
@@ -107,6 +107,10 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
         _mark(turn, person, delivery, Mark.CANCELED, {})
         return
     first = delivery.first_call_at or outcome.at
+    turn.slow_down(delivery, outcome)
+    if outcome.cap is not None:
+        delivery.hold_until_renewed(outcome.cap, outcome.at, outcome.code)
+        return
     if outcome.detail == "not_taken":
         delivery.attempts = 0
         delivery.unknown_since = None
@@ -122,7 +126,6 @@ def _again(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> 
         backoff = min(timedelta(seconds=2 ** min(delivery.attempts, 20)), MAX_BACKOFF)
         delivery.attempts += 1
         due = outcome.retry_at or outcome.at + backoff
-        turn.slow_down(delivery, outcome)
     if due > first + GIVE_UP_AFTER or _tried_enough(delivery):
         failed = Outcome(
             delivery=delivery.id,

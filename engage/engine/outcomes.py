@@ -79,10 +79,16 @@ def outcome_of(
             return replace(base, provider_id=provider_id, segments=segments, answer=_told(answer))
         case Busy(code=code) if code == NOT_CALLED:
             return replace(base, mark=Mark.HELD, detail=NOT_CALLED)
-        case Busy(retry_after=wait, code=code, slows=slows):
+        case Busy(retry_after=wait, code=code):
             retry_at = None if wait is None else at + wait
             return replace(
-                base, mark=Mark.HELD, code=code, retry_at=retry_at, slows=slows, answer=_told(answer)
+                base,
+                mark=Mark.HELD,
+                code=code,
+                retry_at=retry_at,
+                slows=answer.slows,
+                cap=answer.cap,
+                answer=_told(answer),
             )
         case Rejected(reason=reason, code=code, suppress=suppress, opt_out=opt_out):
             return replace(

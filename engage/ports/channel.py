@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from engage.domain.daily_cap import DailyCap
 from engage.domain.delivery import Channel, FailReason
 from engage.domain.fact import Inbound, Receipt
 from engage.domain.ids import DeliveryId
@@ -155,6 +156,8 @@ class Busy:
     code: str | None = None
     slows: bool = False
     """The provider says that its sender goes too fast: its rate is lowered for a while."""
+    cap: DailyCap | None = None
+    """The provider says that a day's allowance is used up: repeating is useless before it renews."""
     answer: Mapping[str, Any] | None = None
     detail: str = ""
 
