@@ -46,6 +46,8 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": 3600, "socket_timeout": 10, "socket_keepalive": True},
     task_serializer="json",
     accept_content=["json"],
+    # In memory: a file that says when each was last sent would be one more thing that two beats stand in each other's way with.
+    beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
         "sweep": {
             "task": "workers.tasks.sweep",

@@ -96,12 +96,7 @@ def worker_command(queues: str, threads: int, name: str) -> None:
 @click.command("beat")
 def beat_command() -> None:
     """Run Celery beat, which has the sweep done every second. Two of them do no harm."""
-    settings = load_settings()
-    schedule = settings.data_dir / "beat" / f"schedule-{os.getpid()}"
-    schedule.parent.mkdir(parents=True, exist_ok=True)
-    for stale in schedule.parent.glob("schedule-*"):
-        stale.unlink(missing_ok=True)
-    _run_celery("beat", "--schedule", str(schedule), "--pidfile=")
+    _run_celery("beat", "--pidfile=")
 
 
 def _run_celery(*arguments: str) -> None:
