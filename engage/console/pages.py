@@ -13,7 +13,7 @@ from engage.console.deps import ConsoleDeps
 from engage.console.kept import Kept
 from engage.console.rendering import Pages, base_of
 from engage.console.search import find_person
-from engage.console.steps import drawn, numbers_by_step, step_rows
+from engage.console.steps import drawn, nodes_of, numbers_by_step, step_rows
 from engage.console.timeline import VIEWS, read_timeline
 from engage.domain.consent import ledger_key
 from engage.domain.delivery import Channel, Mark
@@ -23,6 +23,7 @@ from engage.domain.trigger import Trigger
 from engage.ports.reading import Counts, CursorError, DeliverySeen, JourneyNumbers, Subscription
 from engage.project.step_words import trigger_words
 
+# Whoever shows channels leaves the first one out: people enter journeys.
 NUMBERS = ("entered", "sent", "delivered", "opened", "clicked", "replied", "failed", "unknown")
 LOOKED_AT = 2_000
 """Deliveries looked through for one page of a filtered list."""
@@ -244,8 +245,12 @@ class Looking:
             ledger_key(name.value) for name in profile.identifiers if name.kind in ("email", "phone")
         ]
         after = query.get("after") or None
+        runs = reading.runs(key).items
+        node_of = nodes_of(self._deps.catalog(), runs)
         timeline = _checked(
-            lambda: read_timeline(reading, key, view, after, settings.covered, zone=settings.zone)
+            lambda: read_timeline(
+                reading, key, view, after, settings.covered, zone=settings.zone, node_of=node_of
+            )
         )
         return self._pages(
             request,
@@ -259,7 +264,7 @@ class Looking:
             audiences=reading.audiences(key),
             consents=_grouped(reading.consents(key, addresses)),
             suppressions=reading.suppressions(addresses),
-            runs=[run for run in reading.runs(key).items if run.active],
+            runs=[run for run in runs if run.active],
             timeline=timeline,
             view=view,
             views=VIEWS,

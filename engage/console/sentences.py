@@ -9,6 +9,9 @@ from engage.console.words import channel_word, reason_words, stamp_text, value_t
 from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import WAITING, Delivery, Mark
 from engage.domain.profile import Event
+from engage.domain.steps.base import Node
+from engage.engine.explain_words import Words
+from engage.project.step_words import step_line
 
 _STATUS_WORDS = {
     Mark.QUEUED: "is about to leave",
@@ -67,8 +70,11 @@ def event_sentence(event: Event) -> str:
     return event.name
 
 
-def decision_sentence(decision: Decision, zone: ZoneInfo) -> str:
-    """Return what was decided: `Entered abandoned-cart`, `Did not enter welcome: reentry`; times are of `zone`."""
+def decision_sentence(decision: Decision, zone: ZoneInfo, node: Node | None = None) -> str:
+    """Return what was decided: `Entered abandoned-cart`, `Did not enter welcome: reentry`; times are of `zone`.
+
+    Steps are told in the words of `engage why`, where `node` is the step.
+    """
     values = decision.values
     match decision.kind:
         case Decided.ENTRY:
@@ -83,7 +89,7 @@ def decision_sentence(decision: Decision, zone: ZoneInfo) -> str:
                 "" if worth is None else f", worth {value_text(worth)}"
             )
         case Decided.STEP:
-            return _step(decision, zone)
+            return _step(decision, zone, node)
         case Decided.AUDIENCE:
             return _audience(decision)
         case Decided.CONSENT:
@@ -108,7 +114,11 @@ def _entry(decision: Decision) -> str:
     return f"Entered {decision.journey}{held}"
 
 
-def _step(decision: Decision, zone: ZoneInfo) -> str:
+def _step(decision: Decision, zone: ZoneInfo, node: Node | None) -> str:
+    if "if" in decision.values:
+        return f"{decision.journey}: {Words(decision, node, None, None, None).text}"
+    if node is not None:
+        return f"{decision.journey}: {_known_step(decision, zone, node)}"
     place = f"{decision.journey}, {decision.step}"
     match decision.outcome:
         case "true":
@@ -129,6 +139,18 @@ def _step(decision: Decision, zone: ZoneInfo) -> str:
         case outcome:
             reason = f" ({decision.reason})" if decision.reason else ""
             return f"{place}: {outcome.replace('_', ' ')}{reason}"
+
+
+def _known_step(decision: Decision, zone: ZoneInfo, node: Node) -> str:
+    line = step_line(node.step)
+    until = _instant(decision.values.get("until"))
+    match decision.outcome:
+        case "waits" if until is not None:
+            return f"{line}: until {stamp_text(until, zone)}"
+        case "waits" | "matched" | "timeout" | "emitted":
+            return Words(decision, node, line, None, None).text
+        case _:
+            return f"{line}: {Words(decision, node, line, None, None).text}"
 
 
 def _instant(value: Any) -> datetime | None:
@@ -166,6 +188,7 @@ def decision_note(decision: Decision) -> str:
             (Decided.CONSENT, "topic"),
             (Decided.AUDIENCE, "audience"),
             (Decided.GOAL, "value"),
+            (Decided.STEP, "if"),
         }
         and (decision.outcome, name) != ("waits", "until")
     }

@@ -1,10 +1,13 @@
 """Steps: the steps of a journey, as rows of a table and as a picture, with how many people came by and wait there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from engage.domain.catalog import Catalog
+from engage.domain.decision import Decision
+from engage.domain.ids import RunId
 from engage.domain.journey import Journey
+from engage.domain.run import Run
 from engage.domain.steps.base import Node
 from engage.domain.steps.send import Send
 from engage.ports.reading import JourneyNumbers, StepNumbers
@@ -39,6 +42,20 @@ def numbers_by_step(catalog: Catalog, journey: str, funnel: Iterable[StepNumbers
     for numbers in found.values():
         numbers.entered = max(numbers.entered, numbers.waiting)
     return found
+
+
+def nodes_of(catalog: Catalog, runs: Iterable[Run]) -> Callable[[Decision], Node | None]:
+    """Return how to find the step a decision is about: in its run's version where that is known, else in the live one."""
+    versions = {run.id: run.version for run in runs}
+
+    def node_of(decision: Decision) -> Node | None:
+        name, version = decision.journey or "", versions.get(decision.run or RunId(""))
+        if version is not None and catalog.has_version(name, version):
+            return catalog.version(name, version).program.by_id.get(decision.step or "")
+        live = catalog.journeys.get(name)
+        return None if live is None else live.journey.program.by_id.get(decision.step or "")
+
+    return node_of
 
 
 def step_rows(journey: Journey, numbers: Mapping[str, StepNumbers]) -> list[StepRow]:

@@ -21,6 +21,7 @@ from engage.domain.decision import Decided, Decision
 from engage.domain.ids import ProfileId
 from engage.domain.profile import Event
 from engage.domain.sensitive import Sensitive
+from engage.domain.steps.base import Node
 from engage.ports.reading import CursorError, DeliverySeen, Page, Reading
 
 Item = TypeVar("Item")
@@ -104,8 +105,9 @@ def read_timeline(
     covered: Sensitive,
     ahead: int = READ,
     zone: ZoneInfo = UTC,
+    node_of: Callable[[Decision], Node | None] = lambda decision: None,
 ) -> Timeline:
-    """Return a page of a person's timeline; `covered` are values that are not shown, times are of `zone`.
+    """Return a page of a person's timeline; `covered` are values that are not shown, `node_of` finds steps, times are of `zone`.
 
     Lists are merged by time as far back as every one of them is known, so that no line is left out or shown twice.
 
@@ -135,7 +137,9 @@ def read_timeline(
     # At one instant the cause is the event, then what was decided, then what was asked for: newest first turns it round.
     found = [_of_delivery(seen) for seen in deliveries.take(horizon)]
     found += [
-        _of_decision(decision, zone) for decision in decisions.take(horizon) if _is_told(decision, view)
+        _of_decision(decision, node_of(decision), zone)
+        for decision in decisions.take(horizon)
+        if _is_told(decision, view)
     ]
     found += [
         _of_event(event, covered) for event in events.take(horizon) if view == "events" or _is_news(event)
@@ -171,11 +175,11 @@ def _of_delivery(seen: DeliverySeen) -> Entry:
     )
 
 
-def _of_decision(decision: Decision, zone: ZoneInfo) -> Entry:
+def _of_decision(decision: Decision, node: Node | None, zone: ZoneInfo) -> Entry:
     return Entry(
         at=decision.at,
         kind="journey" if decision.kind in _JOURNEY else "person",
-        sentence=decision_sentence(decision, zone),
+        sentence=decision_sentence(decision, zone, node),
         note=decision_note(decision),
         tone="good" if decision.kind is Decided.GOAL else "plain",
         journey=decision.journey,

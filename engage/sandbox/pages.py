@@ -47,6 +47,7 @@ class PageRoutes:
             undefined=jinja2.StrictUndefined,
         )
         self._templates.filters["clock"] = _clock
+        self._templates.filters["counted"] = _counted
         self._templates.filters["path"] = lambda text: quote(text, safe="")
         self._templates.globals["tone"] = lambda status: TONES.get(status, "calm")
 
@@ -181,3 +182,7 @@ class PageRoutes:
 def _clock(at: float | str) -> str:
     """Return the time of day of a Unix time or ISO text, in UTC."""
     return (iso(at) if isinstance(at, float) else at)[11:19]
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

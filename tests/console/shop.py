@@ -152,8 +152,15 @@ class Shop:
                 ],
                 decisions=[
                     decided(Decided.ENTRY, "entered", 0),
+                    decided(Decided.STEP, "waits", 0, step="0", values={"until": after(1).isoformat()}),
                     decided(Decided.SEND, "accepted", 1, delivery=NUDGE),
-                    decided(Decided.STEP, "true", 1.5, step="2", values={"entry.total": 136}),
+                    decided(
+                        Decided.STEP,
+                        "true",
+                        1.5,
+                        step="2",
+                        values={"if": "entry.total > 100", "entry.total": 136},
+                    ),
                     decided(Decided.ENTRY, "refused", 2, reason="already_inside"),
                 ],
                 consents=[

@@ -61,8 +61,10 @@ class TestShown:
         page = words(ask(shop, "/"))
 
         assert "Abandoned cart 1 1 1 1 1 · · · not opted in 1" in page
-        assert "Email 1 1 1 1 1 · · ·" in page
-        assert "SMS 1 · · · · · · · not opted in 1" in page
+        assert (
+            "channel sent delivered opened clicked replied failed unknown skipped Email 1 1 1 1 · · ·" in page
+        )
+        assert "SMS · · · · · · · not opted in 1" in page
         assert "At rest: nothing is due." in page
 
     def test_an_empty_project_is_shown_too(self) -> None:
@@ -144,9 +146,10 @@ class TestPerson:
         told = [
             "Did not enter abandoned-cart: already_inside",
             "Skipped: not_opted_in (sms, promotions)",
-            "abandoned-cart, 2: the condition holds",
+            "abandoned-cart: if entry.total > 100 → true",
             "Email cart/reminder clicked",
             "Passcode Requested",
+            "abandoned-cart: Wait 1 hour: until 1 Jul 2026, 13:00:00",
             "Entered abandoned-cart",
             "Cart Updated",
         ]

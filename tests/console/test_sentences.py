@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from engage.console.sentences import decision_note, decision_sentence
 from engage.domain.decision import Decided, Decision
 from engage.domain.ids import ProfileId
+from engage.domain.journey import Journey
 
 WAITS = Decision(
     profile=ProfileId("ada"),
@@ -24,3 +25,18 @@ def test_a_wait_says_until_when_on_the_clock_of_the_page() -> None:
         == "fitting, 2: waits until 28 Nov 2026, 11:00:00"
     )
     assert decision_note(WAITS) == "zone = America/Chicago"
+
+
+def test_a_step_is_named_by_its_words_and_not_by_its_position() -> None:
+    form = Journey.model_validate(
+        {
+            "journey": "fitting",
+            "trigger": {"event": "Booked"},
+            "steps": [{"wait": "1 hour"}, {"wait": "2 days"}, {"wait": "1 day"}],
+        }
+    )
+    node = form.program.by_id["2"]
+
+    told = decision_sentence(WAITS, ZoneInfo("America/Chicago"), node)
+
+    assert told == "fitting: Wait 1 day: until 28 Nov 2026, 11:00:00"

@@ -26,6 +26,8 @@ def test_the_overview_shows_all_three(twin: Twin) -> None:
 
     for shown in (PERSON, "ada@shop.example", "Good morning", "delivered", "completed"):
         assert shown in page
+    assert "1 text · 1 mail · 1 call ·" in page
+    assert "times in UTC" in page
     assert "<script" not in page
     assert "default-src 'none'" in headers["content-security-policy"]
 
