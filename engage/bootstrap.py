@@ -37,6 +37,7 @@ from engage.engine.digest import Digest
 from engage.engine.lists import Lists
 from engage.engine.operate import Operate
 from engage.engine.publish import Publish
+from engage.engine.reconcile import Reconcile
 from engage.engine.rendering import Requests
 from engage.engine.replay import Replay
 from engage.engine.retain import Folded, Retain
@@ -216,6 +217,11 @@ class Runtime:
             stream_window=timedelta(seconds=self.settings.stream_window),
             pool=self._pool(),
         )
+
+    @cached_property
+    def reconcile(self) -> Reconcile:
+        """Ends that nobody told us of."""
+        return Reconcile(self.store, self.senders, self.clock, self.hints, pool=self._pool())
 
     @cached_property
     def lists(self) -> list[Lists]:

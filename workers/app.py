@@ -22,6 +22,7 @@ UPKEEP_SECONDS = 3600.0
 EXPIRES = 60.0
 """Seconds for which a hint is good. It is judged by two machines' clocks, which may differ: better many hints than none."""
 LISTS_SECONDS = 60.0
+RECONCILE_SECONDS = 60.0
 
 configure_logging()
 keep_clients()
@@ -59,6 +60,11 @@ app.conf.update(
             "task": "workers.tasks.lists",
             "schedule": every(LISTS_SECONDS),
             "options": {"queue": "engine", "expires": LISTS_SECONDS},
+        },
+        "reconcile": {
+            "task": "workers.tasks.reconcile",
+            "schedule": every(RECONCILE_SECONDS),
+            "options": {"queue": "engine", "expires": RECONCILE_SECONDS},
         },
         "upkeep": {
             "task": "workers.tasks.upkeep",

@@ -16,7 +16,7 @@ from engage.domain.delivery import Channel, Priority
 from engage.domain.ids import ProfileId
 from engage.engine.retain import Folded
 from engage.settings import load_settings
-from workers.app import EXPIRES, LISTS_SECONDS, app
+from workers.app import EXPIRES, LISTS_SECONDS, RECONCILE_SECONDS, app
 from workers.gather import Gather
 from workers.hints import CeleryHints
 from workers.lines import Lines
@@ -67,6 +67,13 @@ all lanes, and only a sixty-fourth of it in this one."""
 
 def _settle(_: Collection[str]) -> tuple[str, ...]:
     runtime().settle.turn()
+    return ()
+
+
+def _reconcile(_: Collection[str]) -> tuple[str, ...]:
+    end = monotonic() + RECONCILE_SECONDS / 2
+    while runtime().reconcile.turn() and monotonic() < end:
+        pass
     return ()
 
 
@@ -122,6 +129,7 @@ def _swept(_: Collection[str]) -> None:
 # Of each one at a time, however many hints of it lie in the broker; and a provider that answers no call answers no question
 # either, and must not take all threads of a worker.
 _settling: Gather[str] = Gather(_settle, _swept, most=1)
+_reconciling: Gather[str] = Gather(_reconcile, _swept, most=1)
 _filling: Gather[str] = Gather(_backfill, _swept, most=1)
 _casting: Gather[str] = Gather(_broadcast, _broadcast_later, most=1)
 _sweeping: Gather[str] = Gather(_sweep, _swept, most=1)
@@ -178,6 +186,12 @@ def lists() -> None:
     for room in runtime().lists:
         while room.turn() and monotonic() < end:
             pass
+
+
+@app.task(name="workers.tasks.reconcile")
+def reconcile() -> None:
+    """Ask providers for the ends that they did not tell; the next beat goes on where this one stops."""
+    _reconciling.add(["due"])
 
 
 @app.task(name="workers.tasks.upkeep")

@@ -1,6 +1,6 @@
 """SMS, MMS and WhatsApp texts through Twilio's Messages API, both directions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,12 @@ from twilio.base.values import unset
 from twilio.rest import Client
 
 from engage.channels.connections import NotSentError, OutcomeUnknownError
-from engage.channels.twilio_callbacks import Reference, TwilioWebhook, callback_url, reference
+from engage.channels.twilio_callbacks import TwilioWebhook, callback_url, reference
 from engage.channels.twilio_errors import answer_to_error, failure
 from engage.channels.twilio_transport import KeptHttpClient
 from engage.domain.delivery import Channel, FailReason, Mark
 from engage.domain.fact import Inbound, Receipt
+from engage.domain.ids import DeliveryId
 from engage.ports.channel import (
     Accepted,
     Answer,
@@ -29,6 +30,7 @@ from engage.ports.channel import (
     Outbound,
     Question,
     Rejected,
+    Sent,
     SignedRequest,
     SmsContent,
     Taken,
@@ -49,6 +51,8 @@ FAILURES = (
     *(ValueError, TypeError, AttributeError, LookupError),
 )
 """What looking something up at Twilio may end in."""
+GONE = object()
+_NOT_FOUND = 404
 _PREFIXES = {Channel.WHATSAPP: "whatsapp:", Channel.CHAT: "messenger:"}
 _WITHOUT_TEXTS = frozenset({"landline", "pager", "premium", "sharedCost", "tollFree", "uan", "voicemail"})
 """Lookup's line types that take no texts."""
@@ -130,6 +134,24 @@ class TwilioSms:
         to = prefixed(_PREFIXES.get(question.channel, ""), question.to)
         return find(lambda: self._messages.list(to=to, limit=200), question)
 
+    def fate(self, sent: Sent) -> Sequence[Receipt] | None:
+        """Look at the message itself."""
+        message = look(lambda: self._messages(sent.provider_id).fetch())
+        if message is None or message is GONE:
+            return None if message is None else ()
+        mark = _STATUSES.get(str(message.status))
+        if mark is None or mark is Mark.ACCEPTED:
+            return ()
+        code = "" if message.error_code is None else str(message.error_code)
+        fields = {
+            "MessageSid": sent.provider_id,
+            "MessageStatus": str(message.status),
+            "ErrorCode": code,
+            "To": str(message.to),
+        }
+        at = not_later(message.date_updated, sent.asked_at)
+        return tuple(_receipts(mark, sent.delivery, at, fields))
+
 
 def _what(content: SmsContent | WhatsappContent) -> dict[str, Any]:
     """The parameters that say what is sent; an approved template goes without a body."""
@@ -155,12 +177,11 @@ class StatusWebhook(TwilioWebhook):
         mark = _STATUSES.get(fields.get("MessageStatus", ""))
         if mark is None:
             return self._odd("unknown_status", request)
-        return Heard(receipts=[(ours.lane, receipt) for receipt in _receipts(mark, ours, request, fields)])
+        told = _receipts(mark, ours.delivery, request.received_at, fields)
+        return Heard(receipts=[(ours.lane, receipt) for receipt in told])
 
 
-def _receipts(
-    mark: Mark, ours: Reference, request: SignedRequest, fields: dict[str, str]
-) -> Iterable[Receipt]:
+def _receipts(mark: Mark, delivery: DeliveryId, at: datetime, fields: dict[str, str]) -> Iterable[Receipt]:
     sid = fields.get("MessageSid", "")
     code = fields.get("ErrorCode") or None
     failed = mark in {Mark.FAILED, Mark.UNDELIVERED}
@@ -169,9 +190,9 @@ def _receipts(
     # A repeat has another idempotency token but the same meaning: what was said is the identity.
     identity = f"{sid}:{fields.get('MessageStatus')}:{code or ''}"
     yield Receipt(
-        delivery=ours.delivery,
+        delivery=delivery,
         mark=mark,
-        at=request.received_at,
+        at=at,
         receipt_id=identity,
         provider=PROVIDER,
         provider_id=sid or None,
@@ -186,9 +207,9 @@ def _receipts(
     )
     if why is not None and why.opted_out:
         yield Receipt(
-            delivery=ours.delivery,
+            delivery=delivery,
             mark=Mark.UNSUBSCRIBED,
-            at=request.received_at,
+            at=at,
             receipt_id=f"{identity}:opt-out",
             provider=PROVIDER,
             provider_id=sid or None,
@@ -276,6 +297,21 @@ def find(listed: Callable[[], list[Any]], question: Question) -> Taken | NotTake
     if len(found) > 1:
         return CannotSay()
     return Taken(provider_id=found[0]) if found else NotTaken()
+
+
+def look(fetch: Callable[[], Any]) -> Any:
+    """Return something as Twilio shows it; `GONE` if it has it no more, None if it does not say."""
+    try:
+        return fetch()
+    except TwilioRestException as exc:
+        return GONE if exc.status == _NOT_FOUND else None
+    except FAILURES:
+        return None
+
+
+def not_later(at: object, now: datetime) -> datetime:
+    """Return the provider's own time of something, where it says one, and never a later one than ours."""
+    return min(_aware(at), now) if isinstance(at, datetime) else now
 
 
 def is_messaging_service(sender: str) -> bool:

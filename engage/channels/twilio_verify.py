@@ -1,5 +1,6 @@
 """Codes through Twilio's Verify: it makes the code, sends it in words of its own, and says whether somebody knows it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from engage.channels.connections import NotSentError, OutcomeUnknownError
 from engage.channels.twilio_sms import CLOCK_SKEW, FAILURES, PROVIDER, attempt
 from engage.channels.twilio_transport import KeptHttpClient
 from engage.domain.delivery import Channel, FailReason
+from engage.domain.fact import Receipt
 from engage.ports.channel import (
     Answer,
     CannotSay,
@@ -19,8 +21,9 @@ from engage.ports.channel import (
     Outbound,
     Question,
     Rejected,
-    Sender,
+    Sent,
     Taken,
+    TellingSender,
 )
 
 NAME = "verify"
@@ -95,7 +98,7 @@ class OrCode:
 
     provider = PROVIDER
 
-    def __init__(self, usual: Sender, codes: TwilioCodes) -> None:
+    def __init__(self, usual: TellingSender, codes: TwilioCodes) -> None:
         """Stand before both."""
         self._usual, self._codes = usual, codes
 
@@ -106,6 +109,10 @@ class OrCode:
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Ask the one that was called."""
         return (self._codes if names_codes(question.sender) else self._usual).ask(question)
+
+    def fate(self, sent: Sent) -> Sequence[Receipt] | None:
+        """Ask about what the usual sender sent; of a code nobody tells how it came."""
+        return () if names_codes(sent.sender) else self._usual.fate(sent)
 
 
 def _instant(text: object) -> datetime | None:

@@ -1,5 +1,6 @@
 """Calls through Twilio's Voice API, both directions."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
@@ -17,10 +18,11 @@ from engage.channels.twilio_callbacks import (
     reference,
 )
 from engage.channels.twilio_errors import failure
-from engage.channels.twilio_sms import PROVIDER, attempt, find
+from engage.channels.twilio_sms import GONE, PROVIDER, attempt, find, look, not_later
 from engage.channels.twilio_transport import KeptHttpClient
 from engage.domain.delivery import FailReason, Mark
 from engage.domain.fact import Receipt
+from engage.domain.ids import DeliveryId
 from engage.ports.call_turns import HANG_UP, Chosen, Turn, answer_address, on_answer, on_input
 from engage.ports.channel import (
     Answer,
@@ -30,6 +32,7 @@ from engage.ports.channel import (
     Outbound,
     Question,
     Rejected,
+    Sent,
     SignedRequest,
     Taken,
     VoiceContent,
@@ -49,6 +52,7 @@ _STATUSES = {
     "failed": Mark.FAILED,
     "canceled": Mark.CANCELED,
 }
+_OVER = frozenset({Mark.COMPLETED, Mark.BUSY, Mark.NO_ANSWER, Mark.FAILED, Mark.CANCELED})
 _DIALLED = {"completed": "answered", "no-answer": "no_answer"}
 """Twilio's words for what became of a dialled number, where ours differ."""
 _DETECTED = "&amd=1"
@@ -127,6 +131,23 @@ class TwilioVoice:
         """Look through the calls to this number since the call."""
         return find(lambda: self._calls.list(to=question.to, limit=200), question)
 
+    def fate(self, sent: Sent) -> Sequence[Receipt] | None:
+        """Look at the call itself."""
+        call = look(lambda: self._calls(sent.provider_id).fetch())
+        if call is None or call is GONE:
+            return None if call is None else ()
+        mark = _STATUSES.get(str(call.status))
+        if mark not in _OVER:
+            return ()
+        fields = {
+            "CallStatus": str(call.status),
+            "AnsweredBy": call.answered_by or "",
+            "CallDuration": call.duration or "",
+            "To": str(call.to),
+        }
+        at = not_later(call.end_time, sent.asked_at)
+        return (_progress(mark, sent.delivery, sent.provider_id, at, fields),)
+
 
 def depends_on_who_answers(content: VoiceContent) -> bool:
     """Return whether a machine is to hear something else than a person."""
@@ -159,24 +180,28 @@ class CallStatusWebhook(_CallWebhook):
             return self._odd("unknown_status", request)
         if mark is Mark.ANSWERED and request.query.get("amd") and not fields.get("AnsweredBy"):
             mark = Mark.SENT  # who, or what, answered is told by the detection
-        duration = fields.get("CallDuration", "")
-        why = failure(fields.get("ErrorCode")) if mark is Mark.FAILED else None
-        receipt = Receipt(
-            delivery=ours.delivery,
-            mark=mark,
-            at=_happened_at(fields, request),
-            receipt_id=f"{sid}:{status}",
-            provider=PROVIDER,
-            provider_id=sid,
-            code=(fields.get("ErrorCode") or fields.get("SipResponseCode") or None) if why else None,
-            reason=why.reason if why else None,
-            hard=why.permanent if why else True,
-            suppress=bool(why and why.permanent),
-            answered_by=fields.get("AnsweredBy") or None,
-            duration=int(duration) if duration.isdecimal() and len(duration) < 9 else None,
-            address=fields.get("To") or None,
-        )
+        receipt = _progress(mark, ours.delivery, sid, _happened_at(fields, request), fields)
         return Heard(receipts=((ours.lane, receipt),))
+
+
+def _progress(mark: Mark, delivery: DeliveryId, sid: str, at: datetime, fields: dict[str, str]) -> Receipt:
+    duration = fields.get("CallDuration", "")
+    why = failure(fields.get("ErrorCode")) if mark is Mark.FAILED else None
+    return Receipt(
+        delivery=delivery,
+        mark=mark,
+        at=at,
+        receipt_id=f"{sid}:{fields.get('CallStatus', '')}",
+        provider=PROVIDER,
+        provider_id=sid,
+        code=(fields.get("ErrorCode") or fields.get("SipResponseCode") or None) if why else None,
+        reason=why.reason if why else None,
+        hard=why.permanent if why else True,
+        suppress=bool(why and why.permanent),
+        answered_by=fields.get("AnsweredBy") or None,
+        duration=int(duration) if duration.isdecimal() and len(duration) < 9 else None,
+        address=fields.get("To") or None,
+    )
 
 
 class MachineWebhook(_CallWebhook):

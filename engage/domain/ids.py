@@ -28,6 +28,11 @@ def uuid7(at: datetime, *parts: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def first_id(at: datetime) -> str:
+    """Return an id before all that `uuid7` makes of `at` and of what is later."""
+    return uuid7(at)[:13] + "-0000-0000-000000000000"
+
+
 def bucket_key(identifier_value: str) -> str:
     """Return the key by which a person falls into splits and buckets: stable, derived from one identifier."""
     return str(uuid5(NAMESPACE_OID, identifier_value))

@@ -68,7 +68,7 @@ class Receiver:
 
     def _taken(self, path: str, heard: Heard, received_at: datetime) -> Taken:
         source = path.partition("/")[0]
-        pieces = [_receipt(lane, receipt, received_at) for lane, receipt in heard.receipts]
+        pieces = [receipt_piece(lane, receipt, received_at) for lane, receipt in heard.receipts]
         pieces += [self._inbound(source, inbound, received_at) for inbound in heard.inbound]
         quarantined = [
             _quarantined(source, reason, path, raw, received_at) for reason, raw in heard.quarantined
@@ -117,7 +117,7 @@ class _Unplaced:
             return Taken((), (self.otherwise,))
         delivery = max(found, key=lambda one: len(one.provider_id or ""))
         named = [msgspec.structs.replace(one, delivery=delivery.id) for one in self.adrift.receipts]
-        return Taken([_receipt(delivery.lane, one, self.received_at) for one in named])
+        return Taken([receipt_piece(delivery.lane, one, self.received_at) for one in named])
 
 
 def _quarantined(source: str, reason: str, path: str, raw: bytes, received_at: datetime) -> Quarantined:
@@ -155,7 +155,8 @@ def _by_keyword(source: str, inbound: Inbound) -> tuple[ConsentEntry, ...]:
     )
 
 
-def _receipt(lane: int, receipt: Receipt, received_at: datetime) -> Piece:
+def receipt_piece(lane: int, receipt: Receipt, received_at: datetime) -> Piece:
+    """Return what a receipt is on its way in: a fact that is told once, and what the ledger hears with it."""
     return Piece(
         fact=_fact(receipt.provider, receipt.receipt_id, lane, receipt, received_at), no=_no_in(receipt)
     )

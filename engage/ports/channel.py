@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from engage.domain.daily_cap import DailyCap
 from engage.domain.delivery import Channel, FailReason
@@ -230,6 +230,30 @@ class Sender(Protocol):
 
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Ask the provider whether it took a delivery whose outcome we do not know."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """Something that the provider took, as far as it may be asked how that fares."""
+
+    delivery: DeliveryId
+    provider_id: str
+    asked_at: datetime
+    """When it is asked."""
+    sender: str | None = None
+    """What the step was to be sent as, where it said so."""
+
+
+@runtime_checkable
+class TellingSender(Sender, Protocol):
+    """A sender whose provider can be asked how something it took fares."""
+
+    def fate(self, sent: Sent) -> Sequence[Receipt] | None:
+        """Return what the callback about its end says, under the same `receipt_id`; nothing where it has none yet, or none any more.
+
+        None: the provider does not answer now. Never raises for anything a provider can do.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from engage.domain.changes import Changes, Quarantined, Timer
-from engage.domain.delivery import Channel, Delivery, Priority
+from engage.domain.delivery import Channel, Delivery, Mark, Priority
 from engage.domain.errors import EngageError
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId
@@ -155,6 +155,12 @@ class Deliveries(Protocol):
 
     def unknown(self, now: datetime, limit: int) -> list[tuple[DeliveryId, ProfileId]]:
         """Return deliveries whose outcome is unknown and whose next question is due (`due_at <= now`)."""
+        ...
+
+    def between(
+        self, after: str, until: str, limit: int
+    ) -> list[tuple[DeliveryId, Channel, Mark, datetime | None]]:
+        """Return deliveries whose ids lie between two others, in the order of their ids: channel, status, when accepted."""
         ...
 
     def recent_to(

@@ -13,6 +13,7 @@ from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
 from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import Channel, Mark, Priority
 from engage.domain.expression import Place, compile_expression
+from engage.domain.ids import first_id
 from engage.ports.selecting import Given, Rules, Stretch
 from engage.ports.storage import StorageBusyError, Transaction
 from engage.storage.migrations.apply import migrate
@@ -149,6 +150,7 @@ QUESTIONS: dict[str, Question] = {
     "candidates": lambda tx: tx.deliveries.candidates(Channel.SMS, Priority.LIVE, NOON, 500),
     "leases": lambda tx: tx.deliveries.expired_leases(NOON, 500),
     "unknown": lambda tx: tx.deliveries.unknown(NOON, 500),
+    "between": lambda tx: tx.deliveries.between(first_id(NOON), first_id(at(86400)), 500),
     "recent": lambda tx: tx.deliveries.recent_to(PLACES, NOON),
     "heard": lambda tx: tx.deliveries.heard_of_later(Channel.EMAIL, NOON),
     "ids": lambda tx: tx.deliveries.ids_at(*PLACES[0]),

@@ -17,6 +17,7 @@ from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import Channel, Delivery, Mark, Priority
 from engage.domain.errors import EngageError
 from engage.domain.fact import Identifier
+from engage.domain.ids import first_id
 from engage.domain.profile import Profile
 from engage.domain.run import Run
 from engage.ports.reading import Page, Reading
@@ -347,6 +348,7 @@ def everything(store: Store, now: datetime) -> dict[str, Any]:
             "candidates": [tx.deliveries.candidates(c, p, now, 2) for c in Channel for p in Priority],
             "leases": tx.deliveries.expired_leases(now, 9),
             "unknown": tx.deliveries.unknown(now, 9),
+            "between": tx.deliveries.between(first_id(at(-1)), delivery_id("d"), 9),
             "ids": [tx.deliveries.ids_at(channel, place) for channel, place in pairs],
             "recent": tx.deliveries.recent_to(pairs, now),
             "heard": [tx.deliveries.heard_of_later(channel, now) for channel in Channel],

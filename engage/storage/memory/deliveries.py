@@ -57,6 +57,14 @@ class MemoryDeliveries:
         ]
         return [(row.id, row.profile) for row in sorted(rows, key=_due_order)[:limit]]
 
+    def between(
+        self, after: str, until: str, limit: int
+    ) -> list[tuple[DeliveryId, Channel, Mark, datetime | None]]:
+        """Return deliveries whose ids lie between two others, in the order of their ids."""
+        rows = [row for row in self._work.deliveries.all() if after < row.id < until]
+        rows.sort(key=lambda row: row.id)
+        return [(row.id, row.channel, row.status, row.accepted_at) for row in rows[:limit]]
+
     def recent_to(
         self, addresses: Collection[tuple[Channel, str]], since: datetime
     ) -> dict[tuple[Channel, str], list[Delivery]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from engage.domain.delivery import Channel, Delivery, Priority
+from engage.domain.delivery import Channel, Delivery, Mark, Priority
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.storage.coding import decoder
 from engage.storage.postgres.session import Session, json, texts, uuids
@@ -16,6 +16,9 @@ _EXPIRED = """
 SELECT id, profile_id, coalesce(lease, '') FROM delivery WHERE lease_until < %s ORDER BY lease_until, id LIMIT %s
 """
 _UNKNOWN = "SELECT id, profile_id FROM delivery WHERE ask_at <= %s ORDER BY ask_at, id LIMIT %s"
+_BETWEEN = """
+SELECT id, channel, status, accepted_at FROM delivery WHERE id > %s::uuid AND id < %s::uuid ORDER BY id LIMIT %s
+"""
 _AT = "SELECT provider_id FROM delivery WHERE address = %s AND channel = %s AND provider_id IS NOT NULL"
 _TAKEN = """
 SELECT profile_id, channel, topic, taken_at FROM delivery WHERE profile_id = ANY(%s::uuid[]) AND taken_at >= %s
@@ -119,6 +122,13 @@ class PostgresDeliveries:
     def unknown(self, now: datetime, limit: int) -> list[tuple[DeliveryId, ProfileId]]:
         """Return deliveries whose outcome is unknown and whose next question is due."""
         return [(delivery, profile) for delivery, profile in self._session.rows(_UNKNOWN, now, limit)]
+
+    def between(
+        self, after: str, until: str, limit: int
+    ) -> list[tuple[DeliveryId, Channel, Mark, datetime | None]]:
+        """Return deliveries whose ids lie between two others, in the order of their ids."""
+        rows = self._session.rows(_BETWEEN, after, until, limit)
+        return [(key, Channel(channel), Mark(status), at) for key, channel, status, at in rows]
 
     def recent_to(
         self, addresses: Collection[tuple[Channel, str]], since: datetime

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from engage.domain.ids import uuid7
+from engage.domain.ids import first_id
 from engage.storage.postgres.jobs import PostgresJobs
 from engage.storage.postgres.session import Session
 from engage.storage.postgres.store import PostgresStore
@@ -48,13 +48,8 @@ def _batch(session: Session, before: datetime) -> tuple[int, int]:
     job = jobs.lock(JOB)
     if job is None:  # another process is at it
         return 0, 0
-    (found,) = session.named(_SCRUB, after=job.cursor or _BEFORE_ALL, until=_first_id(before), most=_BATCH)
+    (found,) = session.named(_SCRUB, after=job.cursor or _BEFORE_ALL, until=first_id(before), most=_BATCH)
     seen, over, last = found
     job.cursor, job.done, job.finished_at = last or job.cursor, job.done + over, before
     jobs.save(job)
     return seen, over
-
-
-def _first_id(at: datetime) -> str:
-    """Return an id before all that are made at `at`."""
-    return uuid7(at)[:13] + "-0000-0000-000000000000"

@@ -7,6 +7,7 @@ from engage.domain.consent import ConsentState
 from engage.domain.decision import Decided, Decision
 from engage.domain.delivery import Channel, Mark, Priority
 from engage.domain.fact import Identifier
+from engage.domain.ids import first_id
 from engage.ports.storage import Job, StorageBusyError, Store
 from tests.storage.contract.consents import consent
 from tests.storage.contract.given import (
@@ -22,6 +23,7 @@ from tests.storage.contract.given import (
     run,
     run_id,
     runs,
+    save,
     timer,
     timers,
     write,
@@ -233,6 +235,23 @@ class MergeContract:
 
 class JobsContract:
     """Long work is taken up by one at a time, where it stood."""
+
+    def test_deliveries_are_gone_through_in_the_order_of_their_ids(self, store: Store) -> None:
+        made = [
+            delivery("ada", "a", Mark.ACCEPTED, accepted_at=at(1)),
+            delivery("ada", "b", Mark.DELIVERED, accepted_at=at(2), channel=Channel.VOICE),
+            delivery("bob", "c", Mark.QUEUED),
+            delivery("bob", "d", Mark.SKIPPED),
+        ]
+        save(store, *made)
+        rows = sorted((one.id, one.channel, one.status, one.accepted_at) for one in made)
+        first, last = first_id(NOON), first_id(at(1))
+
+        with store.transaction() as tx:
+            assert tx.deliveries.between(first, last, 9) == rows
+            assert tx.deliveries.between(first, last, 2) == rows[:2]
+            assert tx.deliveries.between(rows[0][0], rows[3][0], 9) == rows[1:3]
+            assert tx.deliveries.between(first_id(at(-1)), first, 9) == []
 
     def test_a_job_is_taken_up_where_it_stood(self, store: Store) -> None:
         job = Job(name="b", kind="backfill", data={"rules": [1]}, total=10)
