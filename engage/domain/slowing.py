@@ -1,4 +1,4 @@
-"""Slowing: a sender whom its provider tells to slow down gets a lower rate for a while, and gets it back by and by."""
+"""Slowing: a sender with a rate, whom its provider tells to slow down, gets a lower one for a while, and gets it back by and by."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -7,7 +7,8 @@ HALVED_EVERY = timedelta(minutes=2)
 """How fast a sender recovers: what it was slowed down by is half as much after so long."""
 BURST = timedelta(seconds=10)
 """Complaints that come together are one: calls that were under way say the same once more."""
-MOST = 32.0
+MOST = 8.0
+"""However often it is told: a rate that was set is not wrong by more."""
 ENOUGH = 1.1
 """Below this a sender has recovered."""
 

@@ -29,9 +29,6 @@ SHORTEST_WAIT = 0.1
 LONGEST_CALL = timedelta(seconds=60)
 """A call whose end is never heard of, because its worker died, counts so long: its lease."""
 SECOND = timedelta(seconds=1)
-UNMETERED = 10.0
-"""A second: what a sender without a rate is taken to send, once its provider told it to slow down."""
-
 Released = tuple[Delivery, Outbound]
 End = tuple[str, datetime]
 """A call by its name, and until when it counts."""
@@ -81,11 +78,12 @@ class Pacing:
             form = sender_form(settings, found[0][0].channel)
             factor = slow[name].factor_at(now) if name in slow else 1.0
             rate = form.rate if form is not None else None
-            if rate is None and factor == 1.0:
+            if rate is None:
+                # Half of what, nobody has said: each refused call waits as long as it was told, and no other does.
                 yield from (Paced(delivery, outbound, Slot(now)) for delivery, outbound in found)
                 continue
             rule = None if factor == 1.0 else f"told to slow down ({slow[name].code})"
-            for paced in self._metered(tx, name, float(rate or UNMETERED) / factor, found, now):
+            for paced in self._metered(tx, name, float(rate) / factor, found, now):
                 paced.delivery.rule = rule if paced.slot is None else paced.delivery.rule
                 yield paced
 

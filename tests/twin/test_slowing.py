@@ -1,7 +1,5 @@
 """Too fast, or not reachable, through the real SDK: a sender goes slower for a while, an address is given up after three failures."""
 
-from typing import Any
-
 import pytest
 
 from engage.domain.delivery import Delivery, Mark
@@ -24,16 +22,13 @@ def send(shop: Shop, user: str, number: str, times: int = 1) -> None:
         shop.rest()
 
 
-@pytest.mark.parametrize(("senders", "name"), [(RATE, FROM), ({}, "sms")])
-def test_a_sender_that_was_too_fast_goes_slower(
-    shop: Shop, twin: Twin, senders: dict[str, Any], name: str
-) -> None:
-    shop.settings(quiet_hours="off", senders=senders)
+def test_a_sender_that_was_too_fast_goes_slower(shop: Shop, twin: Twin) -> None:
+    shop.settings(quiet_hours="off", senders=RATE)
     shop.publish(steps({"sms": {"text": "Hello"}}))
     twin.faults({"fault": "429", "count": 1})
     send(shop, "ada", PERSON)
 
-    slow = slowness(shop, name)
+    slow = slowness(shop, FROM)
     assert slow is not None
     assert (slow.factor, slow.code) == (2, "20429")
 
@@ -45,6 +40,21 @@ def test_a_sender_that_was_too_fast_goes_slower(
     held = [d for d in shop.deliveries() if d.status is Mark.HELD and d.reason == "rate"]
     assert held
     assert {d.rule for d in held} == {"told to slow down (20429)"}
+
+
+def test_without_a_rate_one_refused_call_holds_up_no_other(shop: Shop, twin: Twin) -> None:
+    shop.settings(quiet_hours="off")
+    shop.publish(steps({"sms": {"text": "Hello"}}))
+    twin.faults({"fault": "429", "count": 1, "retry_after": 60})
+    send(shop, "ada", PERSON)
+
+    for number in range(40):
+        shop.identify(f"u{number}", phone=f"+141555502{number:02}")
+        shop.track(f"u{number}", "Go")
+    with shop._guard:
+        shop.world.rest()
+    held = [delivery for delivery in shop.deliveries() if delivery.status is Mark.HELD]
+    assert [delivery.reason for delivery in held] == ["retry"]
 
 
 @pytest.mark.parametrize("code", [30001, 30017, 30022, 30027, 63018])
