@@ -3,20 +3,10 @@
 `scripts/mutants` tries them all and writes which promises are proven so into `tests/coverage/proven.txt`.
 """
 
-from dataclasses import dataclass
+from tests.coverage import mutants_of_expressions, mutants_of_language, mutants_of_others
+from tests.coverage.mutant import Mutant
 
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """`old`, which stands once in `file`, becomes `new`; `row` is how the promise it breaks begins."""
-
-    row: str
-    file: str
-    old: str
-    new: str
-
-
-MUTANTS = [
+_OF_STEPS = [
     Mutant(
         row="A later one implies",
         file="engage/domain/delivery.py",
@@ -341,4 +331,11 @@ MUTANTS = [
         old="hidden = {self.run.started_by, *self.run.consumed}",
         new="hidden = set(self.run.consumed)",
     ),
+]
+
+MUTANTS = [
+    *_OF_STEPS,
+    *mutants_of_expressions.MUTANTS,
+    *mutants_of_language.MUTANTS,
+    *mutants_of_others.MUTANTS,
 ]

@@ -15,7 +15,8 @@ from engage.testing.collect import Projects, files_of, scenarios_in
 from engage.testing.rendering import Renderers
 from engage.testing.run import in_memory, play_scenario
 from tests.coverage import TESTS, Sentence, sentences
-from tests.coverage.mutants import MUTANTS, Mutant
+from tests.coverage.mutant import Mutant
+from tests.coverage.mutants import MUTANTS
 
 ROOT = TESTS.parent
 SECONDS = 120
@@ -49,8 +50,14 @@ def something_fails(sentence: Sentence) -> bool:
 
 
 def _pytest_fails(kind: str, name: str) -> bool:
-    what = f"tests/{name}" if kind == "test" else "tests/project/test_gallery.py"
-    return pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", what]) != 0
+    path, _, test = (
+        f"tests/{name}".partition("::") if kind == "test" else ("tests/project/test_gallery.py", "", "")
+    )
+    only = ["-k", test] if test else []  # by name alone: some stand in classes
+    code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", path, *only])
+    return (
+        code == pytest.ExitCode.TESTS_FAILED
+    )  # one that could not be found or was left out has noticed nothing
 
 
 def proofs(root: Path) -> Iterator[tuple[Mutant, Sentence, bool]]:

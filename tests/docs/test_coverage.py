@@ -10,7 +10,8 @@ import pytest
 
 from engage.testing.collect import files_of, scenarios_in
 from tests.coverage import TESTS, Held, Sentence, page, sentences
-from tests.coverage.mutants import MUTANTS, Mutant
+from tests.coverage.mutant import Mutant
+from tests.coverage.mutants import MUTANTS
 from tests.coverage.prove import proofs, row_of
 from tests.project.gallery import pieces
 

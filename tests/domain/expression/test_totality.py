@@ -41,6 +41,39 @@ def test_no_data_makes_an_expression_raise(source: str, at: Scope) -> None:
         expression.next_change(at)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *(
+            f"| {word}"
+            for word in [
+                "lower",
+                "upper",
+                "trim",
+                "length",
+                "date",
+                "number",
+                "abs",
+                "round",
+                "join",
+                "head(2)",
+                "tail(2)",
+            ]
+        ),
+        *(f"is {word}" for word in ("defined", "none", "empty", "present", "string", "number")),
+        *(f"is {word}_with('a')" for word in ("starting", "ending")),
+        "is containing('a')",
+        "is matching('a')",
+        "| extract('a')",
+    ],
+)
+def test_no_kind_of_value_makes_a_filter_or_a_test_raise(asked: str) -> None:
+    kinds: list[Any] = [None, True, 0, Decimal("1.5"), "", "a", [], [1, "a", None], {}, {"a": 1}]
+
+    for value in kinds:
+        assert isinstance(of_profile(f"profile.x {asked}", x=value), VALUE_TYPES)
+
+
 @settings(max_examples=100, deadline=None)
 @given(TIMED_SOURCES, scopes())
 def test_the_canonical_spelling_means_the_same(source: str, at: Scope) -> None:

@@ -31,6 +31,7 @@ D = Decimal
         ("'a' == 'A'", False),
         ("[1, 'a'] == [1.0, 'a']", True),
         ("[1] == [true]", False),
+        ("[true] == [1]", False),
         ("[1, 2] == [2, 1]", False),
         ("'a' != 'a'", False),
         ("1 != '1'", True),
