@@ -356,4 +356,28 @@ MUTANTS = [
         "_BLOCKED | frozenset(self.blocked) |",
         "_BLOCKED |",
     ),
+    Mutant(
+        "A wall time that exists twice",
+        "engage/domain/timing/zone.py",
+        "at.replace(tzinfo=None, fold=0))\n    instant",
+        "at.replace(tzinfo=None, fold=1))\n    instant",
+    ),
+    Mutant(
+        "Zone of a person",
+        "engage/domain/timing/zone.py",
+        "return (fallback, True) if zone is None else (zone, False)",
+        "return (fallback, zone is None)",
+    ),
+    Mutant(
+        "Backfill writes the events",
+        "engage/domain/triggering.py",
+        '(trigger.existing == "include" and trigger.pace is None)',
+        "True",
+    ),
+    Mutant(
+        "`existing: include`",
+        "engage/engine/backfill.py",
+        'if trigger.existing != "include" or trigger',
+        'if trigger.existing == "include" or trigger',
+    ),
 ]

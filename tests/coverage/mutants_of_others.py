@@ -236,4 +236,10 @@ MUTANTS = [
         "    Mark.DELIVERED,\n    Mark.UNDELIVERED,\n    Mark.FAILED,\n    Mark.SENT,",
         "    Mark.FAILED,\n    Mark.UNDELIVERED,\n    Mark.DELIVERED,\n    Mark.SENT,",
     ),
+    Mutant(
+        "At `expires`: skipped",
+        "engage/domain/release.py",
+        "    if delivery.expires_at is not None and now >= delivery.expires_at:\n        return Skip(SkipReason.EXPIRED)\n    if delivery.automatic",
+        "    if delivery.automatic",
+    ),
 ]
