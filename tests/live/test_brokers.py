@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -53,6 +54,7 @@ def rabbitmq(folder: Path) -> Iterator[str]:
         "RABBITMQ_DIST_PORT": str(distribution),
         "RABBITMQ_MNESIA_BASE": str(folder / "rabbit"),
         "RABBITMQ_LOG_BASE": str(folder / "rabbit-logs"),
+        "RABBITMQ_PID_FILE": str(folder / "rabbit.pid"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "HOME": str(folder),
     }
@@ -64,8 +66,9 @@ def rabbitmq(folder: Path) -> Iterator[str]:
         assert eventually(lambda: is_open(port), 60)
         yield f"amqp://guest:guest@127.0.0.1:{port}//"
     finally:
-        os.killpg(process.pid, 15)
-        process.wait()
+        # The start script may have become another user in a session of its own: the server itself has to be told.
+        os.kill(int((folder / "rabbit.pid").read_text()), signal.SIGTERM)
+        process.wait(60)
 
 
 def is_open(port: int) -> bool:
