@@ -25,23 +25,23 @@ from engage.clocks import TimeLapse, clock_from_environment
 from engage.compiled import CompiledProject, LiveTemplate
 from engage.destinations.registry import SyncSender, build_destinations
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId
 from engage.embedded import embedded
-from engage.engine.admit import Admit, FixedTokens
-from engage.engine.backfill import Backfill
-from engage.engine.broadcast import Broadcast
-from engage.engine.deliver import Deliver
-from engage.engine.digest import Digest
-from engage.engine.lists import Lists
+from engage.engine.access.admit import Admit, FixedTokens
+from engage.engine.broadcast.broadcast import Broadcast
+from engage.engine.deliver.deliver import Deliver
+from engage.engine.deliver.rendering import Requests
+from engage.engine.digest.digest import Digest
 from engage.engine.operate import Operate
-from engage.engine.publish import Publish
-from engage.engine.reconcile import Reconcile
-from engage.engine.rendering import Requests
+from engage.engine.publish.backfill import Backfill
+from engage.engine.publish.publish import Publish
 from engage.engine.replay import Replay
 from engage.engine.retain import Folded, Retain
-from engage.engine.settle import Settle
+from engage.engine.settle.lists import Lists
+from engage.engine.settle.reconcile import Reconcile
+from engage.engine.settle.settle import Settle
 from engage.engine.sweep import Sweep
 from engage.ports.channel import CodeChecker, EmailContent, Rooms, Sender, Webhook
 from engage.ports.clock import Clock, Hints, NoHints

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import structlog
 from pydantic import BaseModel
 
-from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.audience.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog, JourneyState, LiveJourney
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.errors import UnusableSettingsError
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
 from engage.domain.law import Law, LawPack
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 from engage.ports.storage import StoredDefinition, Transaction
 from engage.ports.templating import Renderer
 from engage.project.kinds import Kind
 from engage.project.law_files import law_of
 from engage.project.load import Project, load_source, place_in_template
-from engage.project.meaning import meaning_of
+from engage.project.plan.meaning import meaning_of
 from engage.project.problem import Level, Problem
 from engage.project.template_files import TemplateSource as TemplateFiles
 from engage.templating import TemplateProblem, TemplateSet, TemplateSource, compile_templates

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from engage.domain.delivery import Channel, Delivery
-from engage.domain.short_link import ROOM, ShortLink, short_id
-from engage.domain.token import Confirm, Preferences, Viewed, make_token
+from engage.domain.delivery.delivery import Channel, Delivery
+from engage.domain.links.short_link import ROOM, ShortLink, short_id
+from engage.domain.links.token import Confirm, Preferences, Viewed, make_token
 from engage.ports.templating import Links
 from engage.settings import Settings
 

@@ -7,7 +7,7 @@ from time import monotonic, sleep
 import structlog
 from celery import Celery
 
-from engage.domain.delivery import CALLS, Channel, Priority
+from engage.domain.delivery.delivery import CALLS, Channel, Priority
 
 log = structlog.get_logger(__name__)
 

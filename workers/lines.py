@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from engage.domain.delivery import Channel, Priority
+from engage.domain.delivery.delivery import Channel, Priority
 from workers.gather import Gather
 
 log = structlog.get_logger(__name__)

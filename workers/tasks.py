@@ -12,7 +12,7 @@ import structlog
 from celery.signals import worker_process_shutdown, worker_shutdown
 
 from engage.bootstrap import Runtime, open_runtime
-from engage.domain.delivery import Channel, Priority
+from engage.domain.delivery.delivery import Channel, Priority
 from engage.domain.ids import ProfileId
 from engage.engine.retain import Folded
 from engage.settings import load_settings

@@ -10,10 +10,10 @@ from engage.api.deps import ApiDeps
 from engage.api.description import takes
 from engage.api.inputs import Body, CodeRequest, needs, read_request, uuid_of
 from engage.domain.access import Caller, Scope
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.fact import NewFact, Receipt, encode
 from engage.domain.ids import DeliveryId
-from engage.engine.accept_intake import Piece, Taken
+from engage.engine.accept.intake import Piece, Taken
 from engage.ports.channel import CodeVerdict
 
 SOURCE = "codes"

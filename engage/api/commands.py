@@ -26,13 +26,13 @@ from engage.api.inputs import (
     uuid_of,
 )
 from engage.domain.access import Caller, Scope
-from engage.domain.consent import EVERY_TOPIC, ConsentState, family
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentState, family
 from engage.domain.fact import Identifier, Send, Signal, Start
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.timing import DurationError, parse_duration
-from engage.engine.accept_consent import Wish
-from engage.engine.accept_intake import Piece, Taken
-from engage.engine.accept_requests import (
+from engage.engine.accept.consent import Wish
+from engage.engine.accept.intake import Piece, Taken
+from engage.engine.accept.requests import (
     forgotten,
     moved,
     new_delivery_id,
@@ -41,9 +41,9 @@ from engage.engine.accept_requests import (
     signalled,
     started,
 )
-from engage.engine.canonical_people import plain
-from engage.engine.canonical_times import corrected, instant
-from engage.engine.normal_address import normal_address
+from engage.engine.canonical.address import normal_address
+from engage.engine.canonical.people import plain
+from engage.engine.canonical.times import corrected, instant
 
 
 def json_response(value: object, status: int = 200) -> Response:

@@ -10,9 +10,9 @@ from engage.api.microbatch import MicroBatcher
 from engage.domain.catalog import Catalog
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId
-from engage.engine.accept import Acceptor
-from engage.engine.accept_consent import ConsentDesk
-from engage.engine.accept_intake import Intake
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.consent import ConsentDesk
+from engage.engine.accept.intake import Intake
 from engage.engine.receive import Receiver
 from engage.ports.channel import CodeChecker, Rooms
 from engage.ports.reading import Reading

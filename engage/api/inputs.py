@@ -17,9 +17,9 @@ from engage.api.deps import ApiDeps, IdempotencyKeys
 from engage.domain.access import Caller, Scope
 from engage.domain.fact import Identifier, Json
 from engage.domain.forms import ChannelField
-from engage.engine.accept_requests import UnknownPersonError, person_named
-from engage.engine.canonical import Refused, Unfit, read_item
-from engage.engine.canonical_rules import Rules
+from engage.engine.accept.requests import UnknownPersonError, person_named
+from engage.engine.canonical.call import Refused, Unfit, read_item
+from engage.engine.canonical.rules import Rules
 
 MAX_LIST_BODY = 4 * 1024 * 1024
 MAX_LIST = 10_000

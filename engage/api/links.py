@@ -24,14 +24,14 @@ from engage.api.pages import (
 )
 from engage.api.pixel import GIF
 from engage.api.robots import is_robot
-from engage.domain.consent import ConsentState
-from engage.domain.delivery import Mark
+from engage.domain.consent.consent import ConsentState
+from engage.domain.delivery.delivery import Mark
 from engage.domain.fact import Identifier, NewFact, Receipt, encode
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.short_link import ROOM, is_short_id
-from engage.domain.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, read_token
-from engage.engine.accept_consent import Choice, Wish, address_kind
-from engage.engine.accept_intake import Piece, Taken
+from engage.domain.links.short_link import ROOM, is_short_id
+from engage.domain.links.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, read_token
+from engage.engine.accept.consent import Choice, Wish, address_kind
+from engage.engine.accept.intake import Piece, Taken
 from engage.ports.storage import StorageAwayError
 
 MAX_FORM = 64 * 1024

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from engage.engine.accept_intake import Intake, Taken, together
+from engage.engine.accept.intake import Intake, Taken, together
 from engage.ports.storage import StorageAwayError
 
 log = structlog.get_logger(__name__)

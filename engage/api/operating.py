@@ -12,12 +12,12 @@ from engage.api.inputs import Body, SendingChange, StateChange, invalid, needs, 
 from engage.api.reading import People
 from engage.domain.access import Caller, Scope
 from engage.domain.timing import parse_instant_text, zone_of
-from engage.engine.explain import About
+from engage.engine.explain.explain import About
+from engage.engine.explain.telling import told_about
 from engage.engine.operate import ALL, NoSuchVersionError, Operate, Operator, Wanted, WrongStateError
 from engage.engine.overview import overview
 from engage.engine.people.erase import ERASED
-from engage.engine.telling import told_about
-from engage.project.step_words import step_line
+from engage.project.words.steps import step_line
 
 RECENT = 1_000
 """Entries of the audit trail that are looked through for an erasure."""

@@ -6,9 +6,9 @@ from html import escape
 from urllib.parse import urlsplit
 
 from engage.api.page_words import WORDS, Words
-from engage.domain.consent import EVERY_TOPIC
+from engage.domain.consent.consent import EVERY_TOPIC
 from engage.domain.project_settings import PagesForm
-from engage.engine.accept_consent import Choice
+from engage.engine.accept.consent import Choice
 
 _SAFE = {
     "referrer-policy": "no-referrer",

@@ -18,10 +18,10 @@ from engage.api.deps import ApiDeps
 from engage.api.inputs import invalid, needs
 from engage.api.reading import MAX_PAGE, People
 from engage.domain.access import Caller, Scope
-from engage.domain.changes import Origin
 from engage.domain.fact import Identifier
-from engage.domain.profile import Event, Profile
-from engage.engine.canonical_times import instant
+from engage.domain.profile.profile import Event, Profile
+from engage.domain.turn.changes import Origin
+from engage.engine.canonical.times import instant
 
 LOOKBACK = timedelta(days=14)
 MAX_LOOKED_AT = 5_000

@@ -24,11 +24,11 @@ from engage.api.shapes import (
     traits_shape,
 )
 from engage.domain.access import Caller, Scope
-from engage.domain.consent import ledger_key
+from engage.domain.consent.consent import ledger_key
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.profile import Profile
-from engage.engine.bring_in_line import under_way
+from engage.domain.profile.profile import Profile
+from engage.engine.publish.bring_in_line import under_way
 from engage.ports.reading import PAGE, CursorError, Page, StepNumbers, Subscription
 
 MAX_PAGE = 200

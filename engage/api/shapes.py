@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from engage.domain.decision import Decision
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.fact import Identifier
-from engage.domain.profile import Event, Profile
-from engage.domain.run import Run
-from engage.domain.sensitive import Sensitive
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event, Profile
+from engage.domain.profile.sensitive import Sensitive
 from engage.ports.reading import DeliverySeen, JourneyNumbers, Membership, Page, StepNumbers, Subscription
 
 Item = TypeVar("Item")

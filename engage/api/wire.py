@@ -30,9 +30,9 @@ from engage.api.microbatch import OverloadedError
 from engage.api.pixel import GIF, pixel_body
 from engage.domain.fact import Kind
 from engage.domain.json_text import mended
-from engage.engine.accept_intake import Taken
-from engage.engine.canonical import Origin, Refused, Unfit, read_item
-from engage.engine.canonical_split import (
+from engage.engine.accept.intake import Taken
+from engage.engine.canonical.call import Origin, Refused, Unfit, read_item
+from engage.engine.canonical.split import (
     MAX_BODY,
     MAX_EVENTS,
     MalformedBodyError,

@@ -31,7 +31,7 @@ from engage.channels.twilio_voice import (
     TwilioVoice,
 )
 from engage.channels.webhook_calls import WebhookCalls
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.ports.channel import CodeChecker, Rooms, Sender, Webhook
 from engage.ports.listing import ProviderLists
 

@@ -10,7 +10,7 @@ from sendgrid import SendGridAPIClient
 
 from engage.channels.connections import NotSentError, OutcomeUnknownError
 from engage.channels.retry_after import retry_after
-from engage.domain.delivery import FailReason
+from engage.domain.delivery.delivery import FailReason
 from engage.ports.channel import (
     Accepted,
     Answer,

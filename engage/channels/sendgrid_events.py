@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sendgrid.helpers.eventwebhook import EventWebhook
 
 from engage.channels.sendgrid_email import LANE, PROVIDER, REF
-from engage.domain.delivery import Channel, FailReason, Mark
+from engage.domain.delivery.delivery import Channel, FailReason, Mark
 from engage.domain.fact import Receipt
 from engage.domain.ids import LANES, DeliveryId
 from engage.domain.json_text import mended

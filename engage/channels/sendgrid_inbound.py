@@ -10,7 +10,7 @@ from hashlib import blake2b
 from html import unescape
 
 from engage.channels.sendgrid_events import SendGridSignature
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Inbound
 from engage.ports.channel import Heard, SignedRequest
 

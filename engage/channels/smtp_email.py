@@ -18,7 +18,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, formataddr, parseaddr
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from engage.domain.delivery import FailReason
+from engage.domain.delivery.delivery import FailReason
 from engage.ports.channel import (
     Accepted,
     Answer,

@@ -14,7 +14,7 @@ from twilio.rest import Client
 from engage.channels.twilio_callbacks import TwilioWebhook
 from engage.channels.twilio_sms import FAILURES, PROVIDER, attempt
 from engage.channels.twilio_transport import KeptHttpClient
-from engage.domain.delivery import Channel, FailReason
+from engage.domain.delivery.delivery import Channel, FailReason
 from engage.domain.fact import Inbound
 from engage.ports.channel import (
     Answer,

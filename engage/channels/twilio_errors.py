@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import structlog
 
-from engage.domain.daily_cap import DailyCap
-from engage.domain.delivery import FailReason
+from engage.domain.delivery.daily_cap import DailyCap
+from engage.domain.delivery.delivery import FailReason
 from engage.ports.channel import Answer, Busy, Rejected, Unknown
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from engage.channels.connections import NotSentError
 from engage.channels.twilio_callbacks import Reference, TwilioWebhook, as_reference
 from engage.channels.twilio_sms import FAILURES, PROVIDER, attempt
 from engage.channels.twilio_transport import KeptHttpClient
-from engage.domain.delivery import FailReason, Mark
+from engage.domain.delivery.delivery import FailReason, Mark
 from engage.domain.fact import Receipt
 from engage.ports.channel import (
     Accepted,

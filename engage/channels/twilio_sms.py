@@ -17,7 +17,7 @@ from engage.channels.connections import NotSentError, OutcomeUnknownError
 from engage.channels.twilio_callbacks import TwilioWebhook, callback_url, reference
 from engage.channels.twilio_errors import answer_to_error, failure
 from engage.channels.twilio_transport import KeptHttpClient
-from engage.domain.delivery import Channel, FailReason, Mark
+from engage.domain.delivery.delivery import Channel, FailReason, Mark
 from engage.domain.fact import Inbound, Receipt
 from engage.domain.ids import DeliveryId
 from engage.ports.channel import (

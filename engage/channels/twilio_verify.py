@@ -11,7 +11,7 @@ from twilio.rest import Client
 from engage.channels.connections import NotSentError, OutcomeUnknownError
 from engage.channels.twilio_sms import CLOCK_SKEW, FAILURES, PROVIDER, attempt
 from engage.channels.twilio_transport import KeptHttpClient
-from engage.domain.delivery import Channel, FailReason
+from engage.domain.delivery.delivery import Channel, FailReason
 from engage.domain.fact import Receipt
 from engage.ports.channel import (
     Answer,

@@ -10,7 +10,7 @@ from twilio.rest import Client
 
 from engage.channels.twilio_callbacks import Reference, TwilioWebhook, as_reference
 from engage.channels.twilio_sms import FAILURES, PROVIDER
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.fact import Receipt
 from engage.ports.channel import Heard, SignedRequest
 

@@ -20,7 +20,7 @@ from engage.channels.twilio_callbacks import (
 from engage.channels.twilio_errors import failure
 from engage.channels.twilio_sms import GONE, PROVIDER, attempt, find, look, not_later
 from engage.channels.twilio_transport import KeptHttpClient
-from engage.domain.delivery import FailReason, Mark
+from engage.domain.delivery.delivery import FailReason, Mark
 from engage.domain.fact import Receipt
 from engage.domain.ids import DeliveryId
 from engage.ports.call_turns import HANG_UP, Chosen, Turn, answer_address, on_answer, on_input

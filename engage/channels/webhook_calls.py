@@ -20,9 +20,9 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from engage.channels.retry_after import retry_after
-from engage.domain.delivery import FailReason
-from engage.domain.signing import SIGNATURE, signature
-from engage.domain.walk import SECRET_MARKS
+from engage.domain.delivery.delivery import FailReason
+from engage.domain.journey.walk import SECRET_MARKS
+from engage.domain.links.signing import SIGNATURE, signature
 from engage.ports.channel import (
     Accepted,
     Answer,

@@ -12,7 +12,7 @@ from pathlib import Path
 from engage.bootstrap import open_runtime
 from engage.cli.client import Client, ClientError
 from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 from engage.services import KeptServices, migrate_schema
 from engage.settings import Settings, load_settings
 

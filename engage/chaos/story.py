@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 
 NEVER_LOST = frozenset({"codes"})
 DELIVERIES_A_PERSON = 4

@@ -7,7 +7,7 @@ import msgspec
 
 from engage.chaos.installation import Installation
 from engage.chaos.story import NEVER_LOST
-from engage.domain.delivery import Channel, FailReason, Mark
+from engage.domain.delivery.delivery import Channel, FailReason, Mark
 from engage.domain.ids import DeliveryId
 from engage.ports.auditing import REASONED
 from engage.storage.postgres.store import PostgresStore

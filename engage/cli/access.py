@@ -7,7 +7,7 @@ import click
 
 from engage.cli.session import opened, operator, say_json
 from engage.domain.access import SCOPES_OF, Role, Scope
-from engage.engine.passwords import generated
+from engage.engine.access.passwords import generated
 from engage.settings import load_settings
 
 _ROLE = click.Choice([str(role) for role in Role])

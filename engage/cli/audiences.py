@@ -13,13 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from engage.api.shapes import identifier_shape
 from engage.bootstrap import Runtime
-from engage.cli.planning import catalog_of_project
+from engage.cli.plan.planning import catalog_of_project
 from engage.cli.session import opened, say_json
 from engage.domain.catalog import Catalog
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
 from engage.engine.people.listfile import cell
-from engage.engine.preview import Estimate, count_audience, estimate_audiences
+from engage.engine.publish.preview import Estimate, count_audience, estimate_audiences
 from engage.project.load import load_project
 from engage.settings import Settings, load_settings
 

@@ -19,7 +19,7 @@ from engage.bootstrap import Runtime
 from engage.cli.session import opened, say_json
 from engage.clocks import VARIABLE as CLOCK
 from engage.domain.steps.calls import Sync
-from engage.engine.lists import state_of
+from engage.engine.settle.lists import state_of
 from engage.settings import Settings, SettingsError, destination_variable, kept_secrets, load_settings
 
 PATIENCE = 5.0

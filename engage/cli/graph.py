@@ -10,16 +10,16 @@ from pathlib import Path
 import click
 
 from engage.bootstrap import Runtime
-from engage.cli.plan import sound_project
+from engage.cli.plan.commands import sound_project
 from engage.cli.session import has_database, opened
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
 from engage.ports.reading import JourneyNumbers
-from engage.project.graph import GraphNumbers, StepCount
-from engage.project.graph_json import journey_data
-from engage.project.graph_mermaid import journey_mermaid
-from engage.project.graph_svg import journey_svg
+from engage.project.graph.data import journey_data
+from engage.project.graph.mermaid import journey_mermaid
+from engage.project.graph.svg import journey_svg
+from engage.project.graph.tree import GraphNumbers, StepCount
 from engage.project.load import load_source
-from engage.project.meaning import meaning_of
+from engage.project.plan.meaning import meaning_of
 from engage.settings import Settings, load_settings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import click
 
-from engage.cli.plan import follow
+from engage.cli.plan.commands import follow
 from engage.cli.remote import reached
 from engage.cli.session import opened, operator, say_json
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.engine.operate import ALL, Wanted
 from engage.engine.overview import overview
 from engage.settings import Settings, load_settings

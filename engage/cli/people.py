@@ -22,17 +22,17 @@ from engage.bootstrap import Runtime
 from engage.cli.arguments import instant
 from engage.cli.remote import reached
 from engage.cli.session import opened, say_json
-from engage.domain.consent import ledger_key
+from engage.domain.consent.consent import ledger_key
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.domain.timing import parse_instant_text, zone_of
-from engage.engine.accept_requests import UnknownPersonError, person_named
-from engage.engine.canonical_rules import Rules
-from engage.engine.explain import About, Told
-from engage.engine.telling import told_about
-from engage.project.step_words import step_line
-from engage.project.suggest import did_you_mean
+from engage.engine.accept.requests import UnknownPersonError, person_named
+from engage.engine.canonical.rules import Rules
+from engage.engine.explain.explain import About, Told
+from engage.engine.explain.telling import told_about
+from engage.project.words.steps import step_line
+from engage.project.words.suggest import did_you_mean
 from engage.settings import Settings, load_settings
 
 _COLOURS = {"entry": "green", "exit": "yellow", "goal": "green", "send": "cyan", "standing": "magenta"}

@@ -13,10 +13,10 @@ from engage.cli.people import find_person, profile_command
 from engage.cli.remote import reached
 from engage.cli.session import opened, operator, say_json
 from engage.domain.fact import Identifier
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake, Piece, Taken
-from engage.engine.accept_requests import UnknownPersonError, forgotten, person_named
-from engage.engine.canonical_rules import Rules
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import Intake, Piece, Taken
+from engage.engine.accept.requests import UnknownPersonError, forgotten, person_named
+from engage.engine.canonical.rules import Rules
 from engage.engine.people.erase import ERASED
 from engage.engine.people.listfile import Format
 from engage.engine.people.profiles import Profiles

@@ -15,15 +15,15 @@ from engage.cli.arguments import instant
 from engage.cli.people import find_person
 from engage.cli.remote import reached
 from engage.cli.session import opened, say_json
-from engage.domain.delivery import CALLS, Channel
+from engage.domain.delivery.delivery import CALLS, Channel
 from engage.domain.fact import Identifier, Send
 from engage.domain.timing import DurationError, parse_duration
-from engage.engine.accept_intake import Intake, Taken
-from engage.engine.accept_requests import new_delivery_id, sent
-from engage.engine.normal_address import normal_address
+from engage.engine.accept.intake import Intake, Taken
+from engage.engine.accept.requests import new_delivery_id, sent
+from engage.engine.canonical.address import normal_address
 from engage.engine.replay import Span
 from engage.ports.clock import NoHints
-from engage.project.suggest import did_you_mean
+from engage.project.words.suggest import did_you_mean
 from engage.settings import Settings, destination_variable, load_settings
 
 _SAME_TEXT = frozenset({Channel.MMS, Channel.CHAT})

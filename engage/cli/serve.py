@@ -12,10 +12,10 @@ from engage.api.microbatch import MicroBatcher
 from engage.bootstrap import Runtime, open_runtime
 from engage.console.app import mount_console
 from engage.console.deps import ConsoleDeps
-from engage.engine.accept import Acceptor
-from engage.engine.accept_consent import ConsentDesk
-from engage.engine.accept_intake import Intake
-from engage.engine.admit import Admit
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.consent import ConsentDesk
+from engage.engine.accept.intake import Intake
+from engage.engine.access.admit import Admit
 from engage.engine.receive import Receiver
 from engage.settings import Settings, SettingsError
 from engage.telemetry import configure_logging

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engage.cli.arguments import instant
-from engage.cli.plan import sound_project
-from engage.cli.planning import live_project
+from engage.cli.plan.commands import sound_project
+from engage.cli.plan.planning import live_project
 from engage.cli.project import load_checked
 from engage.cli.session import opened, say_json
 from engage.project.export import export_files, write_export
 from engage.project.load import Project
-from engage.project.suggest import did_you_mean
+from engage.project.words.suggest import did_you_mean
 from engage.settings import load_settings
 from engage.testing.recorded import Difference, difference, lived, script_of
 from engage.testing.simulation import Got, Outcome, Script, UnplayableError, read_calls, read_people, simulate

@@ -9,8 +9,8 @@ import click
 from engage.bootstrap import Runtime
 from engage.cli.session import opened, operator, say_json
 from engage.domain.ids import DeliveryId
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import Intake
 from engage.engine.operate import Resolution
 from engage.engine.quarantine import Replayed, replay
 from engage.ports.clock import NoHints

@@ -15,13 +15,13 @@ from engage.console.rendering import Pages, base_of
 from engage.console.search import find_person
 from engage.console.steps import drawn, nodes_of, numbers_by_step, step_rows
 from engage.console.timeline import VIEWS, read_timeline
-from engage.domain.consent import ledger_key
-from engage.domain.delivery import Channel, Mark
+from engage.domain.consent.consent import ledger_key
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.trigger import Trigger
+from engage.domain.journey.trigger import Trigger
 from engage.ports.reading import Counts, CursorError, DeliverySeen, JourneyNumbers, Subscription
-from engage.project.step_words import trigger_words
+from engage.project.words.steps import trigger_words
 
 # Whoever shows channels leaves the first one out: people enter journeys.
 NUMBERS = ("entered", "sent", "delivered", "opened", "clicked", "replied", "failed", "unknown")

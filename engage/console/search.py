@@ -5,8 +5,8 @@ from uuid import UUID
 
 from engage.domain.ids import ProfileId
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept_requests import UnknownPersonError, person_named
-from engage.engine.canonical_rules import Rules
+from engage.engine.accept.requests import UnknownPersonError, person_named
+from engage.engine.canonical.rules import Rules
 from engage.ports.reading import Reading
 
 

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from engage.console.words import channel_word, reason_words, stamp_text, value_text, values_text
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import WAITING, Delivery, Mark
-from engage.domain.profile import Event
+from engage.domain.delivery.delivery import WAITING, Delivery, Mark
+from engage.domain.profile.profile import Event
 from engage.domain.steps.base import Node
-from engage.engine.explain_words import Words
-from engage.project.step_words import step_line
+from engage.engine.explain.words import Words
+from engage.project.words.steps import step_line
 
 _STATUS_WORDS = {
     Mark.QUEUED: "is about to leave",

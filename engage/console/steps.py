@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from engage.domain.catalog import Catalog
 from engage.domain.decision import Decision
 from engage.domain.ids import RunId
-from engage.domain.journey import Journey
-from engage.domain.run import Run
+from engage.domain.journey.journey import Journey
+from engage.domain.journey.run import Run
 from engage.domain.steps.base import Node
 from engage.domain.steps.send import Send
 from engage.ports.reading import JourneyNumbers, StepNumbers
-from engage.project.graph import GraphNumbers, StepCount
-from engage.project.graph_svg import journey_svg
-from engage.project.step_words import step_words
+from engage.project.graph.svg import journey_svg
+from engage.project.graph.tree import GraphNumbers, StepCount
+from engage.project.words.steps import step_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

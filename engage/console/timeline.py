@@ -19,8 +19,8 @@ from engage.console.sentences import (
 from engage.console.words import tone, values_text
 from engage.domain.decision import Decided, Decision
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Event
-from engage.domain.sensitive import Sensitive
+from engage.domain.profile.profile import Event
+from engage.domain.profile.sensitive import Sensitive
 from engage.domain.steps.base import Node
 from engage.ports.reading import CursorError, DeliverySeen, Page, Reading
 

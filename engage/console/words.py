@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engage.domain.delivery import UNSUCCESSFUL, WAITING, Channel, Mark
+from engage.domain.delivery.delivery import UNSUCCESSFUL, WAITING, Channel, Mark
 from engage.domain.timing import format_duration
 
 CHANNELS: Mapping[str, str] = {

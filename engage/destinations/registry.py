@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from engage.destinations.segment_http import SegmentHttp
-from engage.domain.delivery import FailReason
+from engage.domain.delivery.delivery import FailReason
 from engage.domain.outgoing import call, personas
 from engage.ports.channel import Answer, NotTaken, Outbound, Question, Rejected, SyncContent
 from engage.ports.clock import Clock

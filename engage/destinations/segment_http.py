@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from engage.domain.delivery import FailReason
+from engage.domain.delivery.delivery import FailReason
 from engage.domain.fact import Json
-from engage.domain.signing import SIGNATURE, signature
+from engage.domain.links.signing import SIGNATURE, signature
 from engage.ports.channel import Accepted, Answer, Busy, Rejected
 
 TIMEOUT_SECONDS = 15.0

@@ -8,17 +8,17 @@ from functools import cached_property
 
 from pydantic import BaseModel
 
-from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.audience.audience import Audience, ComputedTrait
 from engage.domain.errors import StaleDefinitionError
 from engage.domain.expression import Expression, Foldable, Text
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
+from engage.domain.journey.run import Run
+from engage.domain.journey.trigger import Trigger
 from engage.domain.law import NO_LAW, Law
 from engage.domain.project_settings import ProjectSettings
-from engage.domain.run import Run
 from engage.domain.steps.choice import Split
 from engage.domain.steps.people import Subscribe
 from engage.domain.steps.wait_for import WaitFor
-from engage.domain.trigger import Trigger
 
 
 class JourneyState(StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from engage.domain.daily_cap import DailyCap
+from engage.domain.delivery.daily_cap import DailyCap
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 
 Json = dict[str, Any]

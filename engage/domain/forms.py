@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from engage.domain.delivery import REACHING, Channel
+from engage.domain.delivery.delivery import REACHING, Channel
 from engage.domain.expression import (
     Expression,
     ExpressionError,
@@ -22,7 +22,7 @@ from engage.domain.expression import (
     compile_expression,
     compile_text,
 )
-from engage.domain.spelling import trait_path
+from engage.domain.profile.spelling import trait_path
 from engage.domain.timing import DurationError, parse_duration
 
 _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from engage.domain.fact import Json
-from engage.domain.profile import Event
+from engage.domain.profile.profile import Event
 
 NAMESPACE = "engage"
 """Where `context.personas` says that it comes from: Segment names its space here."""

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from engage.domain.consent import Policy, family
-from engage.domain.delivery import Channel
+from engage.domain.consent.consent import Policy, family
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Identifier
 from engage.domain.forms import ChannelField, DurationField, Form, KebabName, PlainText, mistake
-from engage.domain.sensitive import Sensitive
+from engage.domain.profile.sensitive import Sensitive
 
 
 def wall_time(value: object) -> time:

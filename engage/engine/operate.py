@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from engage.domain.delivery import Delivery, FailReason, Mark
+from engage.domain.delivery.delivery import Delivery, FailReason, Mark
 from engage.domain.errors import EngageError
 from engage.domain.fact import NewFact, Outcome, encode
 from engage.domain.ids import DeliveryId
-from engage.engine.publish import Published, Source, publish_in, set_state_in
+from engage.engine.publish.publish import Published, Source, publish_in, set_state_in
 from engage.ports.storage import Store, StoredDefinition, Transaction
 from engage.ports.trail import AuditEntry
 

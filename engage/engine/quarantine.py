@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake, Taken
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import Intake, Taken
 from engage.ports.reading import Kept
 from engage.ports.storage import Store
 

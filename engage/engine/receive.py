@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from engage.domain.changes import Quarantined
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, family, ledger_key
-from engage.domain.delivery import Channel, Mark
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState, family, ledger_key
+from engage.domain.consent.written_no import first_line, is_no
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.domain.fact import Fact, Inbound, NewFact, Receipt, encode
 from engage.domain.ids import lane_of
 from engage.domain.law import NO_LAW, Law
-from engage.domain.written_no import first_line, is_no
-from engage.engine.accept_intake import IfStopped, Piece, SaidNo, Taken
-from engage.engine.canonical_stored import keep_webhook
-from engage.engine.normal_address import normal_address
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.intake import IfStopped, Piece, SaidNo, Taken
+from engage.engine.canonical.address import normal_address
+from engage.engine.canonical.stored import keep_webhook
 from engage.ports.channel import Adrift, Heard, SignedRequest, Webhook
 from engage.ports.storage import Transaction
 

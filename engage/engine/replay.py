@@ -10,7 +10,7 @@ import msgspec
 
 from engage.domain.fact import Json
 from engage.domain.outgoing import recorded
-from engage.domain.profile import Event, Profile
+from engage.domain.profile.profile import Event, Profile
 from engage.ports.channel import Accepted, Answer, Busy
 from engage.ports.destination import BATCH, Destination, Destinations
 from engage.ports.storage import Store

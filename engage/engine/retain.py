@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engage.domain.catalog import Catalog
-from engage.domain.changes import Changes
 from engage.domain.expression import MapHistory
 from engage.domain.ids import ProfileId
-from engage.engine.working_set import load_history
+from engage.domain.turn.changes import Changes
+from engage.engine.digest.working_set import load_history
 from engage.ports.storage import StorageBusyError, Store, Transaction
 
 BATCH = 200

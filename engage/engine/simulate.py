@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import NewFact
-from engage.domain.identity import Mint
-from engage.domain.turn import Choices
-from engage.engine.agenda import due_of
-from engage.engine.backfill import Backfill
-from engage.engine.broadcast import Broadcast
-from engage.engine.deliver import Deliver
-from engage.engine.digest import Digest
-from engage.engine.publish import Publish
-from engage.engine.rendering import Requests
-from engage.engine.settle import Settle
+from engage.domain.profile.identity import Mint
+from engage.domain.turn.turn import Choices
+from engage.engine.broadcast.agenda import due_of
+from engage.engine.broadcast.broadcast import Broadcast
+from engage.engine.deliver.deliver import Deliver
+from engage.engine.deliver.rendering import Requests
+from engage.engine.digest.digest import Digest
+from engage.engine.publish.backfill import Backfill
+from engage.engine.publish.publish import Publish
+from engage.engine.settle.settle import Settle
 from engage.engine.sweep import Sweep
 from engage.ports.channel import Sender
 from engage.ports.clock import NoHints

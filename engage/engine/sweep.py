@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engage.domain.delivery import Channel, Priority
-from engage.engine.agenda import KINDS, is_due
-from engage.engine.backfill import BACKFILL
+from engage.domain.delivery.delivery import Channel, Priority
+from engage.engine.broadcast.agenda import KINDS, is_due
+from engage.engine.publish.backfill import BACKFILL
 from engage.ports.storage import Store
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.ids import DeliveryId
 
 OPEN = frozenset({Mark.QUEUED, Mark.HELD, Mark.SENDING, Mark.UNKNOWN})

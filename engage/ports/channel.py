@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from engage.domain.daily_cap import DailyCap
-from engage.domain.delivery import Channel, FailReason
+from engage.domain.delivery.daily_cap import DailyCap
+from engage.domain.delivery.delivery import Channel, FailReason
 from engage.domain.fact import Inbound, Receipt
 from engage.domain.ids import DeliveryId
 
@@ -84,7 +84,7 @@ class WebhookContent:
     body: Any = None
     timeout: timedelta | None = None
     secrets: frozenset[str] = frozenset()
-    """Names of secrets that stand in headers and body (`engage.domain.walk.SECRET_MARKS` around each)."""
+    """Names of secrets that stand in headers and body (`engage.domain.journey.walk.SECRET_MARKS` around each)."""
     allow: frozenset[str] = frozenset()
     """Hosts that may be called although their address is private (`settings.webhooks.allow`)."""
 

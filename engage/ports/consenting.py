@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from engage.domain.consent import ConsentEntry, Consents, SuppressionEntry
+from engage.domain.consent.consent import ConsentEntry, Consents, SuppressionEntry
 from engage.domain.ids import ProfileId
 
 

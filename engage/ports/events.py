@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Event
+from engage.domain.profile.profile import Event
 
 
 class Events(Protocol):

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
-from engage.domain.changes import FoldState
 from engage.domain.ids import ProfileId
+from engage.domain.turn.changes import FoldState
 
 
 class FoldStates(Protocol):

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.ports.erasing import Erased
 
 

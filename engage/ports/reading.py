@@ -11,14 +11,14 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from engage.domain.changes import Origin, Quarantined, ReceiptRow
 from engage.domain.decision import Decision
-from engage.domain.delivery import Delivery
+from engage.domain.delivery.delivery import Delivery
 from engage.domain.errors import EngageError
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.profile import Event, Profile
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event, Profile
+from engage.domain.turn.changes import Origin, Quarantined, ReceiptRow
 from engage.ports.auditing import Auditing
 
 Item = TypeVar("Item")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.audience.audience import Audience, ComputedTrait
 from engage.domain.expression import Expression
 from engage.domain.ids import ProfileId
 from engage.domain.project_settings import ProjectSettings

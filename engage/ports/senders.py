@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from engage.domain.slowing import Slowness
+from engage.domain.delivery.slowing import Slowness
 
 
 class Senders(Protocol):
@@ -31,7 +31,7 @@ class Senders(Protocol):
         ...
 
     def slow_down(self, complaints: Iterable[tuple[str, datetime, str]]) -> None:
-        """Let senders go slower from these instants on, because of these codes; see `engage.domain.slowing`."""
+        """Let senders go slower from these instants on, because of these codes; see `engage.domain.delivery.slowing`."""
         ...
 
     def slowness(self, senders: Collection[str]) -> dict[str, Slowness]:

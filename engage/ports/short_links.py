@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from engage.domain.short_link import ShortLink
+from engage.domain.links.short_link import ShortLink
 
 
 class ShortLinks(Protocol):

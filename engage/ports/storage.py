@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from engage.domain.changes import Changes, Quarantined, Timer
-from engage.domain.delivery import Channel, Delivery, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Delivery, Mark, Priority
 from engage.domain.errors import EngageError
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.turn.changes import Changes, Quarantined, Timer
 from engage.ports.access import Access
 from engage.ports.consenting import ConsentLedger as ConsentLedger
 from engage.ports.events import Events

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from engage.domain.delivery import Channel
-from engage.domain.short_link import ShortLink
+from engage.domain.delivery.delivery import Channel
+from engage.domain.links.short_link import ShortLink
 from engage.ports.channel import Content
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from engage.domain.expression import Expression, Text
-from engage.project.nodes import Node
+from engage.project.yaml.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from engage.project.kinds import Kind, path_of
-from engage.project.plan import Key
+from engage.project.plan.plan import Key
 
 MANIFEST = ".engage-export.json"
 """What an export wrote, with digests: so that the next one may take away what is not live any more, and nothing else."""

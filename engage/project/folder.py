@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engage.project.problem import Level, Problem
-from engage.project.reader import MAX_BYTES
+from engage.project.yaml.reader import MAX_BYTES
 
 MAX_FILES = 20_000
 MAX_DEPTH = 6

@@ -5,14 +5,14 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
-from engage.domain.audience import Audience, ComputedTrait
-from engage.domain.journey import Journey
+from engage.domain.audience.audience import Audience, ComputedTrait
+from engage.domain.journey.journey import Journey
 from engage.domain.law import LawPack
 from engage.domain.project_settings import ProjectSettings
-from engage.project.nodes import Document, Mapping
 from engage.project.problem import Problem, in_order
-from engage.project.reader import read
 from engage.project.validate import validate
+from engage.project.yaml.nodes import Document, Mapping
+from engage.project.yaml.reader import read
 
 
 class Kind(StrEnum):

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
+from engage.domain.journey.trigger import Trigger
 from engage.domain.steps import VERBS
 from engage.domain.steps.choice import Split
-from engage.domain.trigger import Trigger
-from engage.project.nodes import Mapping, Node, Position
-from engage.project.outline import Outline
+from engage.project.proofs.outline import Outline
+from engage.project.yaml.nodes import Mapping, Node, Position
 
 
 def late_mistakes(form: type[BaseModel], node: Node) -> Iterator[tuple[Position, str, str]]:

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from engage.domain.errors import UnusableSettingsError
 from engage.domain.law import NO_LAW, Law, LawPack, Places
 from engage.project.kinds import Kind, read_definition
-from engage.project.reader import read
 from engage.project.validate import FormT, validate
+from engage.project.yaml.reader import read
 
 BUILT_IN = ("us", "ca", "eu", "fr")
 """The packs that come with the code."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 from pydantic import BaseModel
 
-from engage.domain.audience import Audience, ComputedTrait
-from engage.domain.journey import Journey
+from engage.domain.audience.audience import Audience, ComputedTrait
+from engage.domain.journey.journey import Journey
 from engage.domain.law import LawPack
 from engage.domain.project_settings import ProjectSettings
 from engage.project.folder import ProjectFolder, SourceFile
@@ -22,17 +22,17 @@ from engage.project.kinds import (
     path_of,
     read_definition,
 )
-from engage.project.nodes import ListNode, Position
 from engage.project.problem import Problem, has_errors, in_order
-from engage.project.proofs import proofs
-from engage.project.reader import read
+from engage.project.proofs.prove import proofs
 from engage.project.references import references
 from engage.project.scenario import Scenario, ScenarioReader
 from engage.project.scenario.ranges import has_ranges
-from engage.project.suggest import did_you_mean
 from engage.project.surroundings import Surroundings
 from engage.project.template_files import SHARED, TemplateSource
 from engage.project.template_forms import read_template
+from engage.project.words.suggest import did_you_mean
+from engage.project.yaml.nodes import ListNode, Position
+from engage.project.yaml.reader import read
 
 _files_decoder = msgspec.json.Decoder(dict[str, str])
 

@@ -7,12 +7,12 @@ from engage.domain.steps import VERBS
 from engage.project.compiled import CompiledAt, compiled_at
 from engage.project.kinds import Definition, Kind
 from engage.project.law_files import BUILT_IN
-from engage.project.nodes import Document, ListNode, Mapping, Node, Position, Scalar
-from engage.project.offsets import locate
-from engage.project.outline import CHANNELS, Outline, SendAt, StepAt, is_computed, text_at
 from engage.project.problem import Problem
-from engage.project.suggest import did_you_mean, nearest
+from engage.project.proofs.outline import CHANNELS, Outline, SendAt, StepAt, is_computed, text_at
 from engage.project.surroundings import Surroundings
+from engage.project.words.suggest import did_you_mean, nearest
+from engage.project.yaml.nodes import Document, ListNode, Mapping, Node, Position, Scalar
+from engage.project.yaml.offsets import locate
 
 ALL_VERBS = frozenset(VERBS) | CHANNELS | {"reach", "webhook", "sync", "handoff"}
 _INSTEAD = {"mms": "sms", "chat": "sms"}

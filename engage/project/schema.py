@@ -7,10 +7,10 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, NoDefault
 
 from engage.domain.steps import VERBS
 from engage.domain.steps.base import Step
-from engage.project.key_words import COMMON, words_of
 from engage.project.kinds import FORMS, Kind
 from engage.project.scenario import ITEMS, ScenarioForm
 from engage.project.template_forms import FILES
+from engage.project.words.keys import COMMON, words_of
 
 SCENARIO = "scenario"
 META = "meta"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from engage.domain.audience import Audience, ComputedTrait
-from engage.domain.journey import Journey
+from engage.domain.audience.audience import Audience, ComputedTrait
+from engage.domain.journey.journey import Journey
 from engage.domain.law import LawPack
 from engage.domain.project_settings import ProjectSettings
 from engage.project.kinds import Definition, Kind

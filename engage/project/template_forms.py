@@ -20,12 +20,12 @@ from pydantic import (
 )
 
 from engage.domain.forms import Form, PlainText, VariableName, mistake
-from engage.project.nodes import Document
 from engage.project.problem import Level, Problem, in_order
-from engage.project.reader import read
-from engage.project.suggest import listed
 from engage.project.template_files import SHARED, TemplateSource, template_source
 from engage.project.validate import validate
+from engage.project.words.suggest import listed
+from engage.project.yaml.nodes import Document
+from engage.project.yaml.reader import read
 
 Flag = Annotated[bool, Strict()]
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*\Z")

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from engage.domain.expression import ExpressionError, compile_text
-from engage.domain.journey import Journey
-from engage.project.known_keys import all_keys, keys_at
+from engage.domain.journey.journey import Journey
 from engage.project.late import late_mistakes
-from engage.project.nodes import Document, Location, Mapping, Node, Position, Scalar, descend, scalars
-from engage.project.offsets import locate
 from engage.project.problem import Problem, in_order
-from engage.project.suggest import did_you_mean, nearest
-from engage.project.wording import TYPE_ERRORS, example_of, limit_words, wrong_kind
+from engage.project.words.known_keys import all_keys, keys_at
+from engage.project.words.suggest import did_you_mean, nearest
+from engage.project.words.wording import TYPE_ERRORS, example_of, limit_words, wrong_kind
+from engage.project.yaml.nodes import Document, Location, Mapping, Node, Position, Scalar, descend, scalars
+from engage.project.yaml.offsets import locate
 
 _NAMED = re.compile(r"`([^`]+)`")
 

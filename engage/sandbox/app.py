@@ -10,17 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from engage.sandbox.codes import CodeRoutes
 from engage.sandbox.config import SandboxConfig
 from engage.sandbox.control import ControlRoutes
 from engage.sandbox.errors import sendgrid_error, twilio_error
 from engage.sandbox.hot_routes import HotRoutes
 from engage.sandbox.pages import PageRoutes
-from engage.sandbox.products import ProductRoutes
-from engage.sandbox.sendgrid_routes import SendGridRoutes
+from engage.sandbox.sendgrid.routes import SendGridRoutes
 from engage.sandbox.state import Sandbox
-from engage.sandbox.twilio_routes import TwilioRoutes, respond
-from engage.sandbox.video import VideoRoutes
+from engage.sandbox.twilio.codes import CodeRoutes
+from engage.sandbox.twilio.products import ProductRoutes
+from engage.sandbox.twilio.routes import TwilioRoutes, respond
+from engage.sandbox.twilio.video import VideoRoutes
 
 
 class SandboxApp(Starlette):

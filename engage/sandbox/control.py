@@ -14,7 +14,7 @@ from engage.sandbox.errors import Reply, json_reply
 from engage.sandbox.inbound import InboundRequest
 from engage.sandbox.ledger import iso
 from engage.sandbox.state import Sandbox
-from engage.sandbox.twilio_routes import respond
+from engage.sandbox.twilio.routes import respond
 
 SECRETS = ("auth_token", "api_keys", "sendgrid_api_key", "signing_key")
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engage.sandbox.agents import OVER
 from engage.sandbox.inbound import InboundRequest
+from engage.sandbox.twilio.agents import OVER
 from engage.sandbox.wire import Form, one
 
 if TYPE_CHECKING:

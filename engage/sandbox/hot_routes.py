@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
-from engage.sandbox import call_record, messages
 from engage.sandbox.errors import Reply, json_reply, sendgrid_error, twilio_error, twilio_refusal
 from engage.sandbox.faults import AFTER, Fault, FaultRule, Struck
 from engage.sandbox.ledger import Channel
-from engage.sandbox.mail import TOO_LARGE, recipient_of
 from engage.sandbox.now import unix_now
+from engage.sandbox.sendgrid.mail import TOO_LARGE, recipient_of
+from engage.sandbox.twilio import call_record, messages
 from engage.sandbox.wire import Form, answer, cut_short, drip, hang, header, one, parse_form, read_body, reset
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engage.sandbox.events import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from engage.sandbox.http_client import Answer, ConnectError, ReadError
 from engage.sandbox.ledger import iso
-from engage.sandbox.messages import TextMessage
 from engage.sandbox.now import unix_now
-from engage.sandbox.optout import REPLIES, Keyword, keyword_of
-from engage.sandbox.segments import count_segments
-from engage.sandbox.twilio_hooks import overrides_of
-from engage.sandbox.twiml import ScriptError, parse_twiml
+from engage.sandbox.sendgrid.events import SIGNATURE_HEADER, TIMESTAMP_HEADER
+from engage.sandbox.twilio.hooks import overrides_of
+from engage.sandbox.twilio.messages import TextMessage
+from engage.sandbox.twilio.optout import REPLIES, Keyword, keyword_of
+from engage.sandbox.twilio.segments import count_segments
+from engage.sandbox.twilio.twiml import ScriptError, parse_twiml
 
 if TYPE_CHECKING:
     from engage.sandbox.state import Sandbox

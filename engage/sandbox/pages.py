@@ -14,12 +14,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from engage.sandbox import desk
-from engage.sandbox.call_record import Call
 from engage.sandbox.inbound import Heard, InboundRequest
 from engage.sandbox.ledger import Channel, Entry, iso
-from engage.sandbox.mail import Mail
-from engage.sandbox.mail_life import REACTIONS
+from engage.sandbox.sendgrid.mail import Mail
+from engage.sandbox.sendgrid.mail_life import REACTIONS
 from engage.sandbox.state import Sandbox
+from engage.sandbox.twilio.call_record import Call
 from engage.sandbox.wire import one, parse_form
 
 SHOWN = 40

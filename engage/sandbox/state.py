@@ -5,27 +5,27 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from engage.sandbox.agents import Agents
-from engage.sandbox.calls import Calls
 from engage.sandbox.chance import Chance
 from engage.sandbox.clock import Clock
 from engage.sandbox.config import SandboxConfig
 from engage.sandbox.courier import Courier
-from engage.sandbox.events import EventStream
 from engage.sandbox.fates import TEST_RANGE, VALID_FROM, is_sender
 from engage.sandbox.faults import FaultPlan
 from engage.sandbox.http_client import HttpClient
 from engage.sandbox.inbound import Inbound
 from engage.sandbox.latency import Latency
 from engage.sandbox.ledger import Ledger
-from engage.sandbox.mail import Mails
-from engage.sandbox.messages import Messages
-from engage.sandbox.optout import BlockList
-from engage.sandbox.records import Records
-from engage.sandbox.rooms import Rooms
+from engage.sandbox.sendgrid.events import EventStream
+from engage.sandbox.sendgrid.mail import Mails
+from engage.sandbox.sendgrid.suppressions import Suppressions
 from engage.sandbox.signing import EventSigner, generate_signing_key
-from engage.sandbox.suppressions import Suppressions
-from engage.sandbox.twilio_hooks import TwilioHooks
+from engage.sandbox.twilio.agents import Agents
+from engage.sandbox.twilio.calls import Calls
+from engage.sandbox.twilio.hooks import TwilioHooks
+from engage.sandbox.twilio.messages import Messages
+from engage.sandbox.twilio.optout import BlockList
+from engage.sandbox.twilio.records import Records
+from engage.sandbox.twilio.rooms import Rooms
 from engage.sandbox.wire import basic_credentials
 
 # Signs callbacks as long as no token was configured and no client has shown one.

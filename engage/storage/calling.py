@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from engage.domain.changes import Changes
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
+from engage.domain.turn.changes import Changes
 
 
 def heard_of(changes: Changes) -> Iterable[tuple[Channel, datetime]]:

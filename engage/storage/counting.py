@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from engage.domain.delivery import UNSUCCESSFUL, Mark, reached
+from engage.domain.delivery.delivery import UNSUCCESSFUL, Mark, reached
 from engage.ports.reading import Counts, Totals
 
 _PROGRESS = (

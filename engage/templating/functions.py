@@ -7,7 +7,7 @@ from typing import Any
 from jinja2.utils import Namespace
 
 from engage.domain.expression.functions import shifted
-from engage.domain.short_link import MAX_ROOM, ROOM, is_room
+from engage.domain.links.short_link import MAX_ROOM, ROOM, is_room
 from engage.domain.timing import DurationError, parse_duration
 from engage.templating.values import Missing, RefusalError, rendering
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import TemplateSyntaxError
 from jinja2.environment import Template
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.timing import zone_of
 from engage.ports.channel import Content, EmailContent, SmsContent, VoiceContent
 from engage.ports.templating import Rendered, RenderRefused, RenderRequest

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from engage.domain.delivery import Channel, Delivery
+from engage.domain.delivery.delivery import Channel, Delivery
 from engage.project.scenario import CallExpected
 from engage.project.scenario.values import moment
 from engage.testing.moments import as_offset

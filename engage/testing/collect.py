@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engage.project.load import Project, load_project
-from engage.project.nodes import Document, Mapping
 from engage.project.problem import Problem
-from engage.project.reader import read
 from engage.project.scenario import Scenario, ScenarioReader
+from engage.project.yaml.nodes import Document, Mapping
+from engage.project.yaml.reader import read
 from engage.testing.errors import UnusablePathError
 
 TESTS = Path("journeys", "tests")

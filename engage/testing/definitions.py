@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 import msgspec
 from pydantic import BaseModel
 
-from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.audience.audience import Audience, ComputedTrait
 from engage.domain.errors import UnusableSettingsError
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
 from engage.domain.law import Law, LawPack
 from engage.domain.project_settings import ProjectSettings
 from engage.domain.steps.choice import Split
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 from engage.project.kinds import Kind, path_of
 from engage.project.law_files import law_of
 from engage.project.load import Project
 from engage.project.problem import Level
 from engage.project.scenario import Publish, Scenario
-from engage.project.suggest import did_you_mean
 from engage.project.template_files import TemplateSource
+from engage.project.words.suggest import did_you_mean
 from engage.testing.errors import ScenarioError
 
 SETTINGS = (str(Kind.SETTINGS), "settings")

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable
 from datetime import datetime
 
-from engage.domain.changes import TimerKind
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId, RunId
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.turn.changes import TimerKind
 from engage.storage.coding import decoder
 from engage.storage.memory import MemoryStore
 from engage.storage.postgres.session import Session

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from engage.domain.delivery import Channel, Delivery
+from engage.domain.delivery.delivery import Channel, Delivery
 from engage.project.scenario import (
     AudienceExpected,
     Expected,

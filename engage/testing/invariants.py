@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from engage.domain.consent import EVERY_TOPIC, family, ledger_key
-from engage.domain.delivery import Channel, Delivery, FailReason, Mark, reached, status_of
+from engage.domain.consent.consent import EVERY_TOPIC, family, ledger_key
+from engage.domain.delivery.delivery import Channel, Delivery, FailReason, Mark, reached, status_of
 from engage.domain.ids import DeliveryId, RunId
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
 from engage.ports.auditing import OPEN, REASONED
 
 PATIENCE = timedelta(minutes=10)

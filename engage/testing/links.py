@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from engage.domain.delivery import Delivery
+from engage.domain.delivery.delivery import Delivery
 from engage.ports.templating import Links
 
 BASE = "https://engage.example"

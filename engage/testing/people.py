@@ -5,8 +5,8 @@ from datetime import datetime
 
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId, bucket_key
-from engage.domain.person import Person
-from engage.domain.profile import Profile
+from engage.domain.profile.person import Person
+from engage.domain.profile.profile import Profile
 from engage.ports.storage import Transaction
 from engage.project.scenario import Choices
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from engage.channels.twilio_errors import answer_to_error, failure
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.ports.channel import Answer
 
 _KEYWORDS = {

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from engage.domain.consent import ConsentState, ledger_key
+from engage.domain.consent.consent import ConsentState, ledger_key
 from engage.domain.outgoing import call, recorded
-from engage.domain.profile import Event, Profile
+from engage.domain.profile.profile import Event, Profile
 from engage.engine.replay import Span, histories
 from engage.ports.reading import PersonReading, Subscription
 from engage.ports.storage import Store

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engage.engine.explain import Told
+from engage.engine.explain.explain import Told
 
 
 @dataclass(frozen=True, slots=True)

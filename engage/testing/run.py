@@ -8,12 +8,12 @@ from functools import partial
 from itertools import groupby
 
 from engage.domain.timing import zone_of
-from engage.engine.explain import About
-from engage.engine.telling import told_about
+from engage.engine.explain.explain import About
+from engage.engine.explain.telling import told_about
 from engage.ports.storage import Store
 from engage.project.load import Project
 from engage.project.scenario import Expect, Item, Scenario
-from engage.project.step_words import step_line
+from engage.project.words.steps import step_line
 from engage.storage.memory import MemoryStore
 from engage.storage.memory.reading import MemoryReading
 from engage.testing.collect import Found, Projects, files_of, scenarios_in

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from engage.domain.delivery import CALLS, REACHING, Channel
+from engage.domain.delivery.delivery import CALLS, REACHING, Channel
 from engage.domain.ids import DeliveryId
 from engage.ports.call_turns import everything_spoken, spoken
 from engage.ports.channel import (

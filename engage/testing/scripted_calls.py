@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from engage.channels.webhook_calls import answer_of
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.ids import DeliveryId
-from engage.domain.walk import SECRET_MARKS
+from engage.domain.journey.walk import SECRET_MARKS
 from engage.ports.channel import (
     Accepted,
     Busy,

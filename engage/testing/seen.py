@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from engage.domain.catalog import Catalog
-from engage.domain.delivery import CALLS, UNSUCCESSFUL, Channel, Delivery, Mark
+from engage.domain.delivery.delivery import CALLS, UNSUCCESSFUL, Channel, Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.person import address_of
-from engage.domain.profile import Profile
+from engage.domain.profile.person import address_of
+from engage.domain.profile.profile import Profile
 from engage.ports.storage import Transaction
 from engage.testing.people import memberships, profiles_of, shown_names
 from engage.testing.scripted import Message

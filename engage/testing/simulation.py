@@ -10,18 +10,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from engage.compiled import CompiledProject, sources_of
-from engage.domain.consent import ConsentState
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.consent.consent import ConsentState
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.fact import Identifier
-from engage.domain.journey import Journey
-from engage.domain.profile import Profile
+from engage.domain.journey.journey import Journey
+from engage.domain.profile.profile import Profile
 from engage.domain.steps.flow import Start
 from engage.domain.timing import parse_instant_text
-from engage.engine.accept import Acceptor
-from engage.engine.accept_consent import ConsentDesk, Wish
-from engage.engine.accept_intake import Intake
-from engage.engine.canonical import Origin
-from engage.engine.rendering import Requests
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.consent import ConsentDesk, Wish
+from engage.engine.accept.intake import Intake
+from engage.engine.canonical.call import Origin
+from engage.engine.deliver.rendering import Requests
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.clock import NoHints
 from engage.ports.reading import Page

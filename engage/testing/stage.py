@@ -9,21 +9,21 @@ import msgspec
 
 from engage.compiled import CompiledProject
 from engage.domain.catalog import Catalog
-from engage.domain.consent import ConsentState
-from engage.domain.delivery import Channel, Delivery
+from engage.domain.consent.consent import ConsentState
+from engage.domain.delivery.delivery import Channel, Delivery
 from engage.domain.fact import Signal, Start
 from engage.domain.ids import DeliveryId
-from engage.domain.journey import Journey
-from engage.domain.person import address_of
-from engage.engine.accept import Acceptor
-from engage.engine.accept_consent import ConsentDesk, Wish, address_kind
-from engage.engine.accept_intake import Intake, Piece, Taken
-from engage.engine.accept_requests import forgotten, moved, new_run_id, signalled, started
-from engage.engine.canonical import Origin
-from engage.engine.normal_address import normal_address
-from engage.engine.publish import Source
+from engage.domain.journey.journey import Journey
+from engage.domain.profile.person import address_of
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.consent import ConsentDesk, Wish, address_kind
+from engage.engine.accept.intake import Intake, Piece, Taken
+from engage.engine.accept.requests import forgotten, moved, new_run_id, signalled, started
+from engage.engine.canonical.address import normal_address
+from engage.engine.canonical.call import Origin
+from engage.engine.deliver.rendering import Requests
+from engage.engine.publish.publish import Source
 from engage.engine.receive import Receiver
-from engage.engine.rendering import Requests
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.channel import Heard
 from engage.ports.clock import NoHints

@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engage.domain.changes import Changes, Quarantined
 from engage.domain.decision import Decided
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId, RunId
+from engage.domain.turn.changes import Changes, Quarantined
 from engage.ports.locking import WorkerLock
 from engage.ports.storage import Inbox, Store, Transaction
 

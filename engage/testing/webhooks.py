@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from engage.domain.delivery import Delivery, FailReason, Mark
+from engage.domain.delivery.delivery import Delivery, FailReason, Mark
 from engage.domain.fact import Inbound, Receipt
 from engage.ports.call_turns import ADDRESS, Chosen, Turn, on_answer, on_input, unpack
 from engage.ports.channel import Heard, SignedRequest

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engage.domain.fact import Call, Kind
-from engage.engine.canonical import Origin, Refused, canonical, read_item
-from engage.engine.canonical_rules import Rules
+from engage.engine.canonical.call import Origin, Refused, canonical, read_item
+from engage.engine.canonical.rules import Rules
 
 RECEIVED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from engage.domain.changes import Quarantined
-from engage.domain.consent import Consents
-from engage.domain.delivery import Channel, Delivery, Priority
+from engage.domain.consent.consent import Consents
+from engage.domain.delivery.delivery import Channel, Delivery, Priority
 from engage.domain.fact import Fact, NewFact, Signal, decode, encode
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.engine.accept_intake import NOBODY, Piece
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.intake import NOBODY, Piece
 from engage.ports.storage import StorageRefusedError
 from engage.storage.memory.store import MemoryStore
 

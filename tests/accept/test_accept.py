@@ -5,15 +5,15 @@ from typing import Any
 
 import msgspec
 
-from engage.domain.changes import Quarantined
-from engage.domain.consent import EVERY_TOPIC, ConsentState
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentState
 from engage.domain.fact import Call, decode
 from engage.domain.ids import lane_of
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake, Taken
-from engage.engine.canonical_split import open_batch
-from engage.engine.canonical_stored import as_sent
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import Intake, Taken
+from engage.engine.canonical.split import open_batch
+from engage.engine.canonical.stored import as_sent
 from tests.accept.items import identify, origin, track
 from tests.accept.store import Hinted, TestedStore
 

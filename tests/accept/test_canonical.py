@@ -7,8 +7,8 @@ import pytest
 
 from engage.domain.fact import Identifier, Kind, decode, encode
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.canonical import MAX_ITEM
-from engage.engine.canonical_rules import Rules
+from engage.engine.canonical.call import MAX_ITEM
+from engage.engine.canonical.rules import Rules
 from tests.accept.items import call, identify, reason, track
 
 ADA = Identifier("user_id", "ada")

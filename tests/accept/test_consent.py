@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from engage.domain.changes import Changes
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState
 from engage.domain.fact import ConsentGiven, Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept_consent import Choice, ConsentDesk, Wish
+from engage.domain.turn.changes import Changes
+from engage.engine.accept.consent import Choice, ConsentDesk, Wish
 from tests.accept.store import ADA, NOW, Hinted, TestedStore
 
 SETTINGS = ProjectSettings.model_validate(

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.changes import Quarantined
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState
 from engage.domain.fact import decode
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake, Piece, Taken
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import Intake, Piece, Taken
 from engage.ports.storage import StorageAwayError, StorageBusyError
 from tests.accept.store import NOW, Hinted, TestedStore, piece, poisoned
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
-from engage.domain.delivery import Channel, Mark
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.domain.fact import Inbound, Receipt
 from engage.domain.ids import DeliveryId, lane_of
 from engage.domain.law import Law, LawPack
 from engage.domain.law.rules import Rule
-from engage.engine.accept_intake import Intake
+from engage.engine.accept.intake import Intake
 from engage.engine.receive import Received, Receiver
 from engage.ports.channel import Adrift, Heard, SignedRequest
 from tests.accept.store import NOW, Hinted, TestedStore, poisoned

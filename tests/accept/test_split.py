@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage.domain.json_text import mended
-from engage.engine.canonical_split import (
+from engage.engine.canonical.split import (
     MAX_EVENTS,
     MalformedBodyError,
     TooManyEventsError,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.engine.canonical_times import EARLIEST, corrected, instant
+from engage.engine.canonical.times import EARLIEST, corrected, instant
 from tests.accept.items import RECEIVED, call, reason, track
 
 MOMENTS = st.integers(min_value=0, max_value=130 * 365 * 86_400_000).map(

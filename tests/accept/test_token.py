@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage.domain.ids import DeliveryId
-from engage.domain.token import (
+from engage.domain.links.token import (
     MAX_TOKEN,
     Confirm,
     LinkToken,

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage.domain.access import SCOPES_OF, Role, Scope, role_of
-from engage.engine.admit import AccessError, Admit, FixedTokens
+from engage.engine.access.admit import AccessError, Admit, FixedTokens
+from engage.engine.access.passwords import Cost, generated, hashed, matches
 from engage.engine.operate import Operator
-from engage.engine.passwords import Cost, generated, hashed, matches
 from engage.ports.trail import AuditEntry
 from engage.storage.memory.store import MemoryStore
 

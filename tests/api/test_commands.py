@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from engage.api.app import create_app
-from engage.domain.consent import ConsentState
-from engage.domain.delivery import Channel
+from engage.domain.consent.consent import ConsentState
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Forget, Identifier, Members, Send, Signal, Start
 from engage.domain.ids import lane_of
 from tests.api.world import ADMIN, BROWSER, NOW, SERVER, Client, World, basic, bearer, calling

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.fact import Inbound, Receipt
 from engage.domain.ids import DeliveryId
 from engage.ports.channel import Heard

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from engage.domain.changes import Changes
-from engage.domain.consent import EVERY_TOPIC, ConsentState
-from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentState
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.fact import ConsentGiven, Identifier, Receipt
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.profile import Profile
-from engage.domain.short_link import ShortLink, short_id
-from engage.domain.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, make_token
+from engage.domain.links.short_link import ShortLink, short_id
+from engage.domain.links.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, make_token
+from engage.domain.profile.profile import Profile
+from engage.domain.turn.changes import Changes
 from tests.api.world import NOW, SECRETS, Client, World
 
 MAIL = "ada@shop.example"

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from engage.api.microbatch import FACTS_A_COMMIT, MicroBatcher, OverloadedError
-from engage.domain.changes import Quarantined
-from engage.engine.accept_intake import Intake, Piece, Taken
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.intake import Intake, Piece, Taken
 from engage.ports.storage import StorageAwayError, Transaction
 from tests.accept.store import Hinted, TestedStore, piece, poisoned
 from tests.api.world import NOW, SERVER, World, basic, calling

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from engage.api.page_words import WORDS, language_of
-from engage.domain.changes import Changes
-from engage.domain.consent import EVERY_TOPIC, ConsentState
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentState
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.profile import Profile
+from engage.domain.links.token import Confirm, LinkToken, Preferences, make_token
+from engage.domain.profile.profile import Profile
 from engage.domain.project_settings import PagesForm
-from engage.domain.token import Confirm, LinkToken, Preferences, make_token
+from engage.domain.turn.changes import Changes
 from tests.api.world import NOW, SECRETS, SETTINGS, Client, World, calling
 
 ADA = ProfileId("019ca945-0a00-71df-b438-00000000ada0")

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 
-from engage.domain.changes import Changes
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.profile import Profile
-from engage.domain.token import Confirm, LinkToken, Preferences, make_token
+from engage.domain.links.token import Confirm, LinkToken, Preferences, make_token
+from engage.domain.profile.profile import Profile
+from engage.domain.turn.changes import Changes
 from tests.api.world import NOW, SECRETS, SETTINGS, World
 from tests.console.test_browser import FLAGS, listening_to
 

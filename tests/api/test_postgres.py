@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from engage.domain.consent import ConsentState
+from engage.domain.consent.consent import ConsentState
 from engage.domain.fact import Call, decode
 from engage.storage.postgres import PostgresStore
 from tests.api.world import SERVER, Client, World, basic, bearer, calling

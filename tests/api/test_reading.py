@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from engage.domain.changes import Changes, MembershipChange, ReceiptRow
-from engage.domain.consent import ConsentEntry, ConsentState
+from engage.domain.consent.consent import ConsentEntry, ConsentState
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId, uuid7
-from engage.domain.profile import Event, Profile, TraitTimes
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event, Profile, TraitTimes
+from engage.domain.turn.changes import Changes, MembershipChange, ReceiptRow
 from engage.ports.jobs import Job
 from engage.storage.memory.store import MemoryStore
 from tests.api.world import NOW, Client, World, basic, bearer, calling

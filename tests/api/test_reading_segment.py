@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from engage.domain.changes import Changes, Origin
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId, uuid7
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
+from engage.domain.turn.changes import Changes, Origin
 from tests.api.test_reading import client as client  # the same Ada
 from tests.api.world import NOW, Client, World, bearer
 

@@ -15,19 +15,19 @@ from engage.api.auth import WriteKeys
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import MicroBatcher
 from engage.domain.access import Scope
-from engage.domain.audience import Audience
+from engage.domain.audience.audience import Audience
 from engage.domain.catalog import Catalog, LiveJourney
-from engage.domain.changes import Quarantined
-from engage.domain.consent import Consents
-from engage.domain.delivery import Channel, Priority
+from engage.domain.consent.consent import Consents
+from engage.domain.delivery.delivery import Channel, Priority
 from engage.domain.fact import Call, Fact, Identifier, decode
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept import Acceptor
-from engage.engine.accept_consent import ConsentDesk
-from engage.engine.accept_intake import NOBODY, Intake
-from engage.engine.admit import Admit, FixedTokens
-from engage.engine.passwords import Cost
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.consent import ConsentDesk
+from engage.engine.accept.intake import NOBODY, Intake
+from engage.engine.access.admit import Admit, FixedTokens
+from engage.engine.access.passwords import Cost
 from engage.engine.receive import Receiver
 from engage.ports.channel import Heard, SignedRequest, Webhook
 from engage.ports.reading import Reading

@@ -6,8 +6,8 @@ from decimal import Decimal
 from engage.bench.customers import EMAIL_EVENT, SMS_EVENT, email_of, identify, phone_of, track
 from engage.bench.stack import PROJECT
 from engage.compiled import template_source
-from engage.domain.delivery import Channel
-from engage.engine.normal_address import normal_address
+from engage.domain.delivery.delivery import Channel
+from engage.engine.canonical.address import normal_address
 from engage.ports.channel import EmailContent, SmsContent
 from engage.ports.templating import Links, Rendered, RenderRequest
 from engage.project.load import load_project

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Protocol
 
 from engage.channels.registry import ChannelSettings
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.ports.channel import Content, EmailContent, SmsContent, VoiceContent
 from tests.channels.conftest import settings_for
 from tests.channels.smtp_server import CLOSE, SmtpTestServer

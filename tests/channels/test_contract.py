@@ -7,7 +7,7 @@ import pytest
 
 from engage.channels.connections import ConnectionPool
 from engage.channels.registry import PROVIDERS, ChannelSettings, build_webhooks
-from engage.domain.delivery import CALLS, Channel, FailReason
+from engage.domain.delivery.delivery import CALLS, Channel, FailReason
 from engage.ports.channel import (
     Accepted,
     Busy,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engage.domain.delivery import Channel, Mark
+from engage.domain.delivery.delivery import Channel, Mark
 from tests.channels.test_sendgrid_webhooks import event, read
 
 

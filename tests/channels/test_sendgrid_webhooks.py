@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage.channels.registry import build_webhooks
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.fact import Receipt, encode
 from engage.ports.channel import (
     Heard,

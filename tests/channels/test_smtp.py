@@ -13,7 +13,7 @@ import pytest
 
 from engage.channels.registry import ChannelSettings, build_senders
 from engage.channels.smtp_email import SmtpServer
-from engage.domain.delivery import Channel, FailReason
+from engage.domain.delivery.delivery import Channel, FailReason
 from engage.ports.channel import Accepted, Attachment, Busy, EmailContent, Outbound, Rejected, Sender, Unknown
 from tests.channels.smtp_server import CLOSE, HANG, SmtpTestServer, certificate
 from tests.channels.test_sendgrid import CONTENT, TO, outbound

@@ -6,10 +6,10 @@ import pytest
 
 from engage.destinations.registry import calls_of
 from engage.domain.catalog import Catalog, LiveJourney
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Identifier
-from engage.domain.journey import Journey
-from engage.engine.calling import call_of
+from engage.domain.journey.journey import Journey
+from engage.engine.deliver.calling import call_of
 from engage.ports.channel import SyncContent
 from tests.storage.contract.given import NOON, delivery, profile
 

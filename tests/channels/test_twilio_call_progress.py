@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.fact import encode
 from engage.ports.channel import Heard
 from tests.channels.test_twilio_sms import NOW, TO

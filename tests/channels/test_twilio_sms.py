@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engage.channels.registry import ChannelSettings, build_senders
-from engage.domain.delivery import Channel, FailReason
+from engage.domain.delivery.delivery import Channel, FailReason
 from engage.domain.ids import DeliveryId
 from engage.ports.channel import (
     Accepted,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engage.channels.registry import build_webhooks
 from engage.channels.twilio_errors import failure
-from engage.domain.delivery import FailReason, Mark
+from engage.domain.delivery.delivery import FailReason, Mark
 from engage.domain.fact import Inbound, Receipt, encode
 from engage.ports.channel import (
     Heard,

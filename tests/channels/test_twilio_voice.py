@@ -13,7 +13,7 @@ import pytest
 
 from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
 from engage.channels.twilio_call_documents import CallDocuments
-from engage.domain.delivery import Channel, FailReason, Mark
+from engage.domain.delivery.delivery import Channel, FailReason, Mark
 from engage.ports.channel import (
     Accepted,
     Heard,

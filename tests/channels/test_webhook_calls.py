@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from engage.channels.webhook_calls import WebhookCalls, is_public
-from engage.domain.delivery import Channel, FailReason
+from engage.domain.delivery.delivery import Channel, FailReason
 from engage.domain.ids import DeliveryId
-from engage.domain.signing import SIGNATURE
-from engage.domain.walk import marked_secret
+from engage.domain.journey.walk import marked_secret
+from engage.domain.links.signing import SIGNATURE
 from engage.ports.channel import Accepted, Busy, Outbound, Rejected, WebhookContent
 
 KEY = "signing-key"

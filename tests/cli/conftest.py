@@ -16,10 +16,10 @@ from psycopg import sql
 
 from engage.bootstrap import Runtime, open_runtime
 from engage.cli.main import engage
-from engage.domain.delivery import Channel
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake
-from engage.engine.canonical import Origin
+from engage.domain.delivery.delivery import Channel
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import Intake
+from engage.engine.canonical.call import Origin
 from engage.ports.channel import Sender
 from engage.ports.clock import NoHints
 from engage.services import migrate_schema

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.journey import Journey
-from engage.project.graph import GraphNumbers, StepCount, flow_of
-from engage.project.graph_json import journey_data
-from engage.project.graph_layout import CARD_WIDTH, CardAt, LineAt, NodeAt, PillAt, bounds, lay_out
-from engage.project.graph_mermaid import journey_mermaid
-from engage.project.graph_svg import journey_svg
+from engage.domain.journey.journey import Journey
+from engage.project.graph.data import journey_data
+from engage.project.graph.layout import CARD_WIDTH, CardAt, LineAt, NodeAt, PillAt, bounds, lay_out
+from engage.project.graph.mermaid import journey_mermaid
+from engage.project.graph.svg import journey_svg
+from engage.project.graph.tree import GraphNumbers, StepCount, flow_of
 from engage.project.load import load_project, load_source
 from tests.cli.conftest import Author
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from engage.compiled import sources_of
 from engage.project.load import load_project, load_source
-from engage.project.meaning import meaning_of
+from engage.project.plan.meaning import meaning_of
 from engage.project.template_files import TemplateSource
 
 REPOSITORY = Path(__file__).resolve().parents[2]

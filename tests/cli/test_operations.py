@@ -10,10 +10,10 @@ from msgspec import structs
 
 from engage.bootstrap import open_runtime
 from engage.domain.catalog import Catalog
-from engage.domain.changes import Quarantined
 from engage.domain.fact import Call, decode
-from engage.engine.accept import Acceptor
-from engage.engine.canonical import Origin
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.accept import Acceptor
+from engage.engine.canonical.call import Origin
 from engage.engine.overview import stuck_runs
 from engage.settings import generated_secrets, load_settings
 from tests.cli.conftest import Author

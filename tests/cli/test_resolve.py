@@ -2,7 +2,7 @@
 
 import pytest
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.project.scenario.values import Answer, AnswerKind
 from engage.testing.scripted import ScriptedProviders
 from tests.cli.conftest import Author, take, work

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.settings import SettingsError
 from tests.cli.conftest import Author, take, work
 

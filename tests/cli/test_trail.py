@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engage.domain.changes import Quarantined
+from engage.domain.turn.changes import Quarantined
 from engage.engine.operate import ChangedMeanwhileError, Operate, Operator
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 from engage.ports.reading import Reading
 from engage.ports.storage import Store
 from engage.ports.trail import AuditEntry

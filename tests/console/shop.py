@@ -10,20 +10,20 @@ from starlette.routing import Mount
 
 from engage.console.app import create_console
 from engage.console.deps import ConsoleDeps
-from engage.domain.audience import Audience
+from engage.domain.audience.audience import Audience
 from engage.domain.catalog import Catalog, LiveJourney
-from engage.domain.changes import Changes, MembershipChange, Quarantined, ReceiptRow
-from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
+from engage.domain.consent.consent import ConsentEntry, ConsentState, SuppressionEntry
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId, uuid7
-from engage.domain.journey import Journey
-from engage.domain.profile import Event, Profile
+from engage.domain.journey.journey import Journey
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event, Profile
 from engage.domain.project_settings import ProjectSettings
-from engage.domain.run import Run
-from engage.engine.admit import Admit, FixedTokens
-from engage.engine.passwords import Cost
+from engage.domain.turn.changes import Changes, MembershipChange, Quarantined, ReceiptRow
+from engage.engine.access.admit import Admit, FixedTokens
+from engage.engine.access.passwords import Cost
 from engage.ports.reading import Reading
 from engage.storage.memory.reading import MemoryReading
 from engage.storage.memory.store import MemoryStore

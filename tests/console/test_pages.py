@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from engage.domain.access import Role, Scope
-from engage.domain.changes import Changes
+from engage.domain.turn.changes import Changes
 from engage.engine.operate import Operator
 from engage.ports.reading import Totals
 from engage.ports.storage import StorageAwayError

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from engage.console.sentences import decision_note, decision_sentence
 from engage.domain.decision import Decided, Decision
 from engage.domain.ids import ProfileId
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
 
 WAITS = Decision(
     profile=ProfileId("ada"),

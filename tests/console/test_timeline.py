@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage.console.timeline import Entry, read_timeline
-from engage.domain.changes import Changes
 from engage.domain.decision import Decided
-from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.ids import DeliveryId, uuid7
-from engage.domain.sensitive import Sensitive
+from engage.domain.profile.sensitive import Sensitive
+from engage.domain.turn.changes import Changes
 from engage.storage.memory.reading import MemoryReading
 from engage.storage.memory.store import MemoryStore
 from tests.console.shop import ADA, NOON, decided, event

@@ -3,55 +3,55 @@
 `scripts/mutants` tries them all and writes which promises are proven so into `tests/coverage/proven.txt`.
 """
 
-from tests.coverage import mutants_of_expressions, mutants_of_language, mutants_of_others
+from tests.coverage import mutants_of_expressions, mutants_of_language, mutants_of_others, mutants_of_settings
 from tests.coverage.mutant import Mutant
 
 _OF_STEPS = [
     Mutant(
         row="A later one implies",
-        file="engage/domain/delivery.py",
+        file="engage/domain/delivery/delivery.py",
         old="    Mark.OPENED: (Mark.DELIVERED, Mark.OPENED_ANY),\n",
         new="    Mark.OPENED: (),\n",
     ),
     Mutant(
         row="`key` is text",
-        file="engage/domain/entering.py",
+        file="engage/domain/journey/entering.py",
         old='if value is None or isinstance(value, list | dict) or value == "":',
         new='if value is None or isinstance(value, int) or value == "":',
     ),
     Mutant(
         row="A key that is none",
-        file="engage/domain/entering.py",
+        file="engage/domain/journey/entering.py",
         old='if value is None or isinstance(value, list | dict) or value == "":',
         new="if value is None:",
     ),
     Mutant(
         row="Triggers look only at events",
-        file="engage/domain/entering.py",
+        file="engage/domain/journey/entering.py",
         old="return EntryRefusal.LATE, {}",
         new="pass",
     ),
     Mutant(
         row="`while_inside: ignore`",
-        file="engage/domain/entering.py",
+        file="engage/domain/journey/entering.py",
         old='ignored = live.journey.entry.while_inside == "ignore"',
         new="ignored = False",
     ),
     Mutant(
         row="A trigger while paused",
-        file="engage/domain/entering.py",
+        file="engage/domain/journey/entering.py",
         old="return EntryRefusal.PAUSED, {}",
         new="pass",
     ),
     Mutant(
         row="`reentry: never",
-        file="engage/domain/entering.py",
+        file="engage/domain/journey/entering.py",
         old="return (None if _may_return(turn, person, live, key) else EntryRefusal.REENTRY), {}",
         new="return None, {}",
     ),
     Mutant(
         row="`while_inside: restart`",
-        file="engage/domain/entering.py",
+        file="engage/domain/journey/entering.py",
         old="if inside is not None:\n        finish(turn, person, inside, EndReason.REPLACED)",
         new="if inside is not None:\n        finish(turn, person, inside, EndReason.COMPLETED)",
     ),
@@ -105,31 +105,31 @@ _OF_STEPS = [
     ),
     Mutant(
         row="`exit_when: when:` fires",
-        file="engage/domain/react.py",
+        file="engage/domain/turn/react.py",
         old="if truth and not known:",
         new="if truth:",
     ),
     Mutant(
         row="Exit, goal and waits see only",
-        file="engage/domain/react.py",
+        file="engage/domain/turn/react.py",
         old="return event.timestamp >= run.since and",
         new="return",
     ),
     Mutant(
         row="When a run starts late",
-        file="engage/domain/react.py",
+        file="engage/domain/turn/react.py",
         old="if _already_over(turn, person, run, journey):",
         new="if False:",
     ),
     Mutant(
         row="`stale_after` ends",
-        file="engage/domain/react.py",
+        file="engage/domain/turn/react.py",
         old="if journey.stale_after is not None and",
         new="if False and",
     ),
     Mutant(
         row="Facts about a delivery match",
-        file="engage/domain/react.py",
+        file="engage/domain/turn/react.py",
         old="own_run in (None, run.id)",
         new="True",
     ),
@@ -297,37 +297,37 @@ _OF_STEPS = [
     ),
     Mutant(
         row="`where` of a trigger",
-        file="engage/domain/triggering.py",
+        file="engage/domain/journey/triggering.py",
         old="if where is None:\n        return True",
         new="if True:\n        return True",
     ),
     Mutant(
         row="`audience: {entered}`",
-        file="engage/domain/triggering.py",
+        file="engage/domain/journey/triggering.py",
         old='event.name == "Audience Entered")',
         new="True)",
     ),
     Mutant(
         row="`trait: {changed}`",
-        file="engage/domain/triggering.py",
+        file="engage/domain/journey/triggering.py",
         old='entry = {"before": before, "after": after}',
         new='entry = {"before": after, "after": after}',
     ),
     Mutant(
         row="`inbound: {channel, matching}`",
-        file="engage/domain/triggering.py",
+        file="engage/domain/journey/triggering.py",
         old="if form.matching is not None and",
         new="if False and",
     ),
     Mutant(
         row="A fact that satisfied a branch",
-        file="engage/domain/walk.py",
+        file="engage/domain/journey/walk.py",
         old="hidden = {self.run.started_by, *self.run.consumed}",
         new="hidden = {self.run.started_by}",
     ),
     Mutant(
         row="The event that started a run",
-        file="engage/domain/walk.py",
+        file="engage/domain/journey/walk.py",
         old="hidden = {self.run.started_by, *self.run.consumed}",
         new="hidden = set(self.run.consumed)",
     ),
@@ -338,4 +338,5 @@ MUTANTS = [
     *mutants_of_expressions.MUTANTS,
     *mutants_of_language.MUTANTS,
     *mutants_of_others.MUTANTS,
+    *mutants_of_settings.MUTANTS,
 ]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engage.cli import manual_examples as examples
 from engage.cli.main import COMMANDS
-from engage.cli.manual import commands, pages
+from engage.cli.manual import examples as examples
+from engage.cli.manual.pages import commands, pages
 from engage.domain.expression import Place, compile_expression
 from engage.project.load import load_source
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from engage.cli import manual_templates as page
-from engage.cli.manual_templates import DATES
+from engage.cli.manual import templates as page
+from engage.cli.manual.templates import DATES
 from engage.templating.check import NAMES as KNOWN
 from engage.templating.filters import FILTERS
 from engage.templating.functions import FUNCTIONS

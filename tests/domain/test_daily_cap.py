@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.daily_cap import DailyCap
+from engage.domain.delivery.daily_cap import DailyCap
 
 CARRIERS = ZoneInfo("America/Los_Angeles")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engage.domain.consent import Policy
-from engage.domain.journey import Journey
+from engage.domain.consent.consent import Policy
+from engage.domain.journey.journey import Journey
 from engage.domain.project_settings import ProjectSettings
 from tests.domain.engine.house import House
 

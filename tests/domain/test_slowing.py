@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.slowing import BURST, HALVED_EVERY, MOST, Slowness, slowed
+from engage.domain.delivery.slowing import BURST, HALVED_EVERY, MOST, Slowness, slowed
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

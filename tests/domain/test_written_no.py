@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.written_no import NOES, first_line, folded, is_no
+from engage.domain.consent.written_no import NOES, first_line, folded, is_no
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engage.domain import turn
-from engage.domain.folds import BEFORE_REMOVAL
-from engage.engine import working_set
+from engage.domain.audience.folds import BEFORE_REMOVAL
+from engage.domain.turn import turn
+from engage.engine.digest import working_set
 from engage.ports.selecting import Given
 from engage.storage.postgres import PostgresStore
 from tests.folds.histories import RULES, SETTINGS, VAGUE, History, documents, random_acts, standing

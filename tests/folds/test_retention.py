@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from engage.domain.changes import FoldState
-from engage.domain.folds import FOLDED_AT
+from engage.domain.audience.folds import FOLDED_AT
+from engage.domain.turn.changes import FoldState
 from engage.engine.retain import Folded, Retain
 from engage.storage.memory import MemoryStore
 from engage.storage.postgres import PostgresStore

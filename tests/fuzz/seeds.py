@@ -9,10 +9,10 @@ from typing import Any
 
 from engage.channels.sendgrid_email import LANE, REF
 from engage.console.session import open_session
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.expression import MapHistory, PastEvent, Scope
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.token import Preferences, Viewed, make_token
+from engage.domain.links.token import Preferences, Viewed, make_token
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

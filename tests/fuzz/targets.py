@@ -14,12 +14,12 @@ from engage.channels.registry import ChannelSettings, build_webhooks
 from engage.console.session import open_session, read_session
 from engage.domain.expression import ExpressionError, Place, check_regex, compile_expression, compile_text
 from engage.domain.fact import decode
+from engage.domain.links.token import make_token, read_token
 from engage.domain.project_settings import ProjectSettings
-from engage.domain.token import make_token, read_token
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake, Taken
-from engage.engine.canonical import Origin
-from engage.engine.canonical_split import MAX_BODY, MalformedBodyError, TooManyEventsError, open_batch
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import Intake, Taken
+from engage.engine.canonical.call import Origin
+from engage.engine.canonical.split import MAX_BODY, MalformedBodyError, TooManyEventsError, open_batch
 from engage.engine.people.bring_in import Misfit
 from engage.engine.people.consents import ConsentRows, SuppressionRows
 from engage.engine.people.listfile import Format, ListFileError, read_rows

@@ -17,8 +17,8 @@ from engage.cli.serve import console_deps
 from engage.console.app import mount_console
 from engage.console.session import COOKIE, open_session
 from engage.domain.ids import DeliveryId
-from engage.domain.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, make_token
-from engage.engine.canonical_split import MAX_BODY
+from engage.domain.links.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, make_token
+from engage.engine.canonical.split import MAX_BODY
 from tests.access.test_authorisation import BODIES, CONSOLE, SCOPED, path_of
 from tests.api.world import ADMIN, NOW, SECRETS, SERVER, Client, World, basic, bearer, calling
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from engage.domain.fact import Identifier, Kind
-from engage.engine.canonical import lane_for
+from engage.engine.canonical.call import lane_for
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres import PostgresStore
 from tests.identity.town import Somebody, Town, anon, at, mail, user

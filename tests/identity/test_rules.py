@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from engage.domain.decision import Decided
 from engage.domain.fact import Identifier, Kind, SubscriptionWish
-from engage.domain.identity import MAX_IDENTIFIERS, MAX_MERGES
 from engage.domain.outgoing import recorded
+from engage.domain.profile.identity import MAX_IDENTIFIERS, MAX_MERGES
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import Intake
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import Intake
 from engage.engine.quarantine import replay
 from engage.ports.clock import NoHints
 from tests.identity.town import Town, anon, at, mail, user

@@ -9,18 +9,18 @@ from typing import Any
 import msgspec
 
 from engage.compiled import CompiledProject
-from engage.domain.audience import Audience, ComputedTrait
-from engage.domain.changes import Quarantined
+from engage.domain.audience.audience import Audience, ComputedTrait
 from engage.domain.decision import Decision
 from engage.domain.fact import Call, Identifier, Kind, NewFact, encode
 from engage.domain.ids import ProfileId
-from engage.domain.journey import Journey
-from engage.domain.profile import Profile
+from engage.domain.journey.journey import Journey
+from engage.domain.profile.profile import Profile
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.backfill import Backfill
-from engage.engine.canonical import lane_for
-from engage.engine.digest import Digest
-from engage.engine.publish import Publish, Source
+from engage.domain.turn.changes import Quarantined
+from engage.engine.canonical.call import lane_for
+from engage.engine.digest.digest import Digest
+from engage.engine.publish.backfill import Backfill
+from engage.engine.publish.publish import Publish, Source
 from engage.ports.reading import Reading
 from engage.ports.storage import Store
 from engage.storage.memory import MemoryStore

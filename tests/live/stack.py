@@ -16,7 +16,7 @@ import psycopg
 from engage.bootstrap import open_runtime
 from engage.cli.client import Client, ClientError
 from engage.cli.supervise import Supervisor, environment_for, sandbox_config, sandbox_environment
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 from engage.services import KeptServices, migrate_schema
 from engage.settings import load_settings
 

@@ -14,7 +14,7 @@ from psycopg import sql
 from engage.channels.sendgrid_email import LANE, REF
 from engage.channels.twilio_callbacks import callback_url
 from engage.domain.ids import DeliveryId, ProfileId, lane_of
-from engage.domain.token import Preferences, TrackedLink, make_token
+from engage.domain.links.token import Preferences, TrackedLink, make_token
 from engage.sandbox.signing import EventSigner, twilio_signature
 from engage.storage.postgres.whereabouts import BY_ADDRESS, BY_CONTENT, BY_PROFILE, NOBODYS
 from tests.live.stack import Stack, as_source, eventually, running_stack

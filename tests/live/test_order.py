@@ -11,14 +11,14 @@ import pytest
 
 from engage.clocks import SystemClock
 from engage.compiled import CompiledProject
-from engage.domain.delivery import Channel, Priority
+from engage.domain.delivery.delivery import Channel, Priority
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Call, Identifier, Kind, NewFact, Receipt, encode
 from engage.domain.ids import LANES, DeliveryId, lane_of
-from engage.engine.deliver import Deliver
-from engage.engine.digest import Digest
-from engage.engine.publish import Publish
-from engage.engine.rendering import Requests
+from engage.engine.deliver.deliver import Deliver
+from engage.engine.deliver.rendering import Requests
+from engage.engine.digest.digest import Digest
+from engage.engine.publish.publish import Publish
 from engage.ports.channel import Accepted, Answer, CannotSay, Outbound, Question
 from engage.ports.clock import NoHints
 from engage.ports.storage import StorageBusyError

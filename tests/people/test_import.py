@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from engage.domain.consent import ConsentState
+from engage.domain.consent.consent import ConsentState
 from tests.cli.conftest import Author
 
 pytestmark = pytest.mark.live

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from engage.domain.fact import Call, Identifier, decode
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept import Acceptor
+from engage.engine.accept.accept import Acceptor
 from engage.engine.people.bring_in import Misfit
 from engage.engine.people.listfile import (
     Format,

@@ -8,7 +8,7 @@ from engage.cli.project import load_checked
 from engage.project.kinds import Kind, read_definition
 from engage.project.load import read_scenarios
 from engage.project.problem import Problem, in_order
-from engage.project.reader import read
+from engage.project.yaml.reader import read
 from tests.project.gallery import Piece, pieces, write
 
 

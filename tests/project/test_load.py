@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engage.domain.audience import Audience
-from engage.domain.journey import Journey
+from engage.domain.audience.audience import Audience
+from engage.domain.journey.journey import Journey
 from engage.domain.project_settings import ProjectSettings
 from engage.project.kinds import Kind, read_definition
 from engage.project.load import load_project, load_source

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage.project.nodes import Scalar
-from engage.project.offsets import locate
-from engage.project.reader import read
+from engage.project.yaml.nodes import Scalar
+from engage.project.yaml.offsets import locate
+from engage.project.yaml.reader import read
 
 
 def _character(text: str, word: str) -> str:

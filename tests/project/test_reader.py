@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage.project import reader
-from engage.project.nodes import Position, Scalar
-from engage.project.reader import MAX_BYTES, read
+from engage.project.yaml import reader
+from engage.project.yaml.nodes import Position, Scalar
+from engage.project.yaml.reader import MAX_BYTES, read
 
 
 def _value(text: str) -> Any:

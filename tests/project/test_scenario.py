@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage.domain.delivery import Channel, Mark, SkipReason
+from engage.domain.delivery.delivery import Channel, Mark, SkipReason
 from engage.project.load import read_scenarios
 from engage.project.scenario import (
     ITEMS,

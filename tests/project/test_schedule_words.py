@@ -2,9 +2,9 @@
 
 import pytest
 
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
 from engage.project.load import load_source
-from engage.project.step_words import trigger_words
+from engage.project.words.steps import trigger_words
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 from engage.chaos.killer import Killer
 from engage.chaos.verdict import verdict_of
-from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId, RunId
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
 from engage.testing.invariants import Ledger, No, Outside, ProviderCall
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Channel, Delivery, Mark, Priority, SkipReason
-from engage.engine.deliver import Deliver
+from engage.domain.delivery.delivery import Channel, Delivery, Mark, Priority, SkipReason
+from engage.engine.deliver.deliver import Deliver
+from engage.engine.deliver.rendering import Rendering, Requests
 from engage.engine.operate import Operate, Operator
-from engage.engine.rendering import Rendering, Requests
-from engage.engine.settle import Settle
+from engage.engine.settle.settle import Settle
 from engage.ports.channel import Accepted, Answer, Busy, CannotSay, Outbound, Question
 from engage.ports.clock import NoHints
 from engage.ports.locking import WorkerLock

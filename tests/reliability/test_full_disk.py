@@ -14,7 +14,7 @@ import pytest
 from engage.domain.fact import Call, Identifier, Kind, NewFact, encode
 from engage.domain.ids import lane_of
 from engage.embedded import start_postgres
-from engage.engine.accept_intake import Intake, Piece, Taken
+from engage.engine.accept.intake import Intake, Piece, Taken
 from engage.ports.clock import NoHints
 from engage.ports.storage import StorageAwayError
 from engage.storage.migrations.apply import migrate

@@ -19,7 +19,7 @@ from engage.domain.fact import Call, Identifier, Kind, NewFact, encode
 from engage.domain.ids import lane_of
 from engage.embedded import start_postgres
 from engage.embedded.postgres import Postgres
-from engage.engine.accept_intake import Intake, Piece, Taken
+from engage.engine.accept.intake import Intake, Piece, Taken
 from engage.ports.clock import NoHints
 from engage.ports.storage import StorageAwayError, StorageBusyError
 from engage.storage.migrations.apply import migrate

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from engage.domain.consent import Consents
-from engage.engine import digest, outcomes, settle
+from engage.domain.consent.consent import Consents
+from engage.engine.deliver import outcomes
+from engage.engine.digest import digest
+from engage.engine.settle import settle
 from engage.ports.channel import NotTaken
 from tests.reliability.sim.provider import Provider
 from tests.reliability.sim.world import World

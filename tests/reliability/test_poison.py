@@ -8,15 +8,15 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from engage.domain import handle
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Call, NewFact, Send, encode
 from engage.domain.ids import DeliveryId, lane_of, uuid7
-from engage.domain.person import Person
-from engage.domain.turn import Turn
-from engage.engine import play
-from engage.engine.blame import ALONE, LONGEST_PAUSE
-from engage.engine.digest import MAX_ATTEMPTS
+from engage.domain.profile.person import Person
+from engage.domain.turn import handle
+from engage.domain.turn.turn import Turn
+from engage.engine.digest import play
+from engage.engine.digest.blame import ALONE, LONGEST_PAUSE
+from engage.engine.digest.digest import MAX_ATTEMPTS
 from engage.ports.storage import StorageAwayError
 from engage.storage.postgres.session import translated
 from tests.domain.engine.house import House

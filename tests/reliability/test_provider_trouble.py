@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Channel, Delivery, FailReason, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, FailReason, Mark
 from engage.domain.fact import NewFact, Receipt, encode
-from engage.engine.deliver import Deliver
-from engage.engine.rendering import Requests
-from engage.engine.settle import Settle
+from engage.engine.deliver.deliver import Deliver
+from engage.engine.deliver.rendering import Requests
+from engage.engine.settle.settle import Settle
 from engage.ports.channel import (
     Accepted,
     Answer,

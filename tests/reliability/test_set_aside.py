@@ -7,11 +7,11 @@ import pytest
 
 from engage.domain.decision import Decided, Decision
 from engage.domain.ids import ProfileId
-from engage.domain.person import Person
-from engage.domain.react import begin, react
-from engage.domain.resume import resume
-from engage.domain.turn import Turn
-from engage.engine import set_aside
+from engage.domain.journey.resume import resume
+from engage.domain.profile.person import Person
+from engage.domain.turn.react import begin, react
+from engage.domain.turn.turn import Turn
+from engage.engine.publish import set_aside
 from engage.storage.coding import decoder
 from tests.domain.engine.house import House
 
@@ -81,7 +81,7 @@ def members(house: House) -> set[ProfileId]:
 def test_a_backfill_brings_everybody_else_in_line(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     house = crowd()
     victim = house.profiles()[place]
-    monkeypatch.setattr("engage.engine.backfill.react", failing_for([victim], react))
+    monkeypatch.setattr("engage.engine.publish.backfill.react", failing_for([victim], react))
 
     house.publish(NAMED)
     work_off(house)
@@ -99,7 +99,7 @@ def test_a_journey_that_goes_on_takes_everybody_else_along(monkeypatch: pytest.M
     victims = [house.profiles()[3], house.profiles()[17]]
     house.world.publish.set_state("j", "paused")
     house.rest()
-    monkeypatch.setattr("engage.engine.backfill.resume", failing_for(victims, resume))
+    monkeypatch.setattr("engage.engine.publish.backfill.resume", failing_for(victims, resume))
 
     house.world.publish.set_state("j", "active")
     work_off(house)
@@ -115,7 +115,7 @@ def test_a_broadcast_enters_everybody_else(at_most: int | None, monkeypatch: pyt
     if at_most is not None:
         house.publish({**CALLED, "trigger": {**CALLED["trigger"], "at_most": at_most}})
         house.rest()
-    monkeypatch.setattr("engage.engine.broadcast.begin", failing_for([victim], begin))
+    monkeypatch.setattr("engage.engine.broadcast.broadcast.begin", failing_for([victim], begin))
 
     house.signal("All")
     work_off(house)
@@ -139,7 +139,7 @@ def test_a_mistake_that_hits_everybody_sets_only_some_aside_and_waits_to_be_mend
     house.world.publish.set_state("j", "paused")
     house.rest()
     with monkeypatch.context() as patch:
-        patch.setattr("engage.engine.backfill.resume", failing_for(house.profiles(), resume))
+        patch.setattr("engage.engine.publish.backfill.resume", failing_for(house.profiles(), resume))
         house.world.publish.set_state("j", "active")
         work_off(house)
         assert len(unfinished(house)) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from engage.sandbox.config import SandboxConfig
 from engage.sandbox.faults import AFTER, BEFORE, CALLBACK, Fault
-from engage.sandbox.mail_life import REACTIONS
+from engage.sandbox.sendgrid.mail_life import REACTIONS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/sandbox.md").read_text()

@@ -15,8 +15,8 @@ from engage.sandbox.chance import Chance, sigma_for
 from engage.sandbox.clock import Clock
 from engage.sandbox.config import ConfigError, make_config
 from engage.sandbox.ledger import Pace
-from engage.sandbox.segments import GSM_ALL, GSM_BASIC, count_segments, smart_encoded
 from engage.sandbox.signing import EventSigner
+from engage.sandbox.twilio.segments import GSM_ALL, GSM_BASIC, count_segments, smart_encoded
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engage.domain.changes import Quarantined
 from engage.domain.fact import Identifier
+from engage.domain.turn.changes import Quarantined
 from engage.storage.postgres import PostgresStore
 from engage.storage.within import any_of, escaped, words_in, words_of
 from tests.storage.contract.given import NOON

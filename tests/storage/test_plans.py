@@ -7,13 +7,13 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from engage.domain.audience import Audience
-from engage.domain.changes import Changes, FoldState, ReceiptRow, TimerKind
-from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
+from engage.domain.audience.audience import Audience
+from engage.domain.consent.consent import ConsentEntry, ConsentState, SuppressionEntry
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Channel, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Mark, Priority
 from engage.domain.expression import Place, compile_expression
 from engage.domain.ids import first_id
+from engage.domain.turn.changes import Changes, FoldState, ReceiptRow, TimerKind
 from engage.ports.selecting import Given, Rules, Stretch
 from engage.ports.storage import StorageBusyError, Transaction
 from engage.storage.migrations.apply import migrate

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 import psycopg
 import pytest
 
-from engage.domain.changes import Changes
+from engage.domain.turn.changes import Changes
 from engage.ports.storage import StorageAwayError, StorageBusyError, StorageRefusedError
 from engage.storage.postgres import PostgresStore
 from tests.storage.contract.given import delivery, people, profile, profile_id, run_id, save, write

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engage.domain.changes import Changes, MembershipChange, Quarantined, ReceiptRow, Timer, TimerKind
-from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
+from engage.domain.consent.consent import ConsentEntry, ConsentState, SuppressionEntry
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Channel, Delivery, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Delivery, Mark, Priority
 from engage.domain.errors import EngageError
 from engage.domain.fact import Identifier
 from engage.domain.ids import first_id
-from engage.domain.profile import Profile
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Profile
+from engage.domain.turn.changes import Changes, MembershipChange, Quarantined, ReceiptRow, Timer, TimerKind
 from engage.ports.reading import Page, Reading
 from engage.ports.storage import Job, Store, Transaction
 from engage.storage.memory import MemoryStore

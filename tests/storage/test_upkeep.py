@@ -7,10 +7,10 @@ from threading import Thread
 
 import pytest
 
-from engage.domain.changes import Changes, Quarantined
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Mark
-from engage.domain.profile import Event
+from engage.domain.delivery.delivery import Mark
+from engage.domain.profile.profile import Event
+from engage.domain.turn.changes import Changes, Quarantined
 from engage.ports.jobs import Job
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres import PostgresStore

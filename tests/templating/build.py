@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.ports.channel import EmailContent, SmsContent, VoiceContent
 from engage.ports.templating import Links, Rendered, RenderRefused, RenderRequest
 from engage.templating import TemplateProblem, TemplateSet, TemplateSource, compile_templates

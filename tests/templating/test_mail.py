@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.ports.templating import RenderRefused
 from engage.templating.pieces import join, split
 from tests.templating.build import compiled, mail, problems, published, request

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.ports.channel import Attachment
 from engage.ports.templating import RenderRefused
 from tests.templating.build import compiled, mail, published, request

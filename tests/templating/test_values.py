@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.ports.channel import SmsContent
 from engage.ports.templating import Rendered, RenderRefused
 from engage.templating import TemplateSource, compile_templates

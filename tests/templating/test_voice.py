@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage.channels.twilio_call_documents import CallDocuments
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.ids import DeliveryId
 from engage.ports.templating import RenderRefused
 from tests.templating.build import call, problems, published, request

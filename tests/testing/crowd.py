@@ -9,16 +9,16 @@ from random import Random
 from typing import Any
 
 from engage.compiled import CompiledProject
-from engage.domain.delivery import Channel, Mark
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.domain.fact import Call, Identifier, Kind, NewFact, Receipt, encode
 from engage.domain.ids import DeliveryId, ProfileId, bucket_key, lane_of
-from engage.engine.accept_intake import Intake, Piece, Taken
-from engage.engine.backfill import Backfill
-from engage.engine.deliver import Deliver
-from engage.engine.digest import Digest
-from engage.engine.publish import Publish, Source
-from engage.engine.rendering import Requests
-from engage.engine.settle import Settle
+from engage.engine.accept.intake import Intake, Piece, Taken
+from engage.engine.deliver.deliver import Deliver
+from engage.engine.deliver.rendering import Requests
+from engage.engine.digest.digest import Digest
+from engage.engine.publish.backfill import Backfill
+from engage.engine.publish.publish import Publish, Source
+from engage.engine.settle.settle import Settle
 from engage.engine.simulate import VirtualClock
 from engage.engine.sweep import Sweep
 from engage.ports.channel import (

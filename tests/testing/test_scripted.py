@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.ids import DeliveryId
 from engage.engine.simulate import VirtualClock
 from engage.ports.channel import (

@@ -15,22 +15,22 @@ import msgspec
 
 from engage.channels.registry import ChannelSettings, build_senders, build_webhooks
 from engage.compiled import CompiledProject
-from engage.domain.audience import Audience
-from engage.domain.changes import Quarantined
-from engage.domain.consent import family, ledger_key
-from engage.domain.delivery import Delivery
+from engage.domain.audience.audience import Audience
+from engage.domain.consent.consent import family, ledger_key
+from engage.domain.delivery.delivery import Delivery
 from engage.domain.fact import Call, Identifier, Kind, NewFact, encode
 from engage.domain.ids import lane_of
-from engage.domain.journey import Journey
-from engage.domain.person import address_of
-from engage.domain.profile import Event
+from engage.domain.journey.journey import Journey
+from engage.domain.journey.run import Run
+from engage.domain.profile.person import address_of
+from engage.domain.profile.profile import Event
 from engage.domain.project_settings import ProjectSettings
-from engage.domain.run import Run
-from engage.engine.accept_intake import Intake
-from engage.engine.calling import call_of
-from engage.engine.publish import Source
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.intake import Intake
+from engage.engine.deliver.calling import call_of
+from engage.engine.deliver.rendering import Requests
+from engage.engine.publish.publish import Source
 from engage.engine.receive import Receiver as WebhookReceiver
-from engage.engine.rendering import Requests
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.channel import Outbound, SignedRequest
 from engage.ports.clock import NoHints

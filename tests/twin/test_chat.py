@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from engage.channels.twilio_chat import conversation_name
-from engage.domain.delivery import Channel, Mark
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.ports.channel import NotTaken, Question, Taken
 from tests.sandbox.twin import PERSON, Twin
 from tests.twin.shop import Shop, steps

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Channel, Mark
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.ports.channel import Busy, NotTaken, Outbound, Question, Rejected, SmsContent, Taken, Unknown
 from tests.api.world import Client, bearer
 from tests.sandbox.twin import PERSON, Twin

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engage.domain.delivery import Mark
-from engage.engine.explain_words import waiting_words
+from engage.domain.delivery.delivery import Mark
+from engage.engine.explain.words import waiting_words
 from tests.sandbox.twin import PERSON, Twin
 from tests.twin.shop import Shop, steps
 

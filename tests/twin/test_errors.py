@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engage.channels.twilio_errors import ERRORS
-from engage.domain.delivery import Channel, Delivery, FailReason, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, FailReason, Mark
 from engage.domain.ids import DeliveryId
 from engage.ports.channel import Answer, Busy, Outbound, Rejected, SmsContent, Unknown, VoiceContent
 from tests.sandbox.twin import Twin

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Channel, Mark
+from engage.domain.delivery.delivery import Channel, Mark
 from tests.sandbox.twin import PERSON, Twin
 from tests.twin.shop import Shop, steps
 from tests.twin.test_chat import click

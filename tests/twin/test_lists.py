@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from engage.channels.registry import build_lists
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, Consents, ConsentState, SuppressionEntry
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, Consents, ConsentState, SuppressionEntry
 from engage.domain.fact import Identifier
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept_intake import NOBODY
-from engage.engine.lists import REST, Lists, State, state_of
+from engage.engine.accept.intake import NOBODY
+from engage.engine.settle.lists import REST, Lists, State, state_of
 from engage.ports.clock import NoHints
 from engage.ports.listing import ListsAwayError
 from tests.sandbox.twin import Twin

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import FailReason
+from engage.domain.delivery.delivery import FailReason
 from tests.sandbox.twin import Twin
 from tests.twin.shop import Shop, open_shop, steps
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from engage.channels.registry import build_senders
-from engage.domain.delivery import Channel, Mark
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.domain.ids import DeliveryId
 from engage.engine.receive import receipt_piece
-from engage.engine.reconcile import LOOKS, Reconcile
+from engage.engine.settle.reconcile import LOOKS, Reconcile
 from engage.ports.channel import Sent, TellingSender
 from engage.ports.clock import NoHints
 from tests.channels.provider_wires import nobody_there

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engage.domain.delivery import Delivery, Mark
-from engage.domain.slowing import Slowness
+from engage.domain.delivery.delivery import Delivery, Mark
+from engage.domain.delivery.slowing import Slowness
 from tests.sandbox.twin import FROM, PERSON, Twin
 from tests.twin.shop import Shop, steps
 

@@ -5,7 +5,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.sandbox.signing import twilio_signature
 from tests.sandbox.twin import ACCOUNT, FROM, PERSON, TOKEN, Twin
 from tests.twin.shop import Shop, steps

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from tests.sandbox.twin import PERSON, Twin
 from tests.twin.shop import Shop, steps
 

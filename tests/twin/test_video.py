@@ -9,7 +9,7 @@ import pytest
 from twilio.jwt.access_token import AccessToken
 from twilio.jwt.access_token.grants import VideoGrant
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from tests.api.world import Client
 from tests.sandbox.twin import PERSON, Twin
 from tests.twin.face import facing

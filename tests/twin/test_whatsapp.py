@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from tests.sandbox.twin import PERSON, Twin
 from tests.twin.shop import Shop, steps
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engage.domain.delivery import Channel, Mark
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.domain.fact import ConsentGiven, Identifier, NewFact, SubscriptionWish, encode
 from engage.domain.ids import lane_of
 from engage.ports.channel import (

@@ -22,12 +22,12 @@ from psycopg import _queries
 
 from engage.bootstrap import open_runtime
 from engage.cli.client import Client
-from engage.cli.demo_story import Act, story
+from engage.cli.demo.story import Act, story
 from engage.cli.supervise import environment_for, sandbox_environment, sandbox_key
 from engage.compiled import sources_of
-from engage.domain.delivery import Channel, Priority
+from engage.domain.delivery.delivery import Channel, Priority
 from engage.embedded import start_postgres
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 from engage.engine.simulate import VirtualClock
 from engage.project.load import load_project
 from engage.sandbox import SandboxConfig, running

@@ -15,7 +15,7 @@ import psycopg
 from engage.bootstrap import open_runtime
 from engage.cli.client import Client
 from engage.cli.supervise import sandbox_environment, sandbox_key
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.ids import DeliveryId
 from engage.engine.simulate import VirtualClock
 from engage.sandbox import SandboxConfig, running

@@ -12,16 +12,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 from engage.bootstrap import links_of  # type: ignore[attr-defined]  # where every release has it
 from engage.cli.client import Client
-from engage.cli.demo_story import Act
-from engage.domain.consent import ConsentState
+from engage.cli.demo.story import Act
+from engage.domain.consent.consent import ConsentState
 from engage.domain.fact import Identifier, Start
-from engage.engine.accept import Acceptor
-from engage.engine.accept_consent import ConsentDesk, Wish
-from engage.engine.accept_intake import Intake, Taken
-from engage.engine.accept_requests import new_run_id, started
-from engage.engine.canonical import Origin
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.consent import ConsentDesk, Wish
+from engage.engine.accept.intake import Intake, Taken
+from engage.engine.accept.requests import new_run_id, started
+from engage.engine.canonical.call import Origin
+from engage.engine.deliver.rendering import Requests
 from engage.engine.receive import Receiver
-from engage.engine.rendering import Requests
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.channel import Outbound, SignedRequest
 from engage.ports.clock import NoHints

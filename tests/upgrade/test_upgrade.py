@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from engage.cli.demo_story import story
-from engage.domain.token import read_token
+from engage.cli.demo.story import story
+from engage.domain.links.token import read_token
 from engage.embedded.dump import dump, load
 from engage.storage.migrations.apply import before_deployment, migrate
 from engage.storage.migrations.current import is_current

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 
-from engage.domain.delivery import Channel, Priority
+from engage.domain.delivery.delivery import Channel, Priority
 from workers.hints import LONGEST_INTERVAL, CeleryHints, queue_of
 
 

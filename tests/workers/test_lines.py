@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engage.domain.delivery import Channel, Priority
+from engage.domain.delivery.delivery import Channel, Priority
 from workers.lines import Lines
 
 

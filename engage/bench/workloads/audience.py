@@ -12,11 +12,11 @@ from engage.bench.multitude import EVENTS_A_HEAD, fill
 from engage.bench.stack import BenchError
 from engage.bench.workload import Place, Wish, Workload
 from engage.compiled import CompiledProject
-from engage.domain.audience import Audience
+from engage.domain.audience.audience import Audience
 from engage.domain.catalog import Catalog
-from engage.engine.backfill import Backfill
-from engage.engine.preview import estimate_audiences
-from engage.engine.publish import Publish, Source
+from engage.engine.publish.backfill import Backfill
+from engage.engine.publish.preview import estimate_audiences
+from engage.engine.publish.publish import Publish, Source
 from engage.services import migrate_schema
 from engage.storage.postgres import PostgresStore
 

@@ -21,8 +21,8 @@ from engage.bench.workload import Place, Wish, Workload
 from engage.compiled import CompiledProject
 from engage.domain.fact import Call, Identifier, Kind, NewFact, encode
 from engage.domain.ids import LANES, lane_of
-from engage.engine.digest import Digest
-from engage.engine.publish import Publish, Source
+from engage.engine.digest.digest import Digest
+from engage.engine.publish.publish import Publish, Source
 from engage.services import migrate_schema
 from engage.storage.postgres import PostgresStore
 

@@ -9,8 +9,8 @@ from engage.bench.multitude import fill, let_wait, make_due
 from engage.bench.workload import Place, Wish, Workload
 from engage.compiled import CompiledProject
 from engage.domain.ids import LANES
-from engage.engine.digest import Digest
-from engage.engine.publish import Publish, Source
+from engage.engine.digest.digest import Digest
+from engage.engine.publish.publish import Publish, Source
 from engage.services import migrate_schema
 from engage.storage.postgres import PostgresStore
 

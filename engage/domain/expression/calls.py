@@ -8,13 +8,13 @@ from datetime import timedelta
 
 from jinja2 import nodes
 
-from engage.domain.delivery import REACHING
+from engage.domain.delivery.delivery import REACHING
 from engage.domain.expression import tree
 from engage.domain.expression.errors import ExpressionError
 from engage.domain.expression.hints import did_you_mean, listed
 from engage.domain.expression.refusals import start_of
 from engage.domain.expression.tree import Fold, Node
-from engage.domain.spelling import trait_path
+from engage.domain.profile.spelling import trait_path
 from engage.domain.timing import DurationError, parse_duration
 
 #: Folds that need a property; `first` and `last` may have one.

@@ -28,7 +28,7 @@ from engage.domain.expression.refusals import (
 )
 from engage.domain.expression.regex import check_regex
 from engage.domain.expression.tree import FilterName, Node, Op, Root, Sign, TestName
-from engage.domain.spelling import trait_path
+from engage.domain.profile.spelling import trait_path
 
 _ENVIRONMENT = Environment(autoescape=False)  # noqa: S701 -- nothing is rendered, only parsed
 _OPS = {

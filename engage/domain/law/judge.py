@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engage.domain.delivery import CALLS, Channel
+from engage.domain.delivery.delivery import CALLS, Channel
 from engage.domain.law.hours import closes, next_lawful, window_at
 from engage.domain.law.places import Located, Places
 from engage.domain.law.rules import LawPack, Requirement, Rule

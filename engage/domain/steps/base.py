@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo
 
-from engage.domain.consent import ConsentState
-from engage.domain.delivery import Channel, Mark
+from engage.domain.consent.consent import ConsentState
+from engage.domain.delivery.delivery import Channel, Mark
 from engage.domain.expression import Expression, Scope
 from engage.domain.forms import DurationField, Form, PlainText
-from engage.domain.profile import Event
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event
 
 
 @dataclass(slots=True, eq=False)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from engage.domain.delivery import SETTLED, Channel, Mark, reached
+from engage.domain.delivery.delivery import SETTLED, Channel, Mark, reached
 from engage.domain.expression import ExpressionError, Place, Text, compile_text
 from engage.domain.forms import (
     DataField,

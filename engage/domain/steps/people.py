@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from engage.domain.consent import ConsentState
+from engage.domain.consent.consent import ConsentState
 from engage.domain.forms import (
     ChannelField,
     DataField,

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from engage.domain.delivery import SETTLED, Channel, Mark, reached
+from engage.domain.delivery.delivery import SETTLED, Channel, Mark, reached
 from engage.domain.expression import Place
 from engage.domain.forms import DataField, DurationField, Form, TextField, expression_field, mistake
-from engage.domain.run import StepDelivery
+from engage.domain.journey.run import StepDelivery
 from engage.domain.steps.base import Due, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
 from engage.domain.steps.send import SendForm, asked_for
 from engage.domain.steps.wait_for import StatusField

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from engage.domain.delivery import SETTLED, Channel, Mark, SkipReason, reached
+from engage.domain.delivery.delivery import SETTLED, Channel, Mark, SkipReason, reached
 from engage.domain.expression import Place, Text, text_of
 from engage.domain.forms import DataField, Form, MessageField, TextField, expression_field, mistake
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
 from engage.domain.steps.base import Asked, End, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
 from engage.domain.steps.steplist import StepList
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.expression import Expression, Place, parse_instant
 from engage.domain.forms import (
     DurationField,
@@ -18,7 +18,7 @@ from engage.domain.forms import (
     mistake,
     names_match,
 )
-from engage.domain.profile import Event
+from engage.domain.profile.profile import Event
 from engage.domain.steps.base import (
     Due,
     End,

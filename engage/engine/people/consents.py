@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from engage.domain.consent import (
+from engage.domain.consent.consent import (
     EVERY_TOPIC,
     ConsentEntry,
     Consents,
@@ -14,16 +14,16 @@ from engage.domain.consent import (
     family,
     state_after,
 )
-from engage.domain.delivery import REACHING, Channel
+from engage.domain.delivery.delivery import REACHING, Channel
 from engage.domain.fact import ConsentGiven, Identifier, NewFact, SubscriptionWish, encode
 from engage.domain.ids import ProfileId, lane_of
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept_consent import address_kind
-from engage.engine.accept_requests import UnknownPersonError, person_named
-from engage.engine.canonical_rules import Rules
-from engage.engine.canonical_times import instant
-from engage.engine.normal_address import normal_address
+from engage.engine.accept.consent import address_kind
+from engage.engine.accept.requests import UnknownPersonError, person_named
+from engage.engine.canonical.address import normal_address
+from engage.engine.canonical.rules import Rules
+from engage.engine.canonical.times import instant
 from engage.engine.people.bring_in import Misfit
 from engage.engine.people.listfile import Row
 from engage.ports.storage import Transaction

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from engage.domain.errors import EngageError
-from engage.engine.canonical import MAX_ITEM, Refused, read_item
+from engage.engine.canonical.call import MAX_ITEM, Refused, read_item
 
 PROBLEM = "import_error"
 """The column, or key, in which an error report says what is wrong; importing the report again ignores it."""

@@ -6,14 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engage.domain.changes import Quarantined
-from engage.domain.consent import Consents
+from engage.domain.consent.consent import Consents
 from engage.domain.fact import Call, Identifier, Members, NewFact, decode, encode
-from engage.engine.accept import Acceptor
-from engage.engine.accept_intake import NOBODY, Piece
-from engage.engine.canonical import Origin, Refused, read_item
-from engage.engine.canonical_people import normal_identifier, plain
-from engage.engine.canonical_rules import BUILT_IN
+from engage.domain.turn.changes import Quarantined
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.intake import NOBODY, Piece
+from engage.engine.canonical.call import Origin, Refused, read_item
+from engage.engine.canonical.people import normal_identifier, plain
+from engage.engine.canonical.rules import BUILT_IN
 from engage.engine.people.bring_in import Misfit
 from engage.engine.people.listfile import PROBLEM, Row
 from engage.engine.people.subscription_columns import asked_about, is_one, refusal, subscriptions_of

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.people.listfile import Format, Writer
 from engage.engine.people.profiles import guessed

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engage.domain.consent import EVERY_TOPIC, Consents, ConsentState, family
-from engage.domain.delivery import Channel
+from engage.domain.consent.consent import EVERY_TOPIC, Consents, ConsentState, family
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Call, SubscriptionWish
-from engage.engine.accept_consent import address_kind
-from engage.engine.canonical_rules import Rules
+from engage.engine.accept.consent import address_kind
+from engage.engine.canonical.rules import Rules
 from engage.engine.people.bring_in import Misfit
 
 SUFFIX = "_subscription_status"

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from engage.domain.delivery import Channel, Mark, SkipReason
+from engage.domain.delivery.delivery import Channel, Mark, SkipReason
 from engage.domain.forms import ChannelField, mistake
 from engage.project.scenario.values import Count, Flag, Json, Label, Moment, Part, People, Person
 

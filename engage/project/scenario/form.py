@@ -7,19 +7,19 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from engage.domain.audience import Audience, ComputedTrait, audience_of, trait_of
+from engage.domain.audience.audience import Audience, ComputedTrait, audience_of, trait_of
 from engage.domain.forms import mistake
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
 from engage.domain.project_settings import ProjectSettings
-from engage.project.nodes import Document, ListNode, Mapping, Node, Position
 from engage.project.problem import Problem, in_order
 from engage.project.scenario.items import ITEMS, Item, Publish
 from engage.project.scenario.ranges import RangeError, expand
 from engage.project.scenario.values import Clock, Instant, Json, Part, Words
-from engage.project.suggest import did_you_mean, nearest
 from engage.project.template_files import SHARED, TemplateSource, file_name, inline_template
 from engage.project.template_forms import FILES, STEMS, not_a_file
 from engage.project.validate import validate
+from engage.project.words.suggest import did_you_mean, nearest
+from engage.project.yaml.nodes import Document, ListNode, Mapping, Node, Position
 
 DEFAULT_START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 """A Monday noon: where a scenario that names no `start` begins."""

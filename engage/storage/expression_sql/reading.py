@@ -3,12 +3,12 @@
 import json
 from datetime import datetime
 
-from engage.domain.consent import EVERY_TOPIC, ConsentState, Policy, family
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentState, Policy, family
 from engage.domain.expression import Value as Known
 from engage.domain.expression import tree
 from engage.domain.expression.tree import Root
 from engage.domain.expression.values import dig
-from engage.domain.person import address_trait
+from engage.domain.profile.person import address_trait
 from engage.ports.selecting import Given
 from engage.ports.storage import StorageRefusedError
 from engage.storage.expression_sql.conversions import no_lists

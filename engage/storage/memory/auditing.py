@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from engage.domain.changes import TimerKind
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.ids import DeliveryId
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.turn.changes import TimerKind
 from engage.ports.auditing import OPEN, REASONED, Audit
 from engage.storage.coding import decoder
 from engage.storage.memory.reading_base import MemoryReader

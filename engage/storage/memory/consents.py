@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import structs
 
-from engage.domain.consent import ConsentEntry, Consents, SuppressionEntry, family
+from engage.domain.consent.consent import ConsentEntry, Consents, SuppressionEntry, family
 from engage.domain.ids import ProfileId
 from engage.storage.memory.rows import SubscriptionKey, SubscriptionRow, logged
 from engage.storage.memory.work import Work

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from engage.domain.delivery import Channel, Delivery, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Delivery, Mark, Priority
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.storage.coding import decoder
 from engage.storage.memory.rows import DeliveryRow

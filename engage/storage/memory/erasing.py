@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import structs
 
-from engage.domain.consent import ConsentEntry, ConsentState
+from engage.domain.consent.consent import ConsentEntry, ConsentState
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.ports.erasing import Erased
 from engage.ports.jobs import Job
 from engage.storage.coding import decoder, encode

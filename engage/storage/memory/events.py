@@ -5,7 +5,7 @@ from datetime import datetime
 
 from engage.domain.forms import names_match
 from engage.domain.ids import ProfileId
-from engage.domain.profile import RESERVED_TYPE, Event
+from engage.domain.profile.profile import RESERVED_TYPE, Event
 from engage.storage.coding import decoder
 from engage.storage.memory.work import Work
 

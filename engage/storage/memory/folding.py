@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from engage.domain.changes import FoldState
 from engage.domain.forms import names_match
 from engage.domain.ids import ProfileId
-from engage.domain.profile import RESERVED_TYPE
+from engage.domain.profile.profile import RESERVED_TYPE
+from engage.domain.turn.changes import FoldState
 from engage.storage.coding import decoder
 from engage.storage.memory.work import Work
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from engage.domain.changes import Quarantined
 from engage.domain.fact import InboxRow, NewFact
+from engage.domain.turn.changes import Quarantined
 from engage.ports.storage import StorageBusyError
 from engage.storage.coding import refuse_nul
 from engage.storage.memory.work import Work

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from engage.domain.consent import ConsentState
-from engage.domain.delivery import Channel
+from engage.domain.consent.consent import ConsentState
+from engage.domain.delivery.delivery import Channel
 from engage.ports.listing import SUPPRESSING, UNSUBSCRIBED, Listed
 from engage.storage.memory.work import Work
 

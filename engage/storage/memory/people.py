@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.ports.erasing import Erased
 from engage.storage.coding import decoder, encode
 from engage.storage.memory.erasing import erase

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from engage.domain.changes import ReceiptRow
-from engage.domain.delivery import Delivery
+from engage.domain.delivery.delivery import Delivery
+from engage.domain.turn.changes import ReceiptRow
 from engage.ports.reading import DeliverySeen
 from engage.storage.coding import decoder
 from engage.storage.memory.rows import DeliveryRow

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from engage.domain.changes import TimerKind
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.forms import names_match
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.turn.changes import TimerKind
 from engage.ports.reading import JourneyNumbers, StatusCount, StepNumbers, Totals
 from engage.storage import counting
 from engage.storage.coding import decoder

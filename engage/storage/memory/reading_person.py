@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engage.domain.changes import Origin
-from engage.domain.consent import SuppressionEntry
+from engage.domain.consent.consent import SuppressionEntry
 from engage.domain.decision import Decision
-from engage.domain.delivery import Delivery
+from engage.domain.delivery.delivery import Delivery
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Event, Profile
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event, Profile
+from engage.domain.turn.changes import Origin
 from engage.ports.reading import PAGE, DeliverySeen, Membership, Page, Subscription, Suppression
 from engage.storage.coding import decoder
 from engage.storage.cursor import instant, page, parts, uuid

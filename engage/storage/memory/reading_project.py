@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.ports.reading import PAGE, DeliverySeen, Kept, Member, Page
 from engage.storage.coding import decoder

@@ -5,16 +5,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from engage.domain.changes import MembershipChange, Origin, Quarantined, Timer, TimerKind
-from engage.domain.consent import ConsentEntry, ConsentState, SuppressionEntry
+from engage.domain.consent.consent import ConsentEntry, ConsentState, SuppressionEntry
 from engage.domain.decision import Decision
-from engage.domain.delivery import Channel, Delivery, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Delivery, Mark, Priority
+from engage.domain.delivery.slowing import Slowness
 from engage.domain.fact import Identifier, InboxRow
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId
-from engage.domain.profile import Event
-from engage.domain.run import Run
-from engage.domain.short_link import ShortLink
-from engage.domain.slowing import Slowness
+from engage.domain.journey.run import Run
+from engage.domain.links.short_link import ShortLink
+from engage.domain.profile.profile import Event
+from engage.domain.turn.changes import MembershipChange, Origin, Quarantined, Timer, TimerKind
 from engage.ports.access import Token, User
 from engage.ports.listing import Listed
 from engage.ports.storage import StoredDefinition

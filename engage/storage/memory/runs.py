@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from engage.domain.changes import Timer
 from engage.domain.ids import ProfileId
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.turn.changes import Timer
 from engage.ports.storage import PastEntries
 from engage.storage.coding import decoder
 from engage.storage.memory.work import Work

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from engage.domain.slots import give_slots
-from engage.domain.slowing import Slowness, slowed
+from engage.domain.delivery.slots import give_slots
+from engage.domain.delivery.slowing import Slowness, slowed
 from engage.storage.memory.rows import SenderCall
 from engage.storage.memory.work import Work
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from engage.domain.changes import Changes
+from engage.domain.turn.changes import Changes
 from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageBusyError
 from engage.storage.memory.access import MemoryAccess

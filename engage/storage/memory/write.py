@@ -4,14 +4,14 @@ from datetime import datetime
 
 import msgspec
 
-from engage.domain.changes import Changes, FoldState, MembershipChange, Origin, Timer
-from engage.domain.consent import STRICTNESS
-from engage.domain.delivery import Delivery
+from engage.domain.consent.consent import STRICTNESS
+from engage.domain.delivery.delivery import Delivery
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Event
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event
+from engage.domain.turn.changes import Changes, FoldState, MembershipChange, Origin, Timer
 from engage.storage.calling import heard_of
 from engage.storage.coding import decoder, encode, refuse_nul
 from engage.storage.memory.consents import MemoryConsents

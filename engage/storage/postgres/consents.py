@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from engage.domain.consent import ConsentEntry, Consents, ConsentState, SuppressionEntry, family
+from engage.domain.consent.consent import ConsentEntry, Consents, ConsentState, SuppressionEntry, family
 from engage.domain.ids import ProfileId
 from engage.storage.postgres.session import Session, json, texts
 from engage.storage.veil import veiled

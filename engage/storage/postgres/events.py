@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Event
+from engage.domain.profile.profile import Event
 from engage.storage.coding import decoder
 from engage.storage.postgres.session import Session, json, texts, uuids
 from engage.storage.text_order import after_prefix

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.ports.reading import Subscription, Suppression
 from engage.storage.coding import decoder
 from engage.storage.postgres.reading_base import PostgresReader

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from engage.domain.changes import FoldState
 from engage.domain.ids import ProfileId
+from engage.domain.turn.changes import FoldState
 from engage.storage.coding import decoder
 from engage.storage.postgres.partitions import first_of_month
 from engage.storage.postgres.session import Session, json, texts, uuids

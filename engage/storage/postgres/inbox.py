@@ -5,9 +5,9 @@ from datetime import datetime
 
 from msgspec import structs
 
-from engage.domain.changes import Quarantined
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import LANES
+from engage.domain.turn.changes import Quarantined
 from engage.ports.storage import StorageBusyError
 from engage.storage.postgres.session import Session, json, numbers
 from engage.storage.within import words_of

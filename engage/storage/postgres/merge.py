@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.storage.postgres.session import Session, json
 
 # (lost, kept, lane): the lane is the kept profile's, also where this very turn creates it.

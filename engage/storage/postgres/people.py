@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Profile, TraitTimes
+from engage.domain.profile.profile import Profile, TraitTimes
 from engage.ports.erasing import Erased
 from engage.storage.coding import decoder
 from engage.storage.postgres.erasing import erase

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from engage.domain.changes import ReceiptRow
-from engage.domain.delivery import Delivery, Mark
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.ids import DeliveryId
+from engage.domain.turn.changes import ReceiptRow
 from engage.ports.reading import DeliverySeen
 from engage.storage.coding import decoder
 from engage.storage.postgres.session import Session, uuids

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.ids import LANES
 from engage.ports.reading import COUNTED, JourneyNumbers, StatusCount, StepNumbers, Totals
 from engage.storage import counting

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from engage.domain.changes import Origin
 from engage.domain.decision import Decided, Decision
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile import Event, Profile, TraitTimes
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event, Profile, TraitTimes
+from engage.domain.turn.changes import Origin
 from engage.ports.reading import PAGE, DeliverySeen, Membership, Page, Subscription, Suppression
 from engage.storage.coding import decoder
 from engage.storage.cursor import instant, page, parts, uuid

@@ -3,10 +3,10 @@
 from itertools import groupby
 from typing import Any
 
-from engage.domain.changes import Quarantined
-from engage.domain.delivery import Delivery
+from engage.domain.delivery.delivery import Delivery
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId
+from engage.domain.turn.changes import Quarantined
 from engage.ports.reading import PAGE, DeliverySeen, Kept, Member, Page
 from engage.storage.coding import decoder
 from engage.storage.cursor import instant, page, parts, uuid

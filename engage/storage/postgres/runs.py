@@ -4,9 +4,9 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import LiteralString
 
-from engage.domain.changes import Timer, TimerKind
 from engage.domain.ids import LANES, ProfileId
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.turn.changes import Timer, TimerKind
 from engage.ports.storage import PastEntries
 from engage.storage.coding import decoder
 from engage.storage.postgres.session import Session, texts, uuids

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from engage.domain.short_link import ShortLink
+from engage.domain.links.short_link import ShortLink
 from engage.storage.postgres.session import Session, json
 
 _ADD = """

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from engage.domain.changes import TimerKind
 from engage.domain.expression.tree import Node
+from engage.domain.turn.changes import TimerKind
 from engage.ports.selecting import Rules
 from engage.storage.expression_sql import Params, Question
 from engage.storage.expression_sql.conversions import as_json

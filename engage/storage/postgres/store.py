@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from engage.domain.changes import Changes
+from engage.domain.turn.changes import Changes
 from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageAwayError
 from engage.storage.postgres.access import PostgresAccess

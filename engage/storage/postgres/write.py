@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import LiteralString
 
-from engage.domain.changes import Changes, MembershipChange, Origin, Timer
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.turn.changes import Changes, MembershipChange, Origin, Timer
 from engage.storage.calling import heard_of
 from engage.storage.postgres.consents import PostgresConsents
 from engage.storage.postgres.deliveries import PostgresDeliveries

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from engage.compiled import CompiledProject
-from engage.domain.audience import Audience
+from engage.domain.audience.audience import Audience
 from engage.domain.fact import Call, Identifier, Kind, NewFact, Signal, encode
 from engage.domain.ids import ProfileId, lane_of
-from engage.domain.journey import Journey
+from engage.domain.journey.journey import Journey
+from engage.domain.journey.run import Run
 from engage.domain.project_settings import ProjectSettings
-from engage.domain.run import Run
-from engage.engine.publish import Source
-from engage.engine.rendering import Requests
+from engage.engine.deliver.rendering import Requests
+from engage.engine.publish.publish import Source
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.storage.memory import MemoryStore
 from engage.templating import compile_templates

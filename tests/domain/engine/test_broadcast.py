@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engage.domain.delivery import Priority
+from engage.domain.delivery.delivery import Priority
 from tests.domain.engine.house import START, House
 
 HOUR = timedelta(hours=1)

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.sensitive import MASK, Sensitive, without
+from engage.domain.profile.sensitive import MASK, Sensitive, without
 from tests.domain.engine.house import START, House
 
 SECRET = "830417"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.engine.explain_words import Words
+from engage.engine.explain.words import Words
 from engage.ports.reading import DeliverySeen
 
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)

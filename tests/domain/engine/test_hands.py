@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from engage.engine.hands import Hands, Room
+from engage.engine.deliver.hands import Hands, Room
 
 MOST = 8
 

@@ -6,9 +6,9 @@ from typing import Any
 from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.fact import Call, Identifier, Kind, NewFact, encode
 from engage.domain.ids import LANES, lane_of
-from engage.domain.journey import Journey
-from engage.engine.digest import Digest
-from engage.engine.working_set import history_bounds
+from engage.domain.journey.journey import Journey
+from engage.engine.digest.digest import Digest
+from engage.engine.digest.working_set import history_bounds
 from engage.storage.memory import MemoryStore
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

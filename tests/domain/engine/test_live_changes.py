@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from engage.domain.decision import Decision
-from engage.domain.delivery import Delivery
-from engage.engine.publish import Source
+from engage.domain.delivery.delivery import Delivery
+from engage.engine.publish.publish import Source
 from tests.domain.engine.house import House
 
 HOUR = timedelta(hours=1)

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from engage.domain.delivery import Channel, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Mark, Priority
 from engage.domain.fact import Receipt
 from engage.domain.ids import DeliveryId
-from engage.engine import reconcile
 from engage.engine.receive import receipt_piece
-from engage.engine.reconcile import LOOKS, OLDEST, PATIENCE, Reconcile
+from engage.engine.settle import reconcile
+from engage.engine.settle.reconcile import LOOKS, OLDEST, PATIENCE, Reconcile
 from engage.ports.channel import Accepted, Answer, CannotSay, Outbound, Question, Sent
 from engage.ports.clock import NoHints
 from tests.domain.engine.house import House

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
-from engage.domain.delivery import Channel, Delivery, Mark, Priority, status_of
-from engage.engine.deliver import Deliver
-from engage.engine.rendering import Requests
-from engage.engine.settle import Settle
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState
+from engage.domain.delivery.delivery import Channel, Delivery, Mark, Priority, status_of
+from engage.engine.deliver.deliver import Deliver
+from engage.engine.deliver.rendering import Requests
+from engage.engine.settle.settle import Settle
 from engage.ports.channel import Accepted, CannotSay, Outbound, Question, Unknown
 from engage.ports.channel import Answer as SendAnswer
 from engage.ports.clock import NoHints

@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 from engage.domain.catalog import Catalog
-from engage.domain.changes import Changes
-from engage.domain.consent import ConsentEntry, ConsentState
-from engage.domain.delivery import Channel
+from engage.domain.consent.consent import ConsentEntry, ConsentState
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Identifier, Inbound, Kind, Send, SubscriptionWish
 from engage.domain.ids import DeliveryId, ProfileId, lane_of, uuid7
-from engage.domain.turn import POSTPONED
-from engage.engine.digest import Digest
+from engage.domain.turn.changes import Changes
+from engage.domain.turn.turn import POSTPONED
+from engage.engine.digest.digest import Digest
 from tests.domain.engine.house import House
 
 HOUR = timedelta(hours=1)

@@ -8,10 +8,10 @@ from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.errors import UnusableSettingsError
 from engage.domain.fact import Receipt, Send, Wake
 from engage.domain.ids import DeliveryId, ProfileId, lane_of, uuid7
-from engage.domain.journey import Journey
-from engage.domain.turn import POSTPONED
-from engage.engine.digest import Digest
-from engage.engine.publish import Source
+from engage.domain.journey.journey import Journey
+from engage.domain.turn.turn import POSTPONED
+from engage.engine.digest.digest import Digest
+from engage.engine.publish.publish import Source
 from tests.domain.engine.house import House
 
 HOUR = timedelta(hours=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState
 from engage.domain.fact import Call, Identifier, Kind, SubscriptionWish
 from engage.domain.ids import lane_of
 from tests.domain.engine.house import House

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engage.domain.expression import Foldable, Kept, MapHistory, Place, Scope, compile_expression
 from engage.domain.ids import EventId, ProfileId
-from engage.domain.profile import Event
+from engage.domain.profile.profile import Event
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

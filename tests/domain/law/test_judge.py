@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.errors import UnusableSettingsError
 from engage.domain.law import Contact, Law, LawPack, Never, Requirement, Wait
 from engage.project.law_files import BUILT_IN, built_in, law_of, places

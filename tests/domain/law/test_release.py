@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engage.domain.catalog import Catalog
-from engage.domain.consent import Consents
-from engage.domain.delivery import Channel, Delivery, HoldReason, SkipReason
+from engage.domain.consent.consent import Consents
+from engage.domain.delivery.delivery import Channel, Delivery, HoldReason, SkipReason
+from engage.domain.delivery.release import Hold, Release, Skip, _quiet_begins, judge
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.domain.profile import Profile
+from engage.domain.profile.profile import Profile
 from engage.domain.project_settings import ProjectSettings
-from engage.domain.release import Hold, Release, Skip, _quiet_begins, judge
 from engage.domain.timing import QuietHours, next_quiet
 from engage.project.law_files import law_of
 

@@ -16,19 +16,19 @@ from engage.bootstrap import channel_settings
 from engage.channels.registry import build_senders, build_webhooks
 from engage.cli.client import Client
 from engage.compiled import CompiledProject
-from engage.domain.consent import ConsentState
+from engage.domain.consent.consent import ConsentState
 from engage.domain.fact import Identifier, Send
 from engage.domain.ids import DeliveryId, uuid7
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept import Acceptor
-from engage.engine.accept_consent import ConsentDesk, Wish
-from engage.engine.accept_intake import Intake, Taken
-from engage.engine.accept_requests import forgotten, sent
-from engage.engine.canonical import Origin
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.consent import ConsentDesk, Wish
+from engage.engine.accept.intake import Intake, Taken
+from engage.engine.accept.requests import forgotten, sent
+from engage.engine.canonical.call import Origin
+from engage.engine.deliver.rendering import Requests
 from engage.engine.operate import Operate, Operator
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 from engage.engine.receive import Receiver
-from engage.engine.rendering import Requests
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.channel import SignedRequest
 from engage.ports.clock import NoHints

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from engage.cli.client import Client
 from engage.cli.supervise import environment_for, sandbox_environment, sandbox_key
-from engage.domain.delivery import Channel
+from engage.domain.delivery.delivery import Channel
 from engage.domain.ids import DeliveryId
 from engage.sandbox import SandboxConfig, running
 from engage.settings import load_settings

@@ -6,18 +6,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from engage.domain.consent import ConsentState
-from engage.domain.delivery import Channel
+from engage.domain.consent.consent import ConsentState
+from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Identifier, Inbound, Receipt, Send, Signal, Start
 from engage.domain.ids import DeliveryId, RunId, uuid7
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.accept import Acceptor
-from engage.engine.accept_consent import ConsentDesk, Wish
-from engage.engine.accept_intake import Intake, Taken
-from engage.engine.accept_requests import forgotten, sent, signalled, started
-from engage.engine.canonical import Origin
+from engage.engine.accept.accept import Acceptor
+from engage.engine.accept.consent import ConsentDesk, Wish
+from engage.engine.accept.intake import Intake, Taken
+from engage.engine.accept.requests import forgotten, sent, signalled, started
+from engage.engine.canonical.call import Origin
 from engage.engine.operate import Operate, Operator, Wanted, WrongStateError
-from engage.engine.publish import Source
+from engage.engine.publish.publish import Source
 from engage.engine.receive import Receiver
 from engage.ports.channel import Heard
 from engage.ports.clock import Clock, NoHints

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from engage.domain.delivery import Channel, FailReason, Mark
+from engage.domain.delivery.delivery import Channel, FailReason, Mark
 from engage.domain.fact import Receipt
 from engage.domain.ids import DeliveryId
 from engage.engine.simulate import VirtualClock

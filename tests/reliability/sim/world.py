@@ -7,18 +7,18 @@ from random import Random
 from typing import Any
 
 from engage.compiled import CompiledProject
-from engage.domain.delivery import Channel, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Mark, Priority
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Receipt
 from engage.domain.project_settings import ProjectSettings
-from engage.engine.agenda import due_of
-from engage.engine.backfill import Backfill
-from engage.engine.broadcast import Broadcast
-from engage.engine.deliver import Deliver
-from engage.engine.digest import Digest
-from engage.engine.publish import Publish, Source
-from engage.engine.rendering import Requests
-from engage.engine.settle import Settle
+from engage.engine.broadcast.agenda import due_of
+from engage.engine.broadcast.broadcast import Broadcast
+from engage.engine.deliver.deliver import Deliver
+from engage.engine.deliver.rendering import Requests
+from engage.engine.digest.digest import Digest
+from engage.engine.publish.backfill import Backfill
+from engage.engine.publish.publish import Publish, Source
+from engage.engine.settle.settle import Settle
 from engage.engine.simulate import VirtualClock
 from engage.engine.sweep import Sweep
 from engage.ports.clock import NoHints

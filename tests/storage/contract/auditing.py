@@ -1,6 +1,6 @@
 """What every store promises about the audit of its ledger."""
 
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.ports.auditing import Auditing
 from engage.ports.storage import Store
 from tests.storage.contract.given import (

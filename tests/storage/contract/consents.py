@@ -4,7 +4,7 @@ from threading import Thread
 
 import pytest
 
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, Consents, ConsentState, SuppressionEntry
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, Consents, ConsentState, SuppressionEntry
 from engage.ports.storage import StorageRefusedError, Store
 from tests.storage.contract.given import at, definition, profile_id
 

@@ -6,8 +6,8 @@ from threading import Thread
 
 import pytest
 
-from engage.domain.changes import Changes, ReceiptRow
-from engage.domain.delivery import Channel, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Mark, Priority
+from engage.domain.turn.changes import Changes, ReceiptRow
 from engage.ports.storage import StorageRefusedError, Store
 from tests.storage.contract.given import (
     NOON,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from engage.domain.changes import Changes, FoldState
+from engage.domain.turn.changes import Changes, FoldState
 from engage.ports.storage import Store
 from tests.storage.contract.given import NOON, at, event, people, profile_id, write
 

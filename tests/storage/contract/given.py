@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from engage.domain.changes import Changes, Timer, TimerKind
-from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.fact import Identifier, NewFact
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId, uuid7
-from engage.domain.profile import Event, Profile
-from engage.domain.run import Run
+from engage.domain.journey.run import Run
+from engage.domain.profile.profile import Event, Profile
+from engage.domain.turn.changes import Changes, Timer, TimerKind
 from engage.ports.storage import Store, StoredDefinition, Transaction
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

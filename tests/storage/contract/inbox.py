@@ -2,7 +2,7 @@
 
 import pytest
 
-from engage.domain.changes import Quarantined
+from engage.domain.turn.changes import Quarantined
 from engage.ports.reading import Reading
 from engage.ports.storage import StorageRefusedError, Store
 from tests.storage.contract.given import LANE, NOON, at, fact, failing

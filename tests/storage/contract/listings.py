@@ -1,6 +1,6 @@
 """What every store promises about providers' own lists of refused addresses."""
 
-from engage.domain.consent import EVERY_TOPIC, ConsentEntry, ConsentState, SuppressionEntry
+from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState, SuppressionEntry
 from engage.ports.listing import BOUNCED, UNSUBSCRIBED, Listed
 from engage.ports.storage import Store
 from tests.storage.contract.given import at

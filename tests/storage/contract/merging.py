@@ -2,12 +2,12 @@
 
 import pytest
 
-from engage.domain.changes import Changes, MembershipChange, ReceiptRow, TimerKind
-from engage.domain.consent import ConsentState
+from engage.domain.consent.consent import ConsentState
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Channel, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Mark, Priority
 from engage.domain.fact import Identifier
 from engage.domain.ids import first_id
+from engage.domain.turn.changes import Changes, MembershipChange, ReceiptRow, TimerKind
 from engage.ports.storage import Job, StorageBusyError, Store
 from tests.storage.contract.consents import consent
 from tests.storage.contract.given import (

@@ -5,11 +5,11 @@ from threading import Thread
 
 import pytest
 
-from engage.domain.changes import Changes, MembershipChange
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Identifier
 from engage.domain.ids import EventId
-from engage.domain.profile import TraitTimes
+from engage.domain.profile.profile import TraitTimes
+from engage.domain.turn.changes import Changes, MembershipChange
 from engage.ports.storage import StorageRefusedError, Store
 from tests.storage.contract.given import (
     NOON,

@@ -5,12 +5,12 @@ from typing import TypeVar
 
 import pytest
 
-from engage.domain.changes import Changes, MembershipChange, Origin, ReceiptRow
-from engage.domain.consent import ConsentState, SuppressionEntry
+from engage.domain.consent.consent import ConsentState, SuppressionEntry
 from engage.domain.decision import Decided, Decision
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
+from engage.domain.turn.changes import Changes, MembershipChange, Origin, ReceiptRow
 from engage.ports.reading import (
     CursorError,
     Membership,

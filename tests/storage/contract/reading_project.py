@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engage.domain.changes import Changes, Quarantined, ReceiptRow
-from engage.domain.delivery import Channel, Delivery, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
+from engage.domain.turn.changes import Changes, Quarantined, ReceiptRow
 from engage.ports.reading import (
     Counts,
     JourneyNumbers,

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from engage.domain.changes import TimerKind
-from engage.domain.delivery import Mark
+from engage.domain.delivery.delivery import Mark
 from engage.domain.errors import IdentityRaceError
-from engage.domain.run import StepDelivery
+from engage.domain.journey.run import StepDelivery
+from engage.domain.turn.changes import TimerKind
 from engage.ports.storage import PastEntries, Store
 from tests.storage.contract.given import (
     LANE,

@@ -1,9 +1,9 @@
 """What every store promises about people by rule: nobody whom a rule means is left out, and nobody is called sure who is not."""
 
-from engage.domain.audience import Audience
-from engage.domain.changes import Changes, MembershipChange, TimerKind
+from engage.domain.audience.audience import Audience
 from engage.domain.expression import MapHistory, Place, Scope, compile_expression
 from engage.domain.ids import ProfileId
+from engage.domain.turn.changes import Changes, MembershipChange, TimerKind
 from engage.ports.selecting import Given, Rules, Stretch
 from engage.ports.storage import Store
 from tests.storage.contract.given import NOON, at, event, profile, profile_id, run, runs, timer, timers, write

@@ -1,7 +1,7 @@
 """What every store promises about the short links of texts."""
 
-from engage.domain.changes import Changes
-from engage.domain.short_link import ShortLink
+from engage.domain.links.short_link import ShortLink
+from engage.domain.turn.changes import Changes
 from engage.ports.storage import Store
 from tests.storage.contract.given import NOON, at, delivery, delivery_id, profile, profile_id, write
 

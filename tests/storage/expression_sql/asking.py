@@ -9,13 +9,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from engage.domain.changes import Changes, MembershipChange
 from engage.domain.expression import Expression, Scope
 from engage.domain.fact import Identifier
 from engage.domain.ids import EventId, ProfileId, uuid7
-from engage.domain.person import Person
-from engage.domain.profile import Event, Profile, TraitTimes
+from engage.domain.profile.person import Person
+from engage.domain.profile.profile import Event, Profile, TraitTimes
 from engage.domain.project_settings import ProjectSettings
+from engage.domain.turn.changes import Changes, MembershipChange
 from engage.ports.selecting import Given
 from engage.storage.expression_sql import Question
 from engage.storage.postgres.session import Connection

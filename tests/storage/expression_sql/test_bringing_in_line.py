@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.audience.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.ids import ProfileId, RunId, uuid7
-from engage.domain.journey import Journey
-from engage.domain.person import Person
+from engage.domain.journey.journey import Journey
+from engage.domain.journey.run import Run
+from engage.domain.profile.person import Person
 from engage.domain.project_settings import ProjectSettings
-from engage.domain.run import Run
-from engage.engine.backfill import Backfill
+from engage.engine.publish.backfill import Backfill
 from engage.ports.storage import Job, Store
 from engage.storage.memory import MemoryStore
 from engage.storage.postgres import selecting

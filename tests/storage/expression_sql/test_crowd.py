@@ -6,9 +6,9 @@ import pytest
 
 from engage.domain.catalog import LiveJourney
 from engage.domain.ids import ProfileId
-from engage.domain.journey import Journey
-from engage.engine import crowd
-from engage.engine.crowd import Page, next_page
+from engage.domain.journey.journey import Journey
+from engage.engine.broadcast import crowd
+from engage.engine.broadcast.crowd import Page, next_page
 from engage.ports.selecting import Given
 from engage.ports.storage import Store
 from engage.storage.postgres.session import Connection

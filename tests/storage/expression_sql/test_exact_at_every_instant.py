@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from engage.domain.audience import Audience, ComputedTrait
+from engage.domain.audience.audience import Audience, ComputedTrait
 from engage.domain.catalog import Catalog
 from engage.domain.fact import Call, Identifier, Kind, NewFact, encode
 from engage.domain.ids import LANES, ProfileId, lane_of
-from engage.domain.person import Person
-from engage.engine.digest import Digest
+from engage.domain.profile.person import Person
+from engage.engine.digest.digest import Digest
 from engage.storage.postgres import PostgresStore
 from tests.domain.expression.asking import NOW
 

@@ -3,9 +3,9 @@
 import pytest
 
 from engage.domain.catalog import Catalog, LiveJourney
-from engage.domain.changes import Changes
-from engage.domain.journey import Journey
-from engage.engine.backfill import Backfill
+from engage.domain.journey.journey import Journey
+from engage.domain.turn.changes import Changes
+from engage.engine.publish.backfill import Backfill
 from engage.ports.storage import Job, Store
 from engage.storage.memory import MemoryStore
 from engage.storage.postgres import PostgresStore

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.domain.audience import Audience
+from engage.domain.audience.audience import Audience
 from engage.domain.catalog import Catalog
-from engage.domain.changes import Changes
 from engage.domain.ids import ProfileId, uuid7
-from engage.domain.profile import Profile
-from engage.engine import preview
-from engage.engine.preview import Estimate, count_audience, estimate_audiences
+from engage.domain.profile.profile import Profile
+from engage.domain.turn.changes import Changes
+from engage.engine.publish import preview
+from engage.engine.publish.preview import Estimate, count_audience, estimate_audiences
 from engage.ports.storage import Store
 from engage.storage.memory import MemoryStore
 from engage.storage.postgres import PostgresStore

@@ -1,0 +1,1 @@
+"""Demo: a small shop's customers on real journeys."""

@@ -1,0 +1,1 @@
+"""Manual: the pages of `docs/reference/`, made from the code itself."""

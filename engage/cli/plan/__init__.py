@@ -1,0 +1,1 @@
+"""Plan: the commands that change what is live, and what they would change."""

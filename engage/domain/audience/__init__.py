@@ -1,0 +1,1 @@
+"""Audience: rules over profiles and events, computed traits, and who is in them."""

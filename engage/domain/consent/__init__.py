@@ -1,0 +1,1 @@
+"""Consent: what a person allowed, and every way in which they say no."""

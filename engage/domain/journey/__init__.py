@@ -1,0 +1,1 @@
+"""Journey: what a marketer wrote, and how a run goes through it."""

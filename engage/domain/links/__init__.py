@@ -1,0 +1,1 @@
+"""Links: what we hand out, signed."""

@@ -1,0 +1,1 @@
+"""Profile: one person, who they are, and what is known of them."""

@@ -1,0 +1,1 @@
+"""Turn: one batch of facts, decided."""

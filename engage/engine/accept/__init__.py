@@ -1,0 +1,1 @@
+"""Accept: what callers say becomes durable facts, before they are told "yes"."""

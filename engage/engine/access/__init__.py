@@ -1,0 +1,1 @@
+"""Access: who may do what here, and how passwords are kept."""

@@ -1,0 +1,1 @@
+"""Broadcast: one tick or signal enters many, by a cursor and at a pace."""

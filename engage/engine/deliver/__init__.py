@@ -1,0 +1,1 @@
+"""Deliver: reserve, render, send, and the outcome as a fact."""

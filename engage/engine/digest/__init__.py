@@ -1,0 +1,1 @@
+"""Digest: facts and due timers become everything that follows."""

@@ -1,0 +1,1 @@
+"""Explain: the answer to "why" about one person."""

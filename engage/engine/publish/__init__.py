@@ -1,0 +1,1 @@
+"""Publish: versions, activation, and what must follow for everybody."""

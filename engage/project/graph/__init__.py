@@ -1,0 +1,1 @@
+"""Graph: a journey as a picture, a diagram, or data. Pure."""

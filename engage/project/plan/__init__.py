@@ -1,0 +1,1 @@
+"""Plan: what publishing would change, and for whom. Pure."""

@@ -1,0 +1,1 @@
+"""Proofs: what the language allows and a marketer probably does not mean."""

@@ -1,0 +1,1 @@
+"""Words: how mistakes, keys and steps are told to a marketer."""

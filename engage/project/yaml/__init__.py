@@ -1,0 +1,1 @@
+"""Strict YAML: values that still know where they stand in their file."""

@@ -1,0 +1,1 @@
+"""SendGrid's twin: mails, their events, and the lists of who is not to be written to."""

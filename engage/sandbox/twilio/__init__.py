@@ -1,0 +1,1 @@
+"""Twilio's twin: messages, calls, and the products around them."""
