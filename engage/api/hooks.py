@@ -64,7 +64,7 @@ class Hooks:
         received = self._deps.receiver.receive(path, await self._signed(scope, receive, limit))
         if received is None:
             raise ApiError(403, "bad_signature", "The signature does not match; nothing was stored.")
-        await self._deps.batcher.submit(received.taken)
+        await self._deps.batcher.submit(received.taken, ahead=True)
         return _DONE if received.twiml is None else Answer(200, received.twiml.encode(), _XML)
 
     async def _signed(self, scope: Scope, receive: Receive, limit: int) -> SignedRequest:

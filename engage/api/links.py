@@ -255,7 +255,7 @@ class _Links:
             payload=encode(receipt),
         )
         try:
-            await self._deps.batcher.submit(Taken([Piece(fact=fact)]))
+            await self._deps.batcher.submit(Taken([Piece(fact=fact)]), ahead=True)
         except (OverloadedError, StorageAwayError):
             return
 

@@ -17,9 +17,12 @@ log = structlog.get_logger(__name__)
 
 FACTS_A_COMMIT = 500
 MAX_WAITING = 20_000
-"""Facts that may wait; at some 10,000 facts a second about two seconds of work, well within the clients' time-outs."""
+"""Facts that may wait, however fast they are stored."""
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """And their size: events may have 32 KB each."""
+WAIT_SECONDS = 2.0
+"""Who would wait for longer is told to come back. Segment's clients hang up after five to ten seconds and ask again: what is
+stored for somebody who left is work done for nothing, and with all of it done so nobody is served."""
 PATIENCE_SECONDS = 7.0
 """How long a commit may take before the database counts as away; Segment's client for Node waits ten seconds."""
 MAX_RETRY_AFTER = 60
@@ -28,8 +31,37 @@ CROWD = 4
 CROWD_SECONDS = 0.003
 """How long the commit after a crowd waits for its own: a commit costs as much as storing fifty facts."""
 
-_Request = tuple[Taken, int, "asyncio.Future[list[bool]]"]
-"""What is to be stored, its bytes, and who waits for it."""
+RATE = MAX_WAITING / WAIT_SECONDS
+"""Facts a second that are believed in until seen otherwise."""
+QUICKLY = 0.3
+"""How much the last commit counts in what is lately seen."""
+
+
+class _Queue:
+    """What waits in one class, oldest first; what is being stored still counts."""
+
+    def __init__(self) -> None:
+        self.requests: deque[_Request] = deque()
+        self.weight = self.bytes = 0
+
+    def add(self, request: "_Request") -> None:
+        self.requests.append(request)
+        self.weight += len(request.taken)
+        self.bytes += request.size
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    taken: Taken
+    size: int
+    """Of its payloads, in bytes."""
+    answer: "asyncio.Future[list[bool]]"
+    queue: _Queue
+
+    def leave(self) -> None:
+        """Count no more."""
+        self.queue.weight -= len(self.taken)
+        self.queue.bytes -= self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +94,9 @@ class MicroBatcher:
 
     A lone request is stored at once, and while that commit runs (one to five milliseconds) the next ones gather. Only
     where they come in crowds does a commit wait a moment for more. Nobody is answered before the commit that holds theirs.
+
+    What providers tell goes ahead of events, and is not refused because of them: nobody says STOP twice, and how much they
+    have to tell is bounded by what was sent.
     """
 
     def __init__(
@@ -70,19 +105,17 @@ class MicroBatcher:
         """Store through `intake`; refuse once `max_waiting` facts wait, or a commit takes longer than `patience`."""
         self._intake = intake
         self._max_waiting, self._patience = max_waiting, patience
-        self._waiting: deque[_Request] = deque()
-        self._weight = 0
-        self._bytes = 0
+        self._ahead, self._events = _Queue(), _Queue()
         self._stored = self._commits = self._refused = 0
         self._stuck = False
         """The database has not answered in time, nor since."""
-        self._rate = 1_000.0
-        """Facts a second, as lately seen: what `Retry-After` is reckoned from."""
+        self._rate = RATE
+        """Facts a second, as lately seen: what the wait and `Retry-After` are reckoned from."""
         self._draining: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
 
-    async def submit(self, taken: Taken) -> list[bool]:
-        """Return once everything is durable; True per piece that was new.
+    async def submit(self, taken: Taken, *, ahead: bool = False) -> list[bool]:
+        """Return once everything is durable; True per piece that was new. `ahead`: a provider tells it.
 
         Raises:
             OverloadedError: too much waits already; nothing was stored.
@@ -92,33 +125,49 @@ class MicroBatcher:
         if weight == 0:
             return []
         size = _size(taken)
-        self.see_room(weight, size)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[bool]] = loop.create_future()
-        self._waiting.append((taken, size, future))
-        self._weight += weight
-        self._bytes += size
+        request = _Request(taken, size, loop.create_future(), self._ahead if ahead else self._events)
+        self._see_room(request.queue, weight, size)
+        request.queue.add(request)
         if self._draining is None:
             self._draining = loop.create_task(self._drain(loop))
-        return await future
+        return await request.answer
 
-    def see_room(self, weight: int = 1, size: int = 0) -> None:
-        """Return if so many facts of so many bytes would be taken now: it is cheaper to ask before a body is read.
+    def see_room(self) -> None:
+        """Return if an event would be taken now: it is cheaper to ask before a body is read.
 
         Raises:
             OverloadedError: too much waits already.
             StorageAwayError: the database is away.
         """
+        self._see_room(self._events, 1, 0)
+
+    def _see_room(self, queue: _Queue, weight: int, size: int) -> None:
         if self._stuck:
             raise StorageAwayError("the database does not answer")
-        full = self._weight + weight > self._max_waiting or self._bytes + size > MAX_WAITING_BYTES
-        if self._weight and full:
+        full = queue.weight + weight > self._most(queue) or queue.bytes + size > MAX_WAITING_BYTES
+        if queue.weight and full:
             self._refused += 1
-            raise OverloadedError(min(MAX_RETRY_AFTER, max(1, math.ceil(self._weight / self._rate))))
+            seconds = math.ceil(self.load().waiting / self._rate)
+            raise OverloadedError(min(MAX_RETRY_AFTER, max(1, seconds)))
+
+    def _most(self, queue: _Queue) -> float:
+        """Return how many facts may wait: of events no more than are stored within `WAIT_SECONDS`."""
+        if queue is self._ahead:
+            return self._max_waiting
+        in_time = self._rate * WAIT_SECONDS - self._ahead.weight
+        return min(self._max_waiting, max(FACTS_A_COMMIT, in_time))
 
     def load(self) -> Load:
         """Return how much waits and has been done."""
-        return Load(self._weight, self._bytes, self._stored, self._commits, self._refused)
+        queues = (self._ahead, self._events)
+        return Load(
+            sum(queue.weight for queue in queues),
+            sum(queue.bytes for queue in queues),
+            self._stored,
+            self._commits,
+            self._refused,
+        )
 
     async def close(self) -> None:
         """Store what waits, then stop the thread."""
@@ -128,9 +177,9 @@ class MicroBatcher:
 
     async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            while self._waiting:
-                group, together = self._gather()
+            while self._ahead.requests or self._events.requests:
                 started = time.monotonic()
+                group, together = self._gather()
                 try:
                     stored = await self._store(loop, group, together)
                 except Exception as exc:
@@ -141,13 +190,19 @@ class MicroBatcher:
                     self._answer(group, stored)
                     self._commits += 1
                     self._stored += len(together)
-                    spent = max(time.monotonic() - started, 1e-4)
-                    self._rate += 0.2 * (len(together) / spent - self._rate)
-                self._left(group)
+                for request in group:
+                    request.leave()
                 if len(group) >= CROWD:
                     await asyncio.sleep(CROWD_SECONDS)
+                self._learn(len(together), time.monotonic() - started)
         finally:
             self._draining = None
+
+    def _learn(self, facts: int, seconds: float) -> None:
+        """See how fast facts are stored; a commit of few shows no more than that it is not slower."""
+        seen = facts / max(seconds, 1e-4)
+        if facts >= FACTS_A_COMMIT // 2 or seen > self._rate:
+            self._rate += QUICKLY * (seen - self._rate)
 
     async def _store(
         self, loop: asyncio.AbstractEventLoop, group: list[_Request], together: Taken
@@ -170,35 +225,33 @@ class MicroBatcher:
 
     def _fail_all(self, exc: Exception) -> None:
         """Tell those behind: they would only find out the same after another time-out of their own."""
-        self._fail(self._waiting, exc)
-        self._left(self._waiting)
-        self._waiting.clear()
-
-    def _left(self, group: Iterable[_Request]) -> None:
-        for taken, size, _ in group:
-            self._weight -= len(taken)
-            self._bytes -= size
+        for queue in (self._ahead, self._events):
+            self._fail(queue.requests, exc)
+            for request in queue.requests:
+                request.leave()
+            queue.requests.clear()
 
     def _gather(self) -> tuple[list[_Request], Taken]:
-        group, weight = [], 0
-        while self._waiting and (weight == 0 or weight + len(self._waiting[0][0]) <= FACTS_A_COMMIT):
-            group.append(self._waiting.popleft())
-            weight += len(group[-1][0])
+        group, weight = list[_Request](), 0
+        for queue in (self._ahead, self._events):
+            while queue.requests and (weight == 0 or weight + len(queue.requests[0].taken) <= FACTS_A_COMMIT):
+                group.append(queue.requests.popleft())
+                weight += len(group[-1].taken)
         if len(group) == 1:
-            return group, group[0][0]
-        return group, together([taken for taken, *_ in group])
+            return group, group[0].taken
+        return group, together([request.taken for request in group])
 
     @staticmethod
     def _fail(group: Iterable[_Request], exc: Exception) -> None:
-        for *_, future in group:
-            if not future.done():
-                future.set_exception(exc)
+        for request in group:
+            if not request.answer.done():
+                request.answer.set_exception(exc)
 
     @staticmethod
     def _answer(group: list[_Request], stored: list[bool]) -> None:
         start = 0
-        for taken, _, future in group:
-            end = start + len(taken.pieces)
-            if not future.done():
-                future.set_result(stored[start:end])
+        for request in group:
+            end = start + len(request.taken.pieces)
+            if not request.answer.done():
+                request.answer.set_result(stored[start:end])
             start = end

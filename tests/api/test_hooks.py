@@ -10,7 +10,7 @@ from engage.domain.ids import DeliveryId
 from engage.ports.channel import Heard
 from engage.ports.storage import StorageAwayError
 from engage.storage.memory.store import MemoryStore
-from tests.api.world import NOW, Client, World, calling
+from tests.api.world import NOW, SERVER, Client, CrowdedBatcher, World, basic, calling
 
 GOOD = {"x-signature": "good"}
 DELIVERED = Receipt(
@@ -38,6 +38,18 @@ def test_a_bad_signature_is_403_and_nothing_is_stored(client: Client, world: Wor
 
     assert (answer.status_code, answer.json()["code"]) == (403, "bad_signature")
     assert (world.facts(), world.quarantined()) == ([], [])
+
+
+def test_a_webhook_is_stored_while_events_are_told_to_come_back() -> None:
+    crowded = World(batcher=CrowdedBatcher)
+    crowded.status.heard = Heard(receipts=[(1, DELIVERED)])
+
+    with calling(crowded) as client:
+        event = client.post("/v1/track", json={"userId": "a", "event": "E"}, headers=basic(SERVER))
+        told = client.post("/webhooks/acme/status", content=b"a=1", headers=GOOD)
+
+    assert (event.status_code, told.status_code) == (429, 204)
+    assert crowded.facts() == [DELIVERED]
 
 
 def test_the_signature_is_checked_on_the_request_as_it_came(client: Client, world: World) -> None:

@@ -5,9 +5,8 @@ from datetime import datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engage.api.microbatch import MicroBatcher
 from engage.ports.storage import StorageAwayError
-from tests.api.world import SERVER, Client, World, basic, bearer, calling
+from tests.api.world import SERVER, Client, CrowdedBatcher, World, basic, bearer, calling
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -64,15 +63,7 @@ def test_while_the_database_is_away_that_is_what_is_told(
 
 
 def test_a_refusal_for_overload_is_counted() -> None:
-    class Full(MicroBatcher):
-        def see_room(self, weight: int = 1, size: int = 0) -> None:
-            self._weight, self._max_waiting = 1, 0
-            try:
-                super().see_room(weight, size)
-            finally:
-                self._weight = 0
-
-    crowded = World(batcher=Full)
+    crowded = World(batcher=CrowdedBatcher)
     with calling(crowded) as client:
         answer = client.post("/v1/track", json={"userId": "a", "event": "E"}, headers=basic(SERVER))
         assert answer.status_code == 429

@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
 
-from engage.api.microbatch import FACTS_A_COMMIT, MicroBatcher, OverloadedError
+from engage.api.microbatch import FACTS_A_COMMIT, WAIT_SECONDS, MicroBatcher, OverloadedError
 from engage.domain.turn.changes import Quarantined
 from engage.engine.accept.intake import Intake, Piece, Taken
 from engage.ports.storage import StorageAwayError, Transaction
@@ -129,6 +130,80 @@ def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     assert asyncio.run(scene()) >= 1
 
 
+class TiredIntake(Intake):
+    """Takes a fifth of a second for a full commit, as a database on a busy machine may."""
+
+    def store(self, taken: Taken, *, urgent: bool = False) -> list[bool]:
+        time.sleep(len(taken) / FACTS_A_COMMIT / 5)
+        return super().store(taken)
+
+
+def test_nobody_is_let_in_to_wait_for_longer_than_clients_do() -> None:
+    longest, told = 0.0, list[int]()
+
+    async def ask(batcher: MicroBatcher, number: int) -> None:
+        nonlocal longest
+        began = time.monotonic()
+        try:
+            await batcher.submit(Taken([piece(f"{number}-{n}") for n in range(100)]))
+        except OverloadedError as exc:
+            told.append(exc.retry_after)
+        else:
+            longest = max(longest, time.monotonic() - began)
+
+    async def scene() -> None:
+        batcher = MicroBatcher(TiredIntake(TestedStore(), Hinted()))
+        await asyncio.gather(*(ask(batcher, number) for number in range(60)))
+        asked = [asyncio.create_task(ask(batcher, number)) for number in range(100, 300)]
+        await asyncio.gather(*asked)
+        await batcher.close()
+
+    asyncio.run(scene())
+
+    assert told
+    assert max(told) <= 3
+    assert longest <= 1.5 * WAIT_SECONDS
+
+
+def test_what_a_provider_tells_is_taken_and_stored_first_however_many_events_wait() -> None:
+    store = TestedStore()
+    intake = SlowIntake(store)
+
+    async def scene() -> None:
+        batcher = MicroBatcher(intake, max_waiting=600)
+        first = asyncio.create_task(batcher.submit(Taken([piece("first")])))
+        await until(intake.entered.is_set)
+        events = asyncio.create_task(batcher.submit(Taken([piece(f"e{n}") for n in range(599)])))
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError):
+            await batcher.submit(Taken([piece("event")]))
+        told = asyncio.create_task(batcher.submit(Taken([piece("STOP")]), ahead=True))
+        await asyncio.sleep(0)
+        intake.gate.set()
+        await asyncio.gather(first, events, told)
+        await batcher.close()
+
+    asyncio.run(scene())
+
+    assert [commit[0] for commit in store.commits] == ["first", "STOP", "e0"]
+
+
+def test_what_providers_tell_is_bounded_too() -> None:
+    intake = SlowIntake(TestedStore())
+
+    async def scene() -> None:
+        batcher = MicroBatcher(intake, max_waiting=5)
+        waiting = asyncio.create_task(batcher.submit(Taken([piece(str(n)) for n in range(5)]), ahead=True))
+        await until(intake.entered.is_set)
+        with pytest.raises(OverloadedError):
+            await batcher.submit(Taken([piece("more")]), ahead=True)
+        intake.gate.set()
+        await waiting
+        await batcher.close()
+
+    asyncio.run(scene())
+
+
 def test_a_request_larger_than_the_queue_is_taken_when_nothing_waits() -> None:
     async def scene() -> list[bool]:
         batcher = MicroBatcher(Intake(TestedStore(), Hinted()), max_waiting=2)
@@ -205,7 +280,7 @@ def test_a_caller_who_left_does_not_disturb_the_others() -> None:
 class BackloggedBatcher(MicroBatcher):
     """Seven seconds behind."""
 
-    async def submit(self, taken: Taken) -> list[bool]:
+    async def submit(self, taken: Taken, *, ahead: bool = False) -> list[bool]:
         raise OverloadedError(7)
 
 

@@ -69,6 +69,14 @@ class StillClock:
         self.at += timedelta(**duration)
 
 
+class CrowdedBatcher(MicroBatcher):
+    """As many events wait as may."""
+
+    def __init__(self, intake: Intake) -> None:
+        super().__init__(intake, max_waiting=0)
+        self._events.weight = 1
+
+
 @dataclass
 class Keys:
     """Idempotency keys in a dict."""
