@@ -8,6 +8,9 @@ from engage.engine.broadcast.agenda import KINDS, is_due
 from engage.engine.publish.backfill import BACKFILL
 from engage.ports.storage import Store
 
+LEASES = 50
+"""Of those that ran out so many are looked at: more are of the same channels, or are found by the next sweep."""
+
 
 @dataclass(slots=True)
 class Found:
@@ -30,15 +33,19 @@ class Sweep:
         self._store = store
 
     def look(self, now: datetime, machine: datetime | None = None) -> Found:
-        """Return what is due at `now`; leases are judged by the machine's own time."""
+        """Return what is due at `now`; leases are judged by the machine's own time.
+
+        A lease that ran out is its worker's work, too, if that lives: it alone knows what it never called, or could not
+        write down, and nobody else may judge it.
+        """
         with self._store.transaction() as tx:
             unfinished = tx.jobs.unfinished()
+            expired = [delivery for delivery, _, _ in tx.deliveries.expired_leases(machine or now, LEASES)]
+            held = tx.deliveries.get(expired).values() if expired else ()
             return Found(
                 lanes=set(tx.inbox.lanes()) | tx.runs.due_lanes(now),
-                deliveries=tx.deliveries.due_work(now),
-                unsettled=bool(
-                    tx.deliveries.unknown(now, 1) or tx.deliveries.expired_leases(machine or now, 1)
-                ),
+                deliveries=tx.deliveries.due_work(now) | {(one.channel, one.priority) for one in held},
+                unsettled=bool(expired or tx.deliveries.unknown(now, 1)),
                 jobs=[job.name for job in unfinished if job.kind == BACKFILL],
                 broadcasts=[job.name for job in unfinished if job.kind in KINDS and is_due(job, now)],
             )

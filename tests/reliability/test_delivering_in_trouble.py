@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from engage.domain.delivery.delivery import Channel, Delivery, Mark, Priority, SkipReason
+from engage.domain.fact import Receipt
 from engage.engine.deliver.deliver import Deliver
 from engage.engine.deliver.rendering import Rendering, Requests
 from engage.engine.operate import Operate, Operator
+from engage.engine.receive import receipt_piece
 from engage.engine.settle.settle import Settle
 from engage.ports.channel import Accepted, Answer, Busy, CannotSay, Outbound, Question
 from engage.ports.clock import NoHints
@@ -111,6 +113,59 @@ def test_a_reservation_whose_commit_was_not_answered_is_given_back_and_made_agai
     house.rest()
     assert len(phone.calls) == 1
     assert [d.status for d in deliveries(house)] == [Mark.ACCEPTED]
+
+
+def test_a_reservation_whose_commit_was_not_answered_is_given_back_though_nothing_else_is_to_be_sent() -> (
+    None
+):
+    house, phone = started(), Phone()
+    with house.store.hold_worker_lock("w"):
+        work = deliver(house, Unsure(house.store, lost=1), phone)
+        with pytest.raises(StorageAwayError):
+            work.turn(Channel.SMS, Priority.LIVE)
+        swept(house, work)
+        assert phone.calls == []  # a call may still be under way
+
+        house.clock.move_to(house.clock.now() + timedelta(minutes=2))
+        swept(house, work)
+
+    house.rest()
+    assert len(phone.calls) == 1
+    assert [d.status for d in deliveries(house)] == [Mark.ACCEPTED]
+
+
+def swept(house: House, work: Deliver) -> None:
+    """Have the turns taken that sweep finds."""
+    for channel, priority in house.world.sweep.look(house.clock.now()).deliveries:
+        work.turn(channel, priority)
+
+
+def test_why_it_failed_is_kept_if_that_was_told_before_the_call_was_answered() -> None:
+    house, phone = started(), Phone()
+
+    def told() -> None:
+        (sending,) = deliveries(house)
+        receipt = Receipt(
+            delivery=sending.id,
+            mark=Mark.FAILED,
+            at=house.clock.now(),
+            receipt_id="early",
+            provider="phone",
+            provider_id=sending.id,
+            code="30007",
+            reason="content",
+        )
+        with house.store.transaction() as tx:
+            tx.inbox.add([receipt_piece(sending.lane, receipt, house.clock.now()).fact])
+        house.world.digest.turn(range(64), house.clock.now())
+
+    phone.before = told
+    deliver(house, Unsure(house.store), phone).turn(Channel.SMS, Priority.LIVE)
+
+    house.world.digest.turn(range(64), house.clock.now())
+    (failed,) = deliveries(house)
+    assert (failed.status, failed.reason, failed.code) == (Mark.FAILED, "content", "30007")
+    assert Mark.ACCEPTED in failed.marks
 
 
 def test_a_reservation_that_somebody_else_made_meanwhile_is_not_touched() -> None:

@@ -17,6 +17,7 @@ from engage.domain.decision import Decided
 from engage.domain.delivery.delivery import (
     SETTLED,
     TEMPLATE_ONLY,
+    UNSUCCESSFUL,
     Channel,
     Delivery,
     FailReason,
@@ -49,6 +50,7 @@ NOT_CALLED = "not_called"
 RUN_ENDED = "run_ended"
 """Why a call is not repeated whose run ended so long ago that its own reason is not at hand."""
 
+_TELLING = ("code", "reason", "url", "link_id", "digits", "speech", "choice", "answered_by", "duration")
 _REPEATABLE = frozenset({Mark.OPENED, Mark.OPENED_ANY, Mark.CLICKED, Mark.DEFERRED, Mark.DIGITS})
 
 
@@ -91,7 +93,10 @@ def _accepted(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) 
     delivery.segments = outcome.segments or delivery.segments
     delivery.accepted_at = outcome.at
     delivery.due_at = delivery.unknown_since = None
-    delivery.reason = delivery.code = None  # why it waited until now is over
+    if UNSUCCESSFUL.isdisjoint(reached(delivery.marks)):
+        delivery.reason = delivery.code = (
+            None  # why it waited until now is over; how it ended may have been told already
+        )
     _decide(turn, person, delivery, "accepted", None)
     _mark(turn, person, delivery, Mark.ACCEPTED, {"segments": delivery.segments})
     _take_back_if_late(turn, person, delivery)
@@ -253,16 +258,8 @@ def _take_back_if_late(turn: Turn, person: Person, delivery: Delivery) -> None:
 
 
 def _told(receipt: Receipt) -> dict[str, Any]:
-    told = {
-        "code": receipt.code,
-        "reason": receipt.reason,
-        "url": receipt.url,
-        "link_id": receipt.link_id,
-        "digits": receipt.digits,
-        "speech": receipt.speech,
-        "choice": receipt.choice,
-        "answered_by": receipt.answered_by,
-        "duration": receipt.duration,
+    told = {name: getattr(receipt, name) for name in _TELLING}
+    told |= {
         "machine": True if receipt.machine else None,
         "hard": receipt.hard if receipt.mark == Mark.BOUNCED else None,
     }

@@ -131,7 +131,7 @@ class Deliver:
     def _take_back(self) -> None:
         """Give back what was perhaps reserved: the answer to the commit was lost, and no call was made.
 
-        Nobody else would: this process lives, so that its leases are never judged.
+        Nobody else would: this process lives, so that its leases are never judged. Sweep has turns taken until it did.
         """
         with self._guard:
             uncalled, self._uncalled = self._uncalled, []
