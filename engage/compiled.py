@@ -203,17 +203,14 @@ def template_problems(project: Project) -> list[Problem]:
 def _scenario_problems(project: Project, partials: Mapping[str, str]) -> Iterator[Problem]:
     """Compile the templates written inside scenarios, and tell what is wrong at their place in the scenario's file."""
     for scenario in project.scenarios:
-        if not scenario.templates:
-            continue
         forms = {form.name: form for form in scenario.templates}
         shared = forms.pop(SHARED, None)
         own = {} if shared is None else {n: t for n, t in shared.files.items() if isinstance(t, str)}
-        theirs = {f"{SHARED}/{name}" for name in partials.keys() - own}  # told about where they are
         sources = [template_source(form, 1) for form in forms.values()]
         _, problems = compile_templates(sources, {**(partials if scenario.use else {}), **own})
         for problem in problems:
             at = scenario.template_places.get(problem.file)
-            if not problem.is_warning and problem.file not in theirs:
+            if not problem.is_warning:
                 yield Problem(
                     path=scenario.path,
                     line=scenario.line if at is None else at.line,

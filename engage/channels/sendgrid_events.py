@@ -29,7 +29,7 @@ _LONGEST_ID = 500
 _EPOCH_LIMIT = 253_402_300_799
 """Last second of the year 9999."""
 
-_MARKS = {
+MARKS = {
     "processed": Mark.ACCEPTED,
     "deferred": Mark.DEFERRED,
     "delivered": Mark.DELIVERED,
@@ -129,7 +129,7 @@ def _read(part: msgspec.Raw, received_at: datetime) -> Sequence[tuple[int, Recei
         return "unreadable"
     if _text(event, "event").startswith("account"):
         return "account_event"  # about the account, not about a mail: somebody must look at it
-    mark = _MARKS.get(_text(event, "event"))
+    mark = MARKS.get(_text(event, "event"))
     if mark is None:
         return "unknown_event" if REF in event else "no_reference"
     ref, lane = event.get(REF), event.get(LANE)

@@ -56,7 +56,7 @@ _NOT_FOUND = 404
 _PREFIXES = {Channel.WHATSAPP: "whatsapp:", Channel.CHAT: "messenger:"}
 _WITHOUT_TEXTS = frozenset({"landline", "pager", "premium", "sharedCost", "tollFree", "uan", "voicemail"})
 """Lookup's line types that take no texts."""
-_STATUSES = {
+STATUSES = {
     "scheduled": Mark.ACCEPTED,
     "accepted": Mark.ACCEPTED,
     "queued": Mark.ACCEPTED,
@@ -139,7 +139,7 @@ class TwilioSms:
         message = look(lambda: self._messages(sent.provider_id).fetch())
         if message is None or message is GONE:
             return None if message is None else ()
-        mark = _STATUSES.get(str(message.status))
+        mark = STATUSES.get(str(message.status))
         if mark is None or mark is Mark.ACCEPTED:
             return ()
         code = "" if message.error_code is None else str(message.error_code)
@@ -174,7 +174,7 @@ class StatusWebhook(TwilioWebhook):
         ours = reference(request)
         if ours is None:
             return self._odd("no_reference", request)
-        mark = _STATUSES.get(fields.get("MessageStatus", ""))
+        mark = STATUSES.get(fields.get("MessageStatus", ""))
         if mark is None:
             return self._odd("unknown_status", request)
         told = _receipts(mark, ours.delivery, request.received_at, fields)

@@ -40,7 +40,7 @@ from engage.ports.channel import (
 
 _EVENTS = ["initiated", "ringing", "answered", "completed"]
 _MACHINE = {"detect": "Enable", "voicemail": "DetectMessageEnd"}
-_STATUSES = {
+STATUSES = {
     "queued": Mark.ACCEPTED,
     "initiated": Mark.SENT,
     "ringing": Mark.SENT,
@@ -136,7 +136,7 @@ class TwilioVoice:
         call = look(lambda: self._calls(sent.provider_id).fetch())
         if call is None or call is GONE:
             return None if call is None else ()
-        mark = _STATUSES.get(str(call.status))
+        mark = STATUSES.get(str(call.status))
         if mark not in _OVER:
             return ()
         fields = {
@@ -175,7 +175,7 @@ class CallStatusWebhook(_CallWebhook):
 
     def _hear(self, request: SignedRequest, fields: dict[str, str], ours: Reference, sid: str) -> Heard:
         status = fields.get("CallStatus", "")
-        mark = _STATUSES.get(status)
+        mark = STATUSES.get(status)
         if mark is None:
             return self._odd("unknown_status", request)
         if mark is Mark.ANSWERED and request.query.get("amd") and not fields.get("AnsweredBy"):

@@ -1,14 +1,12 @@
 """Verdict: the ledger against the sandbox's record, in the numbers that interfaces.md names."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
 from engage.chaos.installation import Installation
 from engage.chaos.story import NEVER_LOST
-from engage.domain.delivery.delivery import Channel, FailReason, Mark
-from engage.domain.ids import DeliveryId
+from engage.domain.delivery.delivery import FailReason, Mark
 from engage.ports.auditing import REASONED
 from engage.storage.postgres.store import PostgresStore
 from engage.testing.evidence import ledger_of_postgres
@@ -16,7 +14,6 @@ from engage.testing.invariants import (
     Ledger,
     No,
     Outside,
-    ProviderCall,
     breaches,
     everything_has_come_to_rest,
     no_is_heard,
@@ -24,6 +21,7 @@ from engage.testing.invariants import (
     nobody_is_stuck,
     nothing_accepted_is_lost_or_counted_twice,
 )
+from engage.testing.record import taken
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +51,7 @@ def judge(place: Installation, told: dict[str, str], noes: list[No], kills: int)
     """Return the verdict, and every broken promise in words."""
     with place.sandbox() as sandbox:
         messages = sandbox.call("GET", "/_sandbox/messages", timeout=120)["messages"]
-    outside = Outside(told=dict(told), calls=[_call(m) for m in messages if m["ref"]], noes=list(noes))
+    outside = Outside(told=dict(told), calls=taken(messages), noes=list(noes))
     assert place.settings.database_url is not None
     store = PostgresStore(place.settings.database_url, min_size=1, max_size=1)
     try:
@@ -83,14 +81,4 @@ def verdict_of(ledger: Ledger, outside: Outside, kills: int) -> Verdict:
             for delivery in ledger.deliveries.values()
         ),
         kills=kills,
-    )
-
-
-def _call(message: dict[str, Any]) -> ProviderCall:
-    return ProviderCall(
-        delivery=DeliveryId(message["ref"]),
-        channel=Channel(message["channel"]),
-        address=message["to"],
-        at=datetime.fromisoformat(message["accepted_at"]),
-        taken=True,
     )

@@ -19,6 +19,8 @@ PATIENCE = timedelta(minutes=10)
 """Whatever was due longer ago than this when all is at rest, nobody will take up any more."""
 HEARD_WITHIN = timedelta(seconds=2)
 """No call starts later than this after the answer to an opt-out; interfaces.md, `chaos`."""
+BY_PEOPLE = frozenset({Mark.OPENED, Mark.OPENED_ANY, Mark.CLICKED})
+"""What a provider may know nothing of, or not everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class ProviderCall:
     address: str
     at: datetime
     taken: bool
+    told: Collection[Mark] = ()
+    """All that the provider's own record says became of what it took, whether we heard of it or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,8 @@ class Outside:
     noes: list[No] = field(default_factory=list)
     forgotten: set[str] = field(default_factory=set)
     """People who were erased at some time: what they did may be gone."""
+    lost_from_sight: set[str] = field(default_factory=set)
+    """Their addresses."""
     back: set[str] = field(default_factory=set)
     """Those of them who came again."""
 
@@ -196,12 +202,42 @@ def we_know_what_was_taken(ledger: Ledger, outside: Outside) -> Iterator[str]:
     for delivery in ledger.deliveries.values():
         accepted = Mark.ACCEPTED in reached(delivery.marks)
         open_or_unknown = delivery.status in OPEN or delivery.reason == FailReason.UNKNOWN_OUTCOME
-        # A mail whose answer was lost, and which the provider took only to drop it: that event is all we hear.
-        dropped = Mark.DROPPED in delivery.marks
+        # The answer was lost, and the provider took it only to drop it or to fail with it: that event is all we hear.
+        dropped = not {Mark.DROPPED, Mark.FAILED}.isdisjoint(ledger.receipts.get(delivery.id, ()))
         if taken[delivery.id] and not accepted and not dropped and not open_or_unknown:
             yield f"delivery {delivery.id} was taken and is {delivery.status} ({delivery.reason})"
         if accepted and not taken[delivery.id]:
             yield f"delivery {delivery.id} is {delivery.status} and was never taken"
+
+
+def both_records_agree(ledger: Ledger, outside: Outside) -> Iterator[str]:
+    """What a provider took is a delivery of ours, and its end is the one in the provider's record, whatever was lost on the way."""
+    told: dict[DeliveryId, list[Collection[Mark]]] = {}
+    for call in outside.calls:
+        if (
+            call.taken
+            and call.delivery not in ledger.deliveries
+            and call.address not in outside.lost_from_sight
+        ):
+            yield f"a provider took {call.delivery}, which is no delivery"
+        if call.taken and call.told:
+            told.setdefault(call.delivery, []).append(call.told)
+    for delivery in ledger.deliveries.values():
+        # Given up, or found out by an operator: it has no name by which the provider could be asked. Whoever replied got it.
+        is_known = delivery.provider_id is not None and Mark.REPLIED not in delivery.marks
+        records = told.get(delivery.id, []) if is_known else []
+        # Of a message that was taken twice one may have got lost: then the other's end is the end.
+        ends = {
+            end_of(marks, delivery.channel) for marks in [*records, [m for marks in records for m in marks]]
+        }
+        end = end_of(delivery.marks, delivery.channel)
+        if records and end not in ends:
+            yield f"delivery {delivery.id} ended as {end}, the provider says {', '.join(sorted(ends))}"
+
+
+def end_of(marks: Collection[Mark], channel: Channel) -> Mark:
+    """Return what became of a message on its way, whatever people did with it."""
+    return status_of(reached(marks) - BY_PEOPLE, channel)
 
 
 def everything_has_an_owner(ledger: Ledger, outside: Outside) -> Iterator[str]:
@@ -222,5 +258,6 @@ PROMISES = (
     every_delivery_ends_or_moves,
     a_status_is_a_function_of_facts,
     we_know_what_was_taken,
+    both_records_agree,
     everything_has_an_owner,
 )

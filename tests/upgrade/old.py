@@ -21,6 +21,7 @@ from engage.engine.simulate import VirtualClock
 from engage.sandbox import SandboxConfig, running
 from engage.settings import load_settings
 from engage.testing.invariants import No, Outside, ProviderCall
+from engage.testing.record import taken
 from tests.upgrade.shop import Post, Shop, letter_box
 
 HERE = Path(__file__).parent
@@ -55,20 +56,19 @@ class Old:
     def outside(self, sandbox: Client) -> Outside:
         """Return what happened outside, under the old release and since."""
         since = sandbox.call("GET", "/_sandbox/messages?limit=100000")["messages"]
-        calls = [(one, one["at"]) for one in self.story["calls"]]
-        calls += [(one, one["accepted_at"]) for one in since if one["ref"]]
+        before = [
+            ProviderCall(
+                delivery=DeliveryId(one["ref"]),
+                channel=Channel(one["channel"]),
+                address=one["to"],
+                at=datetime.fromisoformat(one["at"]),
+                taken=True,
+            )
+            for one in self.story["calls"]
+        ]
         return Outside(
             told=self.story["told"],
-            calls=[
-                ProviderCall(
-                    delivery=DeliveryId(one["ref"]),
-                    channel=Channel(one["channel"]),
-                    address=one["to"],
-                    at=datetime.fromisoformat(at),
-                    taken=True,
-                )
-                for one, at in calls
-            ],
+            calls=[*before, *taken(since)],
             noes=[
                 No(since=datetime.fromisoformat(no["at"]), address=no["address"], topic="promotions")
                 for no in self.story["noes"]

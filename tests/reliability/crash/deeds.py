@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from engage.engine.settle.reconcile import LOOKS
+
 SPAN = timedelta(seconds=15)
 """While people do things."""
 AFTERWARDS = timedelta(hours=3)
 """For leases, questions and the hour after which an unknown outcome is given up."""
+LOOKED_BACK = SPAN + LOOKS[0] + timedelta(minutes=1)
+"""When everything that nobody told the end of is asked about."""
 
 SETTINGS = """
 quiet_hours: "off"
@@ -35,6 +39,7 @@ MOVED = CART + "migrate: {from: 1, steps: {rest: exit, patience: last}}\n"
 FAULTS = [
     {"channel": "sms", "to": "+14155550001", "fault": "reset_after", "count": 1},
     {"channel": "sms", "to": "+14155550002", "fault": "503_before", "count": 1},
+    {"channel": "sms", "to": "+14155550000", "fault": "lost", "count": 9},
     {"channel": "email", "to": "p1@x.example", "fault": "503_after", "count": 1},
     {"channel": "email", "to": "p2@x.example", "fault": "429", "count": 1, "retry_after": 1},
 ]

@@ -29,14 +29,15 @@ from engage.engine.deliver.rendering import Requests
 from engage.engine.operate import Operate, Operator
 from engage.engine.publish.publish import Source
 from engage.engine.receive import Receiver
+from engage.engine.settle.reconcile import Reconcile
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.channel import SignedRequest
 from engage.ports.clock import NoHints
 from engage.settings import load_settings
 from engage.storage.postgres.store import PostgresStore
 from engage.testing.links import links_of
-from tests.reliability.crash.deeds import AFTERWARDS, SPAN, Deed, deeds, project
-from tests.reliability.crash.points import PointedSender, PointedStore, Points
+from tests.reliability.crash.deeds import AFTERWARDS, LOOKED_BACK, SPAN, Deed, deeds, project
+from tests.reliability.crash.points import PointedStore, Points, pointed
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -79,9 +80,7 @@ class Life:
         self.desk = ConsentDesk(self.store, NoHints(), lambda: rules)
         self.receiver = Receiver(build_webhooks(channels))
         compiled, worker = CompiledProject(), f"life-{self.number}"
-        senders = {
-            name: PointedSender(sender, self.points) for name, sender in build_senders(channels).items()
-        }
+        senders = {name: pointed(sender, self.points) for name, sender in build_senders(channels).items()}
         self.world = World(
             WorldParts(
                 store=self.store,
@@ -93,6 +92,7 @@ class Life:
                 worker=worker,
             )
         )
+        self.reconcile = Reconcile(self.store, senders, self.clock, NoHints())
         self._name_rooms()
         with (
             Client(self.place.environment["TWILIO_API_BASE_URL"]) as self.sandbox,
@@ -119,9 +119,18 @@ class Life:
                 self._rest()
             following = self._following([self._at(deed) for i, deed in enumerate(todo) if i not in answered])
             if following is None:
+                self._look_back()
                 return
             self.clock.move_to(following)
             self._instant.write_text(self.clock.now().isoformat())
+
+    def _look_back(self) -> None:
+        """Half a day later, ask for the ends that nobody told."""
+        self.clock.move_to(self.place.start + LOOKED_BACK)
+        self._instant.write_text(self.clock.now().isoformat())
+        while self.reconcile.turn():
+            pass
+        self._rest()
 
     def _following(self, deeds_at: list[datetime]) -> datetime | None:
         now = self.clock.now()
@@ -155,6 +164,7 @@ class Life:
             (self.world.settle, "turn"),
             (self.world.backfill, "turn"),
             (self.world.broadcast, "turn"),
+            (self.reconcile, "turn"),
         ):
             setattr(room, verb, self._named(type(room).__name__.lower(), getattr(room, verb)))
 

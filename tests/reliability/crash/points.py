@@ -5,11 +5,22 @@ Nobody lists them: a room that commits once more, or a new room, has its points 
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from engage.ports.channel import Answer, CannotSay, NotTaken, Outbound, Question, Sender, Taken
+from engage.domain.fact import Receipt
+from engage.ports.channel import (
+    Answer,
+    CannotSay,
+    NotTaken,
+    Outbound,
+    Question,
+    Sender,
+    Sent,
+    Taken,
+    TellingSender,
+)
 from engage.ports.locking import WorkerLock
 from engage.storage.postgres.store import PostgresStore, PostgresTransaction
 
@@ -74,3 +85,24 @@ class PointedSender:
         answer = self._sender.ask(question)
         self._points.pass_by("after a question")
         return answer
+
+
+class PointedTeller(PointedSender):
+    """Such a sender whose provider says how a message fares. Implements `ports.channel.TellingSender`."""
+
+    def __init__(self, sender: TellingSender, points: Points) -> None:
+        super().__init__(sender, points)
+        self._teller = sender
+
+    def fate(self, sent: Sent) -> Sequence[Receipt] | None:
+        self._points.pass_by("before a question")
+        answer = self._teller.fate(sent)
+        self._points.pass_by("after a question")
+        return answer
+
+
+def pointed(sender: Sender, points: Points) -> PointedSender:
+    """Return a sender with points that can do what `sender` can."""
+    return (
+        PointedTeller(sender, points) if isinstance(sender, TellingSender) else PointedSender(sender, points)
+    )

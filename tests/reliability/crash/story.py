@@ -16,15 +16,14 @@ from psycopg import sql
 
 from engage.cli.client import Client
 from engage.cli.supervise import environment_for, sandbox_environment, sandbox_key
-from engage.domain.delivery.delivery import Channel
-from engage.domain.ids import DeliveryId
 from engage.sandbox import SandboxConfig, running
 from engage.settings import load_settings
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres.store import PostgresStore
 from engage.testing.evidence import ledger_of_postgres
-from engage.testing.invariants import Outside, ProviderCall, breaches
-from tests.reliability.crash.deeds import AFTERWARDS, FAULTS, SPAN, deeds
+from engage.testing.invariants import Outside, breaches
+from engage.testing.record import taken
+from tests.reliability.crash.deeds import FAULTS, LOOKED_BACK, deeds
 from tests.reliability.crash.life import Place, asked_for
 from tests.reliability.crash.nursery import Birth
 from tests.reliability.crash.post import Post, letter_box
@@ -116,21 +115,13 @@ class Stories:
                 if deed.about.get("type") == "track"
             },
             asked={asked_for(place.start): "p2"},
-            calls=[
-                ProviderCall(
-                    delivery=DeliveryId(message["ref"]),
-                    channel=Channel(message["channel"]),
-                    address=message["to"],
-                    at=datetime.fromisoformat(message["accepted_at"]),
-                    taken=True,
-                )
-                for message in messages
-            ],
+            calls=taken(messages, asked=True),
             forgotten={"p3"},
+            lost_from_sight={"+14155550003", "p3@x.example"},
         )
         store = PostgresStore(place.database, min_size=1, max_size=2)
         try:
-            end = place.start + SPAN + AFTERWARDS
+            end = place.start + LOOKED_BACK
             found = breaches(ledger_of_postgres(store, end, never_lost={"codes"}), outside)
         finally:
             store.close()

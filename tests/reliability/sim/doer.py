@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from engage.domain.consent.consent import ConsentState
-from engage.domain.delivery.delivery import Channel
+from engage.domain.consent.consent import ConsentState, family
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.fact import Identifier, Inbound, Receipt, Send, Signal, Start
 from engage.domain.ids import DeliveryId, RunId, uuid7
 from engage.domain.project_settings import ProjectSettings
@@ -16,28 +16,46 @@ from engage.engine.accept.consent import ConsentDesk, Wish
 from engage.engine.accept.intake import Intake, Taken
 from engage.engine.accept.requests import forgotten, sent, signalled, started
 from engage.engine.canonical.call import Origin
-from engage.engine.operate import Operate, Operator, Wanted, WrongStateError
+from engage.engine.operate import (
+    NoSuchVersionError,
+    NotUnknownError,
+    Operate,
+    Operator,
+    Resolution,
+    Wanted,
+    WrongStateError,
+)
 from engage.engine.publish.publish import Source
 from engage.engine.receive import Receiver
 from engage.ports.channel import Heard
 from engage.ports.clock import Clock, NoHints
-from engage.ports.storage import Store
+from engage.storage.coding import decoder
+from engage.storage.memory import MemoryStore
 from engage.testing.invariants import No, Outside
 from engage.testing.webhooks import PATH, ScriptedWebhook, request_at
-from tests.reliability.sim.story import CART_AGAIN, PROJECT, Deed, phone
+from tests.reliability.sim.story import CART_AGAIN, PROJECT, Deed, mail, phone
 
 
 class Doer:
     """Whoever talks to us from outside. A deed may be done again: it was not answered, or the answer was lost."""
 
-    def __init__(self, store: Store, settings: ProjectSettings, outside: Outside, clock: Clock) -> None:
-        self._store, self._outside, self._clock = store, outside, clock
+    def __init__(
+        self,
+        store: MemoryStore,
+        settings: ProjectSettings,
+        outside: Outside,
+        clock: Clock,
+        was_taken: Callable[[DeliveryId], bool],
+    ) -> None:
+        """`was_taken`: what the provider's people say when asked."""
+        self._store, self._outside, self._clock, self._was_taken = store, outside, clock, was_taken
         self._intake = Intake(store, NoHints())
         self._acceptor = Acceptor(lambda: settings)
         self._desk = ConsentDesk(store, NoHints(), lambda: settings)
         self._webhook = ScriptedWebhook()
         self._receiver = Receiver([self._webhook])
         self._operate = Operate(store)
+        self._suppressions: list[No] = []
 
     def do(self, deed: Deed) -> None:
         """Do a deed; return once it was answered."""
@@ -46,6 +64,17 @@ class Doer:
     def hear(self, lane: int, receipt: Receipt) -> None:
         """Take a provider's webhook in."""
         self._receive(Heard(receipts=[(lane, receipt)]), self._clock.now())
+        row = self._store.look().deliveries.get(receipt.delivery)
+        if row is None or receipt.address is None:
+            return  # whoever was erased meanwhile has no topics; their address is suppressed all the same
+        channel = family(row.channel)
+        if receipt.mark == Mark.UNSUBSCRIBED:
+            self._forbid(
+                channel=channel, address=receipt.address, topic=decoder(Delivery).decode(row.doc).topic
+            )
+        if receipt.suppress or (receipt.mark in (Mark.BOUNCED, Mark.COMPLAINED) and receipt.hard):
+            self._forbid(channel=channel, address=receipt.address)
+            self._suppressions.append(self._outside.noes[-1])
 
     def _forbid(self, **what: Any) -> None:
         """Note a no: it holds from its answer on."""
@@ -63,12 +92,15 @@ class Doer:
         assert received is not None
         self._intake.store(received.taken)
 
-    def _call(self, deed: Deed, now: datetime) -> None:
+    def _import(self, deed: Deed, now: datetime) -> None:
+        self._call(replace(deed, at=deed.at - timedelta(days=20)), now, imported=True)
+
+    def _call(self, deed: Deed, now: datetime, *, imported: bool = False) -> None:
         assert deed.body is not None
         message = f"{deed.person}/{deed.number}"
         # Said when it happened, however often it had to be sent.
         body = {**deed.body, "messageId": message, "timestamp": deed.at.isoformat()}
-        origin = Origin(source="sim", received_at=now, rules=self._acceptor.rules())
+        origin = Origin(source="sim", received_at=now, imported=imported, rules=self._acceptor.rules())
         taken = self._acceptor.call(b"", body, origin)
         assert not taken.quarantined
         self._intake.store(taken)
@@ -107,12 +139,15 @@ class Doer:
 
     def _yes(self, deed: Deed, now: datetime) -> None:
         address = phone(deed.number)
-        self._allow(now, lambda no: no.address == address)
+        self._allow(now, lambda no: no.address == address and no not in self._suppressions)
         self._text(deed, now, "START", "start")
 
-    def _text(self, deed: Deed, now: datetime, body: str, keyword: str) -> None:
+    def _reply(self, deed: Deed, now: datetime) -> None:
+        self._text(deed, now, "Thanks", None)
+
+    def _text(self, deed: Deed, now: datetime, body: str, keyword: str | None) -> None:
         inbound = Inbound(
-            message_id=f"{keyword}/{deed.person}",
+            message_id=f"{deed.what}/{deed.person}/{deed.at}",
             channel=Channel.SMS,
             sender=phone(deed.number),
             to="+15005550006",
@@ -123,7 +158,7 @@ class Doer:
         self._receive(Heard(inbound=(inbound,)), now)
 
     def _no(self, deed: Deed, now: datetime) -> None:
-        address = f"{deed.person}@x.example"
+        address = mail(deed.person)
         wish = Wish(
             person=Identifier("email", address),
             channel="email",
@@ -137,6 +172,7 @@ class Doer:
     def _forget(self, deed: Deed, now: datetime) -> None:
         self._intake.store(Taken((forgotten(_user(deed), now),)))
         self._outside.forgotten.add(deed.person)
+        self._outside.lost_from_sight |= {phone(deed.number), mail(deed.person)}
         self._outside.back.discard(deed.person)
 
     # --- operators
@@ -158,6 +194,16 @@ class Doer:
         self._operate.publish(
             [Source(kind=k, name=n, text=text) for (k, n), text in texts.items()], Operator("sim", now)
         )
+
+    def _rollback(self, deed: Deed, now: datetime) -> None:
+        with suppress(NoSuchVersionError):  # nothing was published yet
+            self._operate.rollback("cart", 1, Operator("sim", now))
+
+    def _resolve(self, deed: Deed, now: datetime) -> None:
+        for row in self._store.look().deliveries.where("status", Mark.UNKNOWN):
+            how = Resolution.TAKEN if self._was_taken(row.id) else Resolution.NOT_TAKEN
+            with suppress(NotUnknownError):  # somebody found out meanwhile
+                self._operate.resolve(row.id, how, Operator("sim", now))
 
     def _hold(self, deed: Deed, now: datetime) -> None:
         self._operate.stop_sending("sms", True, Operator("sim", now))

@@ -64,6 +64,9 @@ steps:
   - sms: {text: Your code, topic: codes}
     id: code
   - wait_for: {step: code, status: replied, timeout: 30 minutes}
+  - voice: {text: Did you get your code, topic: orders}
+    id: call
+  - wait_for: {step: call, status: completed, timeout: 1 hour}
 """,
     ("journey", "news"): f"""
 journey: news
@@ -83,6 +86,7 @@ steps:
     id: back
 """,
 }
+CHANCES = {"start": 0.4, "send": 0.4, "reply": 0.4, "stop": 0.5, "no": 0.4, "forget": 0.25}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,7 @@ class Deed:
 
     at: datetime
     what: str
-    """`call`, `start`, `send`, `signal`, `stop`, `yes`, `no`, `forget`, `pause`, `resume`, `publish`, `hold`, `release`."""
+    """Which of `Doer`'s verbs it is."""
     person: str = ""
     number: int = 0
     body: Mapping[str, Any] | None = None
@@ -101,12 +105,16 @@ def phone(person: int) -> str:
     return f"+1415555{person:04}"
 
 
+def mail(name: str) -> str:
+    return f"{name}@x.example"
+
+
 def story(random: Random, people: int) -> list[Deed]:
     """Return what is done in one world, in order of time; every kind of thing is absent in some worlds."""
     found: list[Deed] = []
     for person in range(people):
         found += _life(random, person)
-    for makes in (_pausing, _publishing, _stopping, _signalling):
+    for makes in (_pausing, _publishing, _stopping, _signalling, _resolving):
         if random.random() < 0.4:
             found += makes(random)
     return sorted(found, key=lambda deed: (deed.at, deed.what, deed.person, deed.number))
@@ -127,6 +135,10 @@ def _life(random: Random, person: int) -> Iterator[Deed]:
         event = random.choice(("Cart", "Cart", "Cart", "Bought", "Emptied"))
         body = {"type": "track", **who, "event": event, "properties": {"cart": f"c{random.randrange(2)}"}}
         yield Deed(at=_instant(random), what="call", person=name, number=number, body=body)
+    if random.random() < 0.3:
+        # From long ago, told now: it counts, and starts nothing.
+        body = {"type": "track", "userId": name, "event": "Bought"}
+        yield Deed(at=_instant(random), what="import", person=name, number=7, body=body)
     if secret:
         at = _instant(random)
         if random.random() < 0.5:
@@ -140,7 +152,7 @@ def _life(random: Random, person: int) -> Iterator[Deed]:
         else:
             both = {**_identify(name, person), "anonymousId": anonymous}
             yield Deed(at=at, what="call", person=name, number=8, body=both)
-    for what, chance in (("start", 0.4), ("send", 0.4), ("stop", 0.5), ("no", 0.4), ("forget", 0.25)):
+    for what, chance in CHANCES.items():
         if random.random() < chance:
             at = _instant(random)
             yield Deed(at=at, what=what, person=name, number=person)
@@ -154,7 +166,7 @@ def _life(random: Random, person: int) -> Iterator[Deed]:
 
 
 def _identify(name: str, person: int) -> dict[str, Any]:
-    traits = {"phone": phone(person), "email": f"{name}@x.example"}
+    traits = {"phone": phone(person), "email": mail(name)}
     return {"type": "identify", "userId": name, "traits": traits}
 
 
@@ -165,7 +177,10 @@ def _pausing(random: Random) -> Iterator[Deed]:
 
 
 def _publishing(random: Random) -> Iterator[Deed]:
-    yield Deed(at=_instant(random), what="publish")
+    at = _instant(random)
+    yield Deed(at=at, what="publish")
+    if random.random() < 0.5:
+        yield Deed(at=at + timedelta(minutes=random.randrange(1, 120)), what="rollback")
 
 
 def _stopping(random: Random) -> Iterator[Deed]:
@@ -176,3 +191,8 @@ def _stopping(random: Random) -> Iterator[Deed]:
 
 def _signalling(random: Random) -> Iterator[Deed]:
     yield Deed(at=_instant(random), what="signal")
+
+
+def _resolving(random: Random) -> Iterator[Deed]:
+    for _ in range(4):
+        yield Deed(at=_instant(random), what="resolve")

@@ -33,6 +33,12 @@ class Weather:
     lost: float = 0.0
     """Receipts that never arrive."""
     doubled: float = 0.0
+    late: float = 0.0
+    """Receipts that arrive hours behind others."""
+    unhappy: float = 0.0
+    """Messages that the provider takes and that do not arrive, or are not wanted."""
+    away: float = 0.0
+    """Questions about what was taken, and about lists, that nobody answers."""
     accidents: float = 0.0
     """Mistakes in a sender: it raises."""
 
@@ -50,6 +56,9 @@ class Weather:
             "overtaken": 0.5,
             "lost": 0.3,
             "doubled": 0.5,
+            "late": 0.3,
+            "unhappy": 0.6,
+            "away": 0.5,
             "accidents": 0.1,
         }
         return cls(

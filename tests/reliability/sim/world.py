@@ -10,6 +10,7 @@ from engage.compiled import CompiledProject
 from engage.domain.delivery.delivery import Channel, Mark, Priority
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Receipt
+from engage.domain.ids import DeliveryId
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.broadcast.agenda import due_of
 from engage.engine.broadcast.broadcast import Broadcast
@@ -18,6 +19,7 @@ from engage.engine.deliver.rendering import Requests
 from engage.engine.digest.digest import Digest
 from engage.engine.publish.backfill import Backfill
 from engage.engine.publish.publish import Publish, Source
+from engage.engine.settle.reconcile import Reconcile
 from engage.engine.settle.settle import Settle
 from engage.engine.simulate import VirtualClock
 from engage.engine.sweep import Sweep
@@ -29,11 +31,12 @@ from engage.testing.invariants import Outside, breaches
 from engage.testing.links import links_of
 from engage.testing.scheduler import Scheduler
 from tests.reliability.sim.doer import Doer
-from tests.reliability.sim.provider import Provider
+from tests.reliability.sim.provider import Provider, TellingProvider
 from tests.reliability.sim.story import CART_AGAIN, END, HOURS, PROJECT, START, story
 from tests.reliability.sim.weather import Borders, Weather
 
-WORKERS = 2
+WORKERS, BEATS = 2, 2
+BEAT = timedelta(hours=3)
 PEOPLE = 3
 TROUBLE = (StorageAwayError, StorageBusyError, IdentityRaceError)
 """What a task may fail with while the weather is bad; anything else is a mistake."""
@@ -86,16 +89,27 @@ class World:
         self.store = Borders(self.scheduler, self.weather, self.clock.now).store
         self.compiled = compiled_project()
         self.told: list[tuple[datetime, int, Receipt]] = []
-        self.providers = {
-            channel: Provider(channel, self.scheduler, self.weather, self.clock, self._tell)
-            for channel in (Channel.SMS, Channel.EMAIL)
+        parts = (self.scheduler, self.weather, self.clock, self._tell)
+        self.providers: dict[Channel, Provider] = {
+            Channel.SMS: TellingProvider(Channel.SMS, *parts),
+            Channel.VOICE: TellingProvider(Channel.VOICE, *parts),
+            Channel.EMAIL: Provider(Channel.EMAIL, *parts),
         }
         self.settings = house_rules()
         Publish(self.store).publish([Source(kind=k, name=n, text=text) for (k, n), text in PROJECT.items()])
         self._lives = 0
         for _ in range(WORKERS):
             self._spawn(self._worker)
+        for _ in range(BEATS):
+            self._spawn(self._beat)
         self._spawn(self._outsiders)
+
+    def _was_taken(self, delivery: DeliveryId) -> bool:
+        return any(
+            message.outbound.delivery == delivery
+            for provider in self.providers.values()
+            for message in provider.messages
+        )
 
     def _tell(self, at: datetime, lane: int, receipt: Receipt) -> None:
         self.told.append((at, lane, receipt))
@@ -130,6 +144,15 @@ class World:
                 self.scheduler.random.shuffle(works)
                 if not any(self._did(work) for work in works):
                     self.scheduler.rest(looked)
+
+    def _beat(self, name: str) -> None:
+        """Do what is nobody's hint but time's: two processes at once, as two beats would have it."""
+        del name
+        reconcile = Reconcile(self.store, self.providers, self.clock, NoHints())
+        while True:
+            while self._did(reconcile.turn):
+                pass
+            self.scheduler.sleep_until(self.clock.now() + BEAT)
 
     def _did(self, work: Callable[[], Any]) -> bool:
         """Do one piece of work; return whether anything came of it."""
@@ -176,7 +199,7 @@ class World:
 
     def _outsiders(self, name: str) -> None:
         """People, operators and the provider's webhooks; whoever gets no answer does it again."""
-        doer = Doer(self.store, self.settings, self.outside, self.clock)
+        doer = Doer(self.store, self.settings, self.outside, self.clock, self._was_taken)
         while True:
             now = self.clock.now()
             told = [entry for entry in self.told if entry[0] <= now]
