@@ -1,5 +1,6 @@
 """Webhooks of providers: verified on the raw bytes, durable before the 2xx."""
 
+import asyncio
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -24,6 +25,8 @@ from engage.ports.storage import StorageAwayError
 MAX_BODY = 4 * 1024 * 1024
 MAX_INBOUND = 32 * 1024 * 1024
 """Bytes of a message somebody sent us, with its attachments: mail providers stop at 30 MB."""
+OFF_THE_LOOP = 256 * 1024
+"""Bytes from which on a message is read in a thread, so that nobody else waits for it."""
 _DONE = Answer(204, b"", ())
 _XML = ((b"content-type", b"text/xml; charset=utf-8"),)
 
@@ -61,7 +64,11 @@ class Hooks:
 
     async def _answer(self, path: str, scope: Scope, receive: Receive) -> Answer:
         limit = MAX_INBOUND if path.endswith("/inbound") else MAX_BODY
-        received = self._deps.receiver.receive(path, await self._signed(scope, receive, limit))
+        signed = await self._signed(scope, receive, limit)
+        if len(signed.body) > OFF_THE_LOOP:
+            received = await asyncio.to_thread(self._deps.receiver.receive, path, signed)
+        else:
+            received = self._deps.receiver.receive(path, signed)
         if received is None:
             raise ApiError(403, "bad_signature", "The signature does not match; nothing was stored.")
         await self._deps.batcher.submit(received.taken, ahead=True)

@@ -22,7 +22,7 @@ from engage.domain.json_text import mended
 from engage.ports.channel import Adrift, Heard, SignedRequest
 
 _REF = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-_ADDRESS = re.compile(r"\S+@\S+")
+_WORD = re.compile(r"\S+")
 _SHA256 = ec.ECDSA(hashes.SHA256())
 _REASON_LENGTH = 200
 _LONGEST_ID = 500
@@ -230,7 +230,10 @@ def _code(event: dict[str, Any], mark: Mark) -> str | None:
 
 def _scrubbed(text: str) -> str | None:
     """A mail server's answer without the addresses it quotes."""
-    return _ADDRESS.sub("[address]", text)[:_REASON_LENGTH] or None
+    return (
+        _WORD.sub(lambda word: "[address]" if "@" in word[0][1:-1] else word[0], text)[:_REASON_LENGTH]
+        or None
+    )
 
 
 def _text(event: dict[str, Any], name: str) -> str:

@@ -1,9 +1,12 @@
 """Mail that comes in through SendGrid's Inbound Parse, signed by an attached security policy."""
 
+import codecs
 import json
 import re
-from email import policy
-from email.message import EmailMessage
+from collections.abc import Iterator
+from email.errors import MessageError
+from email.header import decode_header
+from email.message import Message
 from email.parser import BytesParser
 from email.utils import parseaddr
 from hashlib import blake2b
@@ -14,9 +17,17 @@ from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Inbound
 from engage.ports.channel import Heard, SignedRequest
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
+# Python takes their parameters apart in the square of their length.
+_ENDLESS = re.compile(rb"^content-[a-z-]+:(?:[^\n]|\n[ \t]){10000}", re.IGNORECASE | re.MULTILINE)
 MAX_TEXT = 100_000
 """Characters of a mail we keep."""
+MAX_PARTS = 2_000
+"""Lines that may begin a part; a mail has a few."""
+MAX_HEADER = 10_000
+"""Characters of a header of theirs that is taken apart; what takes the square of a longer one's length is not tried."""
+_NO_CHARSETS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"})
+"""Python's own, which no mail is written in; the first takes the square of a text's length."""
 
 
 class MailWebhook:
@@ -36,7 +47,7 @@ class MailWebhook:
         try:
             fields = {name: _storable(text) for name, text in _fields(request).items()}
             sender, to = _envelope(fields)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, MessageError):
             return Heard(quarantined=(("unreadable", request.body),))
         if not sender:
             return Heard(quarantined=(("no_sender", request.body),))
@@ -55,9 +66,8 @@ class MailWebhook:
 def _fields(request: SignedRequest) -> dict[str, str]:
     """Return the text fields of the form; each comes in its own character set (field `charsets`)."""
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode("latin-1")
-    whole = BytesParser(policy=policy.HTTP).parsebytes(head + request.body)
     raw: dict[str, bytes] = {}
-    for part in whole.iter_parts():
+    for part in _parts(_read(head + request.body)):
         name = part.get_param("name", header="content-disposition")
         payload = part.get_payload(decode=True)
         if isinstance(name, str) and part.get_filename() is None and isinstance(payload, bytes):
@@ -68,6 +78,22 @@ def _fields(request: SignedRequest) -> dict[str, str]:
     return fields if whole_mail is None else {**fields, **_parsed(whole_mail)}
 
 
+def _read(data: bytes) -> Message:
+    """Return MIME with its headers as they were written: Python's reading of them takes the square of their length.
+
+    Raises:
+        ValueError: it has more parts, or longer descriptions of them, than any mail.
+    """
+    if data.count(b"\n--") > MAX_PARTS or _ENDLESS.search(data):
+        raise ValueError("too many parts, or parameters")
+    return BytesParser().parsebytes(data)
+
+
+def _parts(whole: Message) -> list[Message]:
+    parts = whole.get_payload() if whole.is_multipart() else []
+    return [part for part in parts if isinstance(part, Message)] if isinstance(parts, list) else []
+
+
 def _written(fields: dict[str, str]) -> str:
     """The text part; of a mail that has none, the words of its HTML."""
     text = fields.get("text", "")
@@ -76,19 +102,38 @@ def _written(fields: dict[str, str]) -> str:
 
 def _parsed(mail: bytes) -> dict[str, str]:
     """Return the fields of parsed mode, of a mail that came whole (raw mode, field `email`)."""
-    whole = BytesParser(policy=policy.default).parsebytes(mail)
-    assert isinstance(whole, EmailMessage)
-    body = whole.get_body(("plain", "html"))
-    text = "" if body is None else str(body.get_content())
-    if body is not None and body.get_content_subtype() == "html":
-        text = _TAG.sub(" ", text)
-    headers = "\n".join(f"{name}: {value}" for name, value in whole.items())
-    return {"headers": headers, "text": text, "subject": str(whole["subject"] or "")}
+    whole = _read(mail)
+    body = next(_bodies(whole, "text/plain"), None) or next(_bodies(whole, "text/html"), None)
+    payload = None if body is None else body.get_payload(decode=True)
+    text = ""
+    if body is not None and isinstance(payload, bytes):
+        text = _decoded(payload, body.get_content_charset() or "utf-8")
+        text = _TAG.sub(" ", text) if body.get_content_subtype() == "html" else text
+    headers = "\n".join(f"{name}: {' '.join(str(value).split())}" for name, value in whole.items())
+    return {"headers": headers, "text": text, "subject": _header(str(whole.get("subject", "")))}
+
+
+def _bodies(whole: Message, kind: str) -> Iterator[Message]:
+    """Yield the texts that somebody wrote in this mail, and in none that is attached to it."""
+    if whole.get_content_disposition() == "attachment":
+        return
+    if whole.get_content_type() == kind:
+        yield whole
+    if whole.get_content_maintype() == "multipart":
+        for part in _parts(whole):
+            yield from _bodies(part, kind)
+
+
+def _header(written: str) -> str:
+    """Return a header with its encoded words read (RFC 2047)."""
+    parts = decode_header(" ".join(written[:MAX_HEADER].split()))
+    return "".join(part if isinstance(part, str) else _decoded(part, kind or "ascii") for part, kind in parts)
 
 
 def _decoded(value: bytes, charset: str) -> str:
     try:
-        return value.decode(charset, "replace")
+        known = codecs.lookup(charset).name not in _NO_CHARSETS
+        return value.decode(charset if known else "utf-8", "replace")
     except LookupError:
         return value.decode("utf-8", "replace")
 
@@ -101,8 +146,8 @@ def _storable(text: str) -> str:
 def _envelope(fields: dict[str, str]) -> tuple[str, str]:
     """The envelope says who it is from and for; the headers may say anything."""
     envelope = json.loads(fields.get("envelope", "{}"))
-    to = envelope.get("to") or [parseaddr(fields.get("to", ""))[1]]
-    sender = envelope.get("from") or parseaddr(fields.get("from", ""))[1]
+    to = envelope.get("to") or [parseaddr(fields.get("to", "")[:MAX_HEADER])[1]]
+    sender = envelope.get("from") or parseaddr(fields.get("from", "")[:MAX_HEADER])[1]
     return _storable(str(sender)), _storable(str(to[0]))
 
 

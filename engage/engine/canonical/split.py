@@ -14,7 +14,8 @@ MAX_BODY = 500 * 1024
 """Bytes of a body, unzipped (ingest.md, 4). Segment's clients stop at 475,000 and 480 KiB, so KB is read as KiB."""
 MAX_EVENTS = 2_500
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},:]', re.DOTALL)
+# The closing quote may be missing: a text that never ends is one token, and not looked for again from each of its quotes.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{},:]', re.DOTALL)
 
 
 class MalformedBodyError(EngageError):
