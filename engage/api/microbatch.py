@@ -31,9 +31,11 @@ CROWD = 4
 CROWD_SECONDS = 0.003
 """How long the commit after a crowd waits for its own: a commit costs as much as storing fifty facts."""
 
+TOO_LATE_SECONDS = 2 * WAIT_SECONDS
+"""Who has waited as long, because storing became slower meanwhile, is told to come back too."""
 RATE = MAX_WAITING / WAIT_SECONDS
 """Facts a second that are believed in until seen otherwise."""
-QUICKLY = 0.3
+QUICKLY = 0.5
 """How much the last commit counts in what is lately seen."""
 
 
@@ -55,6 +57,8 @@ class _Request:
     taken: Taken
     size: int
     """Of its payloads, in bytes."""
+    since: float
+    """When it came, on the monotonic clock."""
     answer: "asyncio.Future[list[bool]]"
     queue: _Queue
 
@@ -126,8 +130,10 @@ class MicroBatcher:
             return []
         size = _size(taken)
         loop = asyncio.get_running_loop()
-        request = _Request(taken, size, loop.create_future(), self._ahead if ahead else self._events)
-        self._see_room(request.queue, weight, size)
+        request = _Request(
+            taken, size, time.monotonic(), loop.create_future(), self._ahead if ahead else self._events
+        )
+        self._see_room(request.queue, size)
         request.queue.add(request)
         if self._draining is None:
             self._draining = loop.create_task(self._drain(loop))
@@ -140,16 +146,20 @@ class MicroBatcher:
             OverloadedError: too much waits already.
             StorageAwayError: the database is away.
         """
-        self._see_room(self._events, 1, 0)
+        self._see_room(self._events, 0)
 
-    def _see_room(self, queue: _Queue, weight: int, size: int) -> None:
+    def _see_room(self, queue: _Queue, size: int) -> None:
         if self._stuck:
             raise StorageAwayError("the database does not answer")
-        full = queue.weight + weight > self._most(queue) or queue.bytes + size > MAX_WAITING_BYTES
+        # Who fits in part is let in whole: what was read and then refused would be read again, and again for nothing.
+        full = queue.weight >= self._most(queue) or queue.bytes + size > MAX_WAITING_BYTES
         if queue.weight and full:
             self._refused += 1
-            seconds = math.ceil(self.load().waiting / self._rate)
-            raise OverloadedError(min(MAX_RETRY_AFTER, max(1, seconds)))
+            raise OverloadedError(self._retry_after())
+
+    def _retry_after(self) -> int:
+        """Return in how many seconds what waits now is stored."""
+        return min(MAX_RETRY_AFTER, max(1, math.ceil(self.load().waiting / self._rate)))
 
     def _most(self, queue: _Queue) -> float:
         """Return how many facts may wait: of events no more than are stored within `WAIT_SECONDS`."""
@@ -177,8 +187,11 @@ class MicroBatcher:
 
     async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            while self._ahead.requests or self._events.requests:
+            while True:
                 started = time.monotonic()
+                self._turn_away(started - TOO_LATE_SECONDS)
+                if not self._ahead.requests and not self._events.requests:
+                    break
                 group, together = self._gather()
                 try:
                     stored = await self._store(loop, group, together)
@@ -230,6 +243,16 @@ class MicroBatcher:
             for request in queue.requests:
                 request.leave()
             queue.requests.clear()
+
+    def _turn_away(self, before: float) -> None:
+        """Refuse the events that have waited since `before`."""
+        late = list[_Request]()
+        while self._events.requests and self._events.requests[0].since < before:
+            late.append(self._events.requests.popleft())
+            late[-1].leave()
+        if late:
+            self._refused += len(late)
+            self._fail(late, OverloadedError(self._retry_after()))
 
     def _gather(self) -> tuple[list[_Request], Taken]:
         group, weight = list[_Request](), 0

@@ -28,6 +28,7 @@ from engage.api.bodies import ClientGoneError, headers_of, read_raw, unzipped
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import OverloadedError
 from engage.api.pixel import GIF, pixel_body
+from engage.api.turnstile import Turnstile
 from engage.domain.fact import Kind
 from engage.domain.json_text import mended
 from engage.engine.accept.intake import Taken
@@ -65,6 +66,7 @@ class Wire:
     def __init__(self, deps: ApiDeps) -> None:
         """Answer with what `deps` hold."""
         self._deps = deps
+        self._turnstile = Turnstile()
         self._posts: dict[str, Endpoint] = {}
         for kind in Kind:
             take = partial(self._post, partial(self._single, kind))
@@ -110,8 +112,13 @@ class Wire:
             headers = headers_of(scope["headers"])
             raw = await read_raw(receive, MAX_BODY)
             self._deps.batcher.see_room()
-            body = unzipped(raw, headers.get(b"content-encoding", b""), MAX_BODY)
-            taken = await take(body, credential(headers.get(b"authorization")))
+            entered = await self._turnstile.enter(len(raw))
+            try:
+                self._deps.batcher.see_room()
+                body = unzipped(raw, headers.get(b"content-encoding", b""), MAX_BODY)
+                taken = await take(body, credential(headers.get(b"authorization")))
+            finally:
+                self._turnstile.leave(entered)
             await self._deps.batcher.submit(taken)
         except ApiError as exc:
             return _refusal(exc)

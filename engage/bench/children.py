@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from engage.bench.crowd import CrowdPlan, CrowdReport
 from engage.bench.load import Plan, Report
 from engage.bench.sink import SinkSettings
 from engage.embedded.process import with_parent
@@ -44,6 +45,14 @@ class RunningSink:
         found: dict[str, list[float]] = self._ask("arrivals")
         return found
 
+    def be_slow(self, seconds: float) -> None:
+        """Have every answer to a send take so long from now on; what was sent has arrived all the same."""
+        asked = urllib.request.Request(
+            f"{self.url}/_bench/slow", data=str(seconds).encode(), method="POST"
+        )  # our own child
+        with urllib.request.urlopen(asked, timeout=30):
+            pass
+
     def _ask(self, name: str) -> Any:
         with urllib.request.urlopen(f"{self.url}/_bench/{name}", timeout=30) as answer:
             return json.loads(answer.read())
@@ -70,7 +79,20 @@ def play(plan: Plan, *, limit: float) -> Report:
     Raises:
         ChildError: it failed, or has not ended after `limit` seconds.
     """
-    process = _start("engage.bench.load")
+    return msgspec.json.decode(_played("engage.bench.load", plan, limit), type=Report)
+
+
+def crowd(plan: CrowdPlan, *, limit: float) -> CrowdReport:
+    """Have a crowd offer what a plan says, in a process of its own, and return its report.
+
+    Raises:
+        ChildError: it failed, or has not ended after `limit` seconds.
+    """
+    return msgspec.json.decode(_played("engage.bench.crowd", plan, limit), type=CrowdReport)
+
+
+def _played(module: str, plan: msgspec.Struct, limit: float) -> str:
+    process = _start(module)
     try:
         said, _ = process.communicate(msgspec.json.encode(plan).decode() + "\n", timeout=limit)
     except subprocess.TimeoutExpired as exc:
@@ -79,7 +101,7 @@ def play(plan: Plan, *, limit: float) -> Report:
         _stop(process)
     if process.returncode != 0:
         raise ChildError(f"the load generator ended with code {process.returncode}")
-    return msgspec.json.decode(said, type=Report)
+    return said
 
 
 def _start(module: str) -> subprocess.Popen[str]:

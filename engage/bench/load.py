@@ -10,15 +10,14 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Self, cast
 from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
 
+from engage.bench.client_wire import Connection
 from engage.bench.customers import encoded, identify, track
 from engage.bench.sink_answers import request
-from engage.bench.sink_wire import length_in
 
 OVERLOAD_SECONDS = 0.2
 """How long a connection is silent after 429 or 503."""
@@ -124,54 +123,6 @@ def _post(plan: Plan, url: str, body: bytes) -> bytes:
     return request(url, body, b"Content-Type: application/json", b"Authorization: Basic " + key)
 
 
-class _Connection(asyncio.Protocol):
-    """One kept connection; hands every answer's status to whoever waits for it."""
-
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[int] | None = None
-        self._buffer = b""
-
-    @classmethod
-    async def to(cls, host: str, port: int) -> Self:
-        _, connection = await asyncio.get_running_loop().create_connection(cls, host, port)
-        return connection
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class only behaves like it
-
-    async def call(self, data: bytes) -> int:
-        """Return the status of the answer; 0 if the connection broke."""
-        assert self._transport is not None
-        if self._transport.is_closing():
-            return 0
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(data)
-        return await self._answer
-
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer + data if self._buffer else data
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0 or len(buffer) < end + 4 + length_in(buffer[:end]):
-            self._buffer = buffer
-            return
-        self._buffer = b""
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(int(buffer[9:12]))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(0)
-
-    @property
-    def broken(self) -> bool:
-        return self._transport is None or self._transport.is_closing()
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-
 class Player:
     """Plays one plan."""
 
@@ -200,17 +151,17 @@ class Player:
         )
 
     async def _line(self) -> None:
-        connection = await _Connection.to(self._host, self._port)
+        connection = await Connection.to(self._host, self._port)
         for request_ in self._queue:
             connection = await self._send(connection, request_)
         connection.close()
 
-    async def _send(self, connection: _Connection, request_: _Request) -> _Connection:
+    async def _send(self, connection: Connection, request_: _Request) -> Connection:
         current: _Request | None = request_
         while current is not None:
             if connection.broken:
-                connection = await _Connection.to(self._host, self._port)
-            status = await connection.call(current.data)
+                connection = await Connection.to(self._host, self._port)
+            status = (await connection.call(current.data)).status
             self._requests += 1
             if 200 <= status < 300:
                 self._calls += current.calls
@@ -225,13 +176,13 @@ class Player:
         return connection
 
     async def _on_time(self, per_second: float) -> None:
-        idle = [await _Connection.to(self._host, self._port) for _ in range(self._plan.connections)]
+        idle = [await Connection.to(self._host, self._port) for _ in range(self._plan.connections)]
         loop = asyncio.get_running_loop()
         start = loop.time()
         running: set[asyncio.Task[None]] = set()
 
         async def one(request_: _Request) -> None:
-            connection = idle.pop() if idle else await _Connection.to(self._host, self._port)
+            connection = idle.pop() if idle else await Connection.to(self._host, self._port)
             self._sent_at[str(request_.customer)] = time.monotonic()
             idle.append(await self._send(connection, request_))
 

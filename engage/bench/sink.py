@@ -49,6 +49,11 @@ class Sink:
         self._is_due = False
         self._number = 0
         self._arrivals: dict[str, list[float]] = {}
+        self._slow_seconds = 0.0
+
+    def slowness(self, target: bytes) -> float:
+        """Return how many seconds an answer takes; the bench's own questions take none."""
+        return 0.0 if target.startswith(b"/_bench/") else self._slow_seconds
 
     def answer(self, method: bytes, target: bytes, body: bytes) -> bytes:
         """Return the response to one request."""
@@ -58,6 +63,9 @@ class Sink:
             return self._mail(body)
         if target == b"/_bench/stats":
             return _json(self._stats())
+        if target == b"/_bench/slow" and method == b"POST":
+            self._slow_seconds = float(body)
+            return response(b"204 No Content")
         if target == b"/_bench/arrivals":
             return _json(self._arrivals)
         return _NOT_FOUND
@@ -122,7 +130,9 @@ async def serve(settings: SinkSettings) -> None:
     """Listen on a free port of loopback until standard input ends."""
     sink = Sink(settings)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: ServerProtocol(sink.answer), "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(
+        lambda: ServerProtocol(sink.answer, sink.slowness), "127.0.0.1", 0, backlog=4096
+    )
     sys.stdout.write(json.dumps({"port": server.sockets[0].getsockname()[1]}) + "\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)

@@ -22,8 +22,9 @@ def response(status: bytes, body: bytes = b"", *headers: bytes) -> bytes:
 class ServerProtocol(asyncio.Protocol):
     """Reads requests whose bodies have a length, one after the other, and writes what `answer` returns."""
 
-    def __init__(self, answer: Answerer) -> None:
-        self._answer = answer
+    def __init__(self, answer: Answerer, slowness: Callable[[bytes], float] = lambda _: 0.0) -> None:
+        """`slowness` says by target how many seconds an answer takes."""
+        self._answer, self._slowness = answer, slowness
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
 
@@ -43,7 +44,12 @@ class ServerProtocol(asyncio.Protocol):
             if len(buffer) < total:
                 break
             method, target, _ = buffer[: buffer.index(b"\r\n")].split(b" ", 2)
-            self._transport.write(self._answer(method, target, buffer[end + 4 : total]))
+            answer, seconds = self._answer(method, target, buffer[end + 4 : total]), self._slowness(target)
+            if seconds:
+                # Callers wait for one answer before they ask again, so that none overtakes another.
+                asyncio.get_running_loop().call_later(seconds, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
             buffer = buffer[total:]
         self._buffer = buffer
 

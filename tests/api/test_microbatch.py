@@ -3,13 +3,20 @@
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
 
-from engage.api.microbatch import FACTS_A_COMMIT, WAIT_SECONDS, MicroBatcher, OverloadedError
+from engage.api.microbatch import (
+    FACTS_A_COMMIT,
+    TOO_LATE_SECONDS,
+    WAIT_SECONDS,
+    MicroBatcher,
+    OverloadedError,
+)
 from engage.domain.turn.changes import Quarantined
 from engage.engine.accept.intake import Intake, Piece, Taken
 from engage.ports.storage import StorageAwayError, Transaction
@@ -163,6 +170,29 @@ def test_nobody_is_let_in_to_wait_for_longer_than_clients_do() -> None:
     assert told
     assert max(told) <= 3
     assert longest <= 1.5 * WAIT_SECONDS
+
+
+def test_who_was_let_in_before_storing_became_slow_is_told_to_come_back_in_time() -> None:
+    store = TestedStore()
+    intake = SlowIntake(store)
+
+    async def scene() -> Sequence[list[bool] | BaseException]:
+        batcher = MicroBatcher(intake, patience=60.0)
+        first = asyncio.create_task(batcher.submit(Taken([piece("first")])))
+        await until(intake.entered.is_set)
+        behind = asyncio.create_task(batcher.submit(Taken([piece("event")])))
+        told = asyncio.create_task(batcher.submit(Taken([piece("STOP")]), ahead=True))
+        await asyncio.sleep(TOO_LATE_SECONDS + 0.1)
+        intake.gate.set()
+        answers = await asyncio.gather(first, behind, told, return_exceptions=True)
+        await batcher.close()
+        return answers
+
+    first, behind, told = asyncio.run(scene())
+
+    assert (first, told) == ([True], [True])
+    assert isinstance(behind, OverloadedError)
+    assert store.ids() == ["first", "STOP"]
 
 
 def test_what_a_provider_tells_is_taken_and_stored_first_however_many_events_wait() -> None:

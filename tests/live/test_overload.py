@@ -182,7 +182,7 @@ def test_a_storm_of_429_is_waited_out_as_told_and_everything_leaves_once(stack: 
     assert stack.count("SELECT count(*) FROM delivery WHERE status IN ('failed', 'unknown', 'skipped')") == 0
 
 
-def test_ten_times_what_can_be_digested_is_taken_in_and_leaves_nothing_behind(stack: Stack) -> None:
+def test_a_flood_is_taken_in_and_leaves_nothing_behind(stack: Stack) -> None:
     before = stack.count("SELECT count(*) FROM seen")
     roots = {name: stack.supervisor.pid(name) for name in PROCESSES}
     settled = memory_bytes(roots)

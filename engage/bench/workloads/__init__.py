@@ -8,6 +8,7 @@ from engage.bench.workloads import (
     latency,
     memory,
     messages,
+    overload,
     ready,
     scenarios,
     timers,
@@ -28,5 +29,6 @@ WORKLOADS: dict[str, Workload] = {
         memory.WORKLOAD,
         ready.WORKLOAD,
         growth.WORKLOAD,
+        overload.WORKLOAD,
     )
 }
