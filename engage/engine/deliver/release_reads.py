@@ -1,15 +1,54 @@
 """Release reads: what judging a chunk of deliveries needs to know, in a few bulk queries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 
 from engage.domain.catalog import Catalog
-from engage.domain.consent.consent import family, ledger_key
+from engage.domain.consent.consent import Consents, family, ledger_key
 from engage.domain.delivery.delivery import Channel, Delivery
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile.person import address_of
 from engage.domain.profile.profile import Profile
+from engage.engine.deliver.windows import open_windows
 from engage.ports.storage import Transaction
+
+Sent = list[tuple[Channel, str | None, datetime]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of the people of a chunk, read once."""
+
+    consents: Mapping[ProfileId, Consents]
+    sent: dict[ProfileId, Sent]
+    """What was accepted for them within the longest cap or limit; what is released in this chunk is added."""
+    first: Set[DeliveryId]
+    """The SMS that are the first of their topic to their address."""
+    new: Set[str]
+    """Numbers that no text of ours ever went to, where such numbers are looked up."""
+    open_to: Set[tuple[ProfileId, str]]
+    """Who wrote to us on WhatsApp within a day, and from where."""
+
+    def consents_of(self, delivery: Delivery) -> Consents:
+        return self.consents.get(delivery.profile) or Consents()
+
+
+def read_known(
+    tx: Transaction,
+    catalog: Catalog,
+    ready: Sequence[Delivery],
+    profiles: Mapping[ProfileId, Profile],
+    now: datetime,
+) -> Known:
+    """Read all of it, in a few queries whatever the number of deliveries."""
+    return Known(
+        consents=tx.consents.view({d.profile for d in ready}, addresses_of(ready, profiles)),
+        sent=sent_lately(tx, catalog, ready, now),
+        first=never_addressed(tx, catalog, ready, profiles),
+        new=never_texted(tx, catalog, ready, profiles),
+        open_to=open_windows(tx, ready, now),
+    )
 
 
 def addresses_of(
@@ -30,7 +69,7 @@ def addresses_of(
 
 def sent_lately(
     tx: Transaction, catalog: Catalog, ready: Sequence[Delivery], now: datetime
-) -> dict[ProfileId, list[tuple[Channel, str | None, datetime]]]:
+) -> dict[ProfileId, Sent]:
     """Return what was accepted within the longest cap or limit of the law, per person; nothing where none can apply."""
     caps = [cap.per for cap in catalog.settings.caps if any(cap.covers(d.channel, d.topic) for d in ready)]
     limits = [catalog.law.longest_limit(channel) for channel in {d.channel for d in ready}]
