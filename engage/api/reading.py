@@ -137,7 +137,12 @@ class People:
             if after is not None:
                 raise invalid("`after` goes with `list`: say which list is read on")
             shown = {name: read(None) for name, read in lists.items()}
-            return json_response({"id": profile.id, "traits": self.traits(profile), **shown})
+            person_shape = {
+                "id": profile.id,
+                "traits": self.traits(profile),
+                "trait_times": profile.told_times(),
+            }
+            return json_response({**person_shape, **shown})
         if only not in lists:
             raise invalid(f"`list` is one of {', '.join(lists)}")
         part = cursor_checked(lambda: lists[only](after))

@@ -218,6 +218,7 @@ def _page(runtime: Runtime, person: Profile) -> Mapping[str, Any]:
         "id": person.id,
         "ids": [identifier_shape(name) for name in person.identifiers],
         "traits": traits_shape(person, runtime.catalog().settings.covered),
+        "trait_times": person.told_times(),
         "consents": [consent_shape(consent) for consent in reading.consents(key, addresses)],
         "audiences": [audience_shape(membership) for membership in reading.audiences(key)],
         "runs": [run_shape(run) for run in reading.runs(key).items],
@@ -229,7 +230,8 @@ def _page(runtime: Runtime, person: Profile) -> Mapping[str, Any]:
 
 def _flat(page: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a page of the API as this command shows it: the first part of every list, instants as such."""
-    lists = {name: value["items"] for name, value in page.items() if name not in ("id", "traits")}
+    whole = ("id", "traits", "trait_times")
+    lists = {name: value["items"] for name, value in page.items() if name not in whole}
     return {**page, **lists}
 
 
@@ -238,7 +240,7 @@ def _page_lines(page: Mapping[str, Any]) -> Iterator[str]:
     for name in page["ids"]:
         yield f"  {name}"
     for title, lines in (
-        ("traits", [f"{name} = {_shown(value)}" for name, value in sorted(page["traits"].items())]),
+        ("traits", list(_trait_lines(page))),
         ("audiences", page["audiences"]),
         (
             "consents",
@@ -251,6 +253,13 @@ def _page_lines(page: Mapping[str, Any]) -> Iterator[str]:
         if lines:
             yield click.style(title, bold=True)
             yield from (f"  {line}" for line in lines)
+
+
+def _trait_lines(page: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sorted(page["traits"].items()):
+        known = page.get("trait_times", {}).get(name)  # a server of before does not say
+        since = "" if known is None else click.style(f"  since {_second(known['changed_at'])}", dim=True)
+        yield f"{name} = {_shown(value)}{since}"
 
 
 def _run_line(run: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, EventId, ProfileId, RunId, uuid7
 from engage.domain.journey.run import Run
-from engage.domain.profile.profile import Event, Profile, TraitTimes
+from engage.domain.profile.profile import Event, Profile
+from engage.domain.profile.trait_times import TraitTimes
 from engage.domain.turn.changes import Changes, MembershipChange, ReceiptRow
 from engage.ports.jobs import Job
 from engage.storage.memory.store import MemoryStore

@@ -64,8 +64,11 @@ def test_a_person_is_shown_from_far_as_from_near(
 
     assert "user_id:ada" in page["ids"]
     assert page["traits"]["email"] == "ada@home.example"
+    assert page["trait_times"]["email"]["changed_at"] in page["trait_times"]["email"]["written_at"]
     assert [run["journey"] for run in page["runs"]] == ["welcome"]
-    assert "Signed Up" in far.run("profile", "show", "email:ada@home.example")
+    shown = far.run("profile", "show", "email:ada@home.example")
+    assert "email = 'ada@home.example'  since 20" in shown
+    assert "Signed Up" in shown
     assert "nobody is known as `eve`" in far.run("profile", "show", "eve", code=1)
 
 

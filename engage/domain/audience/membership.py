@@ -9,7 +9,9 @@ from engage.domain.decision import Decided
 from engage.domain.expression import Expression
 from engage.domain.journey.clockwork import plan as plan_clocks
 from engage.domain.profile.person import Person
+from engage.domain.profile.profile import Profile, same_value
 from engage.domain.profile.touched import Touched
+from engage.domain.timing import format_instant
 from engage.domain.turn.changes import MembershipChange, TimerKind
 from engage.domain.turn.turn import Turn
 
@@ -51,17 +53,29 @@ def on_timer(turn: Turn, person: Person, kind: TimerKind, name: str) -> Touched:
 
 
 def _compute(turn: Turn, person: Person, trait: ComputedTrait, touched: Touched) -> None:
-    scope = person.scope(turn.catalog.settings, turn.now)
-    value: Any = trait.value.value(scope)
-    known = person.profile.trait_times.get(trait.name)
-    # A fact that waited in another lane is not newer than what came before it: what is computed now is true all the same.
-    at = turn.now if known is None else max(turn.now, known.written)
-    changed = person.profile.write_traits({trait.name: value}, at)
+    value = as_trait(trait.value.value(person.scope(turn.catalog.settings, turn.now)))
+    changed = _write_computed(turn, person.profile, trait.name, value)
     if changed:
         touched.traits.add(trait.name)
         touched.values.update(changed)
         turn.touch(person)
     _plan(turn, person, TimerKind.TRAIT, trait.name, trait.value)
+
+
+def as_trait(value: Any) -> Any:
+    """Return a computed value as a trait keeps it: an instant is text, which is how it is told when it is read again."""
+    return format_instant(value) if isinstance(value, datetime) else value
+
+
+def _write_computed(turn: Turn, profile: Profile, name: str, value: Any) -> dict[str, tuple[Any, Any]]:
+    """Write what was computed; what comes out as it was is no repeat that anything told late could fall before."""
+    known = profile.trait_times.get(name)
+    if known is None:
+        return profile.write_traits({name: value}, turn.now)
+    if same_value(profile.traits.get(name), value):
+        return {}
+    # A fact that waited in another lane is not newer than what came before it: what is computed now is true all the same.
+    return profile.write_traits({name: value}, max(turn.now, known.written))
 
 
 def _judge(turn: Turn, person: Person, audience: Audience, touched: Touched) -> None:

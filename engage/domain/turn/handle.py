@@ -72,7 +72,7 @@ def on_call(
     if call.browser:
         _guard(turn, person, call, traits)
     for identifier in identifiers:
-        if identifier.kind in ADDRESSES and identifier.kind not in person.profile.traits:
+        if identifier.kind in ADDRESSES and person.profile.learns(identifier, call.timestamp):
             traits.setdefault(identifier.kind, identifier.value)
     if traits:
         touched.values = apply_traits(turn, person, traits, call.timestamp, moved=touched.traits)

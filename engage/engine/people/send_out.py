@@ -7,6 +7,7 @@ import msgspec
 
 from engage.domain.ids import ProfileId
 from engage.domain.profile.profile import Profile
+from engage.domain.profile.trait_times import Repeats, TraitTimes
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.people.listfile import Format, Writer
 from engage.engine.people.profiles import guessed
@@ -112,7 +113,12 @@ class SendOut:
     def _cover(self, table: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
         if table == "profile":
             seen = self._covered.values({f"profile.{name}": value for name, value in row["traits"].items()})
-            return {**row, "traits": {name.removeprefix("profile."): value for name, value in seen.items()}}
+            times = msgspec.convert(row["trait_times"], dict[str, TraitTimes])
+            return {
+                **{name: value for name, value in row.items() if name != "told_again"},
+                "traits": {name.removeprefix("profile."): value for name, value in seen.items()},
+                "trait_times": Repeats(times, row["told_again"]).told(),
+            }
         if table == "event":
             return {**row, "properties": self._covered.event(row["name"], row["properties"])}
         covered: Mapping[str, Any] = self._covered.properties(row) if self._covered else row

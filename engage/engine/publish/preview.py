@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from engage.domain.audience.audience import Audience, ComputedTrait
+from engage.domain.audience.membership import as_trait
 from engage.domain.catalog import Catalog
 from engage.domain.errors import IdentityRaceError
 from engage.domain.expression import Expression, Place, compile_expression
@@ -261,8 +262,7 @@ def _judged(catalog: Catalog, person: Person, now: datetime) -> set[str]:
     for rule in catalog.followed:
         scope = person.scope(catalog.settings, now)
         if isinstance(rule, ComputedTrait):
-            value = rule.value.value(scope)
-            person.profile.traits[rule.name] = value.isoformat() if isinstance(value, datetime) else value
+            person.profile.traits[rule.name] = as_trait(rule.value.value(scope))
         elif rule.where is not None and rule.where.truth(scope):
             inside.add(rule.name)
     return inside

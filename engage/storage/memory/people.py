@@ -78,6 +78,7 @@ def profile_row(profile: Profile) -> ProfileRow:
         lane=profile.lane,
         traits=profile.traits,
         trait_times=profile.trait_times,
+        told_again=profile.told_again,
         merges=profile.merges,
     )
     return ProfileRow(profile.id, profile.lane, encode(bare))

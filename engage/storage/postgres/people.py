@@ -4,14 +4,15 @@ from collections.abc import Collection
 
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.domain.profile.profile import Profile, TraitTimes
+from engage.domain.profile.profile import Profile
+from engage.domain.profile.trait_times import TraitTimes
 from engage.ports.erasing import Erased
 from engage.storage.coding import decoder
 from engage.storage.postgres.erasing import erase
 from engage.storage.postgres.session import Session, texts, uuids
 
 _LOCK = """
-SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM profile
+SELECT id, lane, created_at, bucket_key, merges, traits, trait_times, told_again FROM profile
 WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE
 """
 _HOLD = "SELECT id FROM profile WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE"
@@ -62,6 +63,7 @@ class PostgresPeople:
         if not profiles:
             return {}
         traits, times = decoder(dict).decode, decoder(dict[str, TraitTimes]).decode
+        again = decoder(list[int]).decode
         found = {
             row[0]: Profile(
                 id=row[0],
@@ -71,6 +73,7 @@ class PostgresPeople:
                 merges=row[4],
                 traits=traits(row[5]),
                 trait_times=times(row[6]),
+                told_again=again(row[7]),
             )
             for row in self._session.rows(_LOCK_FREE if skip_locked else _LOCK, uuids(profiles))
         }

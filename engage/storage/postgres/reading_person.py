@@ -7,7 +7,8 @@ from engage.domain.decision import Decided, Decision
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
 from engage.domain.journey.run import Run
-from engage.domain.profile.profile import Event, Profile, TraitTimes
+from engage.domain.profile.profile import Event, Profile
+from engage.domain.profile.trait_times import TraitTimes
 from engage.domain.turn.changes import Origin
 from engage.ports.reading import PAGE, DeliverySeen, Membership, Page, Subscription, Suppression
 from engage.storage.coding import decoder
@@ -15,9 +16,7 @@ from engage.storage.cursor import instant, page, parts, uuid
 from engage.storage.postgres.reading_base import PostgresReader, seen
 from engage.storage.postgres.session import texts
 
-_PROFILE = (
-    "SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM profile WHERE id = %s::uuid"
-)
+_PROFILE = "SELECT id, lane, created_at, bucket_key, merges, traits, trait_times, told_again FROM profile WHERE id = %s::uuid"
 _IDENTIFIERS = "SELECT kind, value FROM identifier WHERE profile_id = %s::uuid ORDER BY seq"
 _ORIGINS = """
 SELECT kind, value, since, message_id FROM identifier WHERE profile_id = %s::uuid AND since IS NOT NULL ORDER BY seq
@@ -82,7 +81,7 @@ class PostgresPerson(PostgresReader):
             names = session.rows(_IDENTIFIERS, profile)
         if not rows:
             return None
-        key, lane, created_at, bucket_key, merges, traits, times = rows[0]
+        key, lane, created_at, bucket_key, merges, traits, times, again = rows[0]
         return Profile(
             id=key,
             lane=lane,
@@ -91,6 +90,7 @@ class PostgresPerson(PostgresReader):
             merges=merges,
             traits=decoder(dict).decode(traits),
             trait_times=decoder(dict[str, TraitTimes]).decode(times),
+            told_again=decoder(list[int]).decode(again),
             identifiers=[Identifier(kind, value) for kind, value in names],
         )
 

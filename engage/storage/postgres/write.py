@@ -18,21 +18,24 @@ from engage.storage.postgres.session import Session, json, texts
 
 # A turn that also creates this profile is waited for and then lost to: what it wrote must not be written over.
 _NEW_PROFILES = """
-INSERT INTO profile (id, lane, created_at, bucket_key, merges, traits, trait_times)
-SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM json_to_recordset(%s) AS (
-    id uuid, lane smallint, created_at timestamptz, bucket_key text, merges integer, traits jsonb, trait_times json
+INSERT INTO profile (id, lane, created_at, bucket_key, merges, traits, trait_times, told_again)
+SELECT id, lane, created_at, bucket_key, merges, traits, trait_times, told_again FROM json_to_recordset(%s) AS (
+    id uuid, lane smallint, created_at timestamptz, bucket_key text, merges integer, traits jsonb, trait_times json,
+    told_again json
 )
 ORDER BY id
 ON CONFLICT (id) DO NOTHING
 """
 _PROFILES = """
-INSERT INTO profile (id, lane, created_at, bucket_key, merges, traits, trait_times)
-SELECT id, lane, created_at, bucket_key, merges, traits, trait_times FROM json_to_recordset(%s) AS (
-    id uuid, lane smallint, created_at timestamptz, bucket_key text, merges integer, traits jsonb, trait_times json
+INSERT INTO profile (id, lane, created_at, bucket_key, merges, traits, trait_times, told_again)
+SELECT id, lane, created_at, bucket_key, merges, traits, trait_times, told_again FROM json_to_recordset(%s) AS (
+    id uuid, lane smallint, created_at timestamptz, bucket_key text, merges integer, traits jsonb, trait_times json,
+    told_again json
 )
 ON CONFLICT (id) DO UPDATE SET
     lane = excluded.lane, created_at = excluded.created_at, bucket_key = excluded.bucket_key,
-    merges = excluded.merges, traits = excluded.traits, trait_times = excluded.trait_times
+    merges = excluded.merges, traits = excluded.traits, trait_times = excluded.trait_times,
+    told_again = excluded.told_again
 """
 # Numbered in the order of the list, inserted in the order of the key: two transactions wait for each other in one direction.
 _IDENTIFIERS = """

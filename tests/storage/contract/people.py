@@ -8,7 +8,7 @@ import pytest
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Identifier
 from engage.domain.ids import EventId
-from engage.domain.profile.profile import TraitTimes
+from engage.domain.profile.trait_times import TraitTimes
 from engage.domain.turn.changes import Changes, MembershipChange
 from engage.ports.storage import StorageRefusedError, Store
 from tests.storage.contract.given import (
@@ -37,7 +37,11 @@ class PeopleContract:
                 "vip": True,
                 "tags": ["a", {"b": None}],
             },
-            trait_times={"age": TraitTimes(at(1), at(0.25))},
+            trait_times={
+                "age": TraitTimes(at(1), at(0.25)),
+                "vip": TraitTimes(at(3), at(0.5), at(0.25), 5),
+            },
+            told_again=[1_772_445_600_000_001, 1_772_445_600_000_003, 1_772_445_600_000_002],
         )
         names = [Identifier("user_id", "u1"), email("ada"), Identifier("email", "first@example.org")]
 

@@ -13,7 +13,8 @@ from engage.domain.expression import Expression, Scope
 from engage.domain.fact import Identifier
 from engage.domain.ids import EventId, ProfileId, uuid7
 from engage.domain.profile.person import Person
-from engage.domain.profile.profile import Event, Profile, TraitTimes
+from engage.domain.profile.profile import Event, Profile
+from engage.domain.profile.trait_times import TraitTimes
 from engage.domain.project_settings import ProjectSettings
 from engage.domain.turn.changes import Changes, MembershipChange
 from engage.ports.selecting import Given
@@ -82,9 +83,13 @@ class World:
 
 def settle(connection: Connection, people: Sequence[Somebody]) -> World:
     """Make these the only people in the database."""
+    return settle_persons(connection, [person_of(number, somebody) for number, somebody in enumerate(people)])
+
+
+def settle_persons(connection: Connection, persons: Sequence[Person]) -> World:
+    """Make these the only people in the database."""
     for table in ("event", "membership", "identifier", "profile"):
         connection.execute(f"DELETE FROM {table}")
-    persons = [person_of(number, somebody) for number, somebody in enumerate(people)]
     PostgresTransaction(connection).write(changes_of(persons))
     connection.commit()
     return World({person.id: person for person in persons})
