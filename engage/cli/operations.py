@@ -18,7 +18,7 @@ from engage.settings import Settings, load_settings
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status_command(as_json: bool) -> None:
-    """Show queues and how late they are, what is stopped or paused, who is stuck, and the quarantine."""
+    """Show queues and how late they are, what is stopped or paused, who is stuck or was set aside, and the quarantine."""
     settings = load_settings()
     if settings.api_url is not None:
         with reached(settings) as there:
@@ -48,6 +48,9 @@ def _status_lines(found: dict[str, Any]) -> Iterator[str]:
         yield click.style(f"  paused: {', '.join(found['paused'])}", fg="yellow")
     for job in found["working_on"]:
         yield f"  working on {job['job']}: {job['done']:,} of {job['total']:,}"
+    for job in found.get("set_aside", ()):  # a server of before does not say
+        told = f"{job['people']:,} of {job['job']}, by a mistake of ours; engage why says so of each"
+        yield click.style(f"  set aside: {told}", fg="red")
     if found["quarantine_reasons"]:
         told = ", ".join(f"{reason} {count:,}" for reason, count in found["quarantine_reasons"].items())
         yield click.style(f"  in quarantine: {told}; see engage quarantine list", fg="yellow")

@@ -7,13 +7,19 @@ from typing import Any
 from engage.domain.catalog import Catalog
 from engage.domain.steps.send import Send
 from engage.domain.steps.wait_for import WaitFor
+from engage.ports.jobs import ASIDE
 from engage.ports.reading import Reading
 from engage.ports.storage import Store
 
+SHOWN = 20
+"""Jobs that set people aside, of which is told."""
+
 
 def overview(store: Store, reading: Reading, catalog: Catalog, now: datetime) -> dict[str, Any]:
-    """Return what `engage status` and `GET /v1/status` show: the queues by name, and `lags`, `stopped`, `paused`, `stuck`, `working_on`."""
+    """Return what `engage status` and `GET /v1/status` show: the queues by name, and `lags`, `stopped`, `paused`, `stuck`, `working_on`,
+    `set_aside`: how many people the last jobs left out."""
     with store.transaction() as tx:
+        aside = tx.jobs.with_people_aside(SHOWN)
         jobs = [{"job": job.name, "done": job.done, "total": job.total} for job in tx.jobs.unfinished()]
     return {
         **reading.queues(now),
@@ -22,6 +28,7 @@ def overview(store: Store, reading: Reading, catalog: Catalog, now: datetime) ->
         "paused": sorted(live.name for live in catalog.journeys.values() if catalog.is_paused(live.name)),
         "stuck": list(stuck_runs(reading.untimed(), catalog)),
         "working_on": jobs,
+        "set_aside": [{"job": job.name, "people": job.data[ASIDE]} for job in aside],
         "quarantine_reasons": reading.quarantine_reasons(),
     }
 

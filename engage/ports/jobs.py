@@ -7,6 +7,9 @@ import msgspec
 
 from engage.domain.fact import Json
 
+ASIDE = "aside"
+"""Under this name a job's `data` counts the people whom a mistake of ours kept it from dealing with."""
+
 
 class Job(msgspec.Struct, kw_only=True):
     """A long piece of work that is done in turns and can be taken up again where it stood."""
@@ -34,4 +37,8 @@ class Jobs(Protocol):
 
     def unfinished(self) -> list[Job]:
         """Return the jobs that are not finished, oldest first."""
+        ...
+
+    def with_people_aside(self, limit: int) -> list[Job]:
+        """Return the last jobs that set people aside, finished ones too, newest first."""
         ...

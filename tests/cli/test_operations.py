@@ -306,3 +306,23 @@ def test_a_database_of_another_schema_is_refused_in_one_line(
     monkeypatch.setenv("ENGAGE_DATABASE_URL", postgres_url)
 
     assert "run `engage migrate` first" in shop.run("status", code=1)
+
+
+def test_the_status_tells_of_people_whom_a_mistake_set_aside(
+    shop: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.json("publish")
+    shop.track("ada", "Signed Up")
+    shop.run("pause", "welcome")
+
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("engage.engine.publish.backfill.resume", failing)
+        shop.run("resume", "welcome")
+
+    (told,) = shop.json("status")["set_aside"]
+
+    assert told["people"] == 1
+    assert f"set aside: 1 of {told['job']}, by a mistake of ours" in shop.run("status")

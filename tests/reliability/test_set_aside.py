@@ -11,8 +11,10 @@ from engage.domain.journey.resume import resume
 from engage.domain.profile.person import Person
 from engage.domain.turn.react import begin, react
 from engage.domain.turn.turn import Turn
+from engage.engine.overview import overview
 from engage.engine.publish import set_aside
 from engage.storage.coding import decoder
+from engage.storage.memory.reading import MemoryReading
 from tests.domain.engine.house import House
 
 PEOPLE = 23
@@ -68,6 +70,13 @@ def unfinished(house: House) -> list[str]:
         return [job.name for job in tx.jobs.unfinished()]
 
 
+def shown(house: House) -> dict[str, Any]:
+    """Return what `engage status` shows."""
+    with house.store.transaction() as tx:
+        catalog = house.compiled.catalog_of(tx)
+    return overview(house.store, MemoryReading(house.store), catalog, house.clock.now())
+
+
 def mistakes(house: House) -> list[Decision]:
     found = [decoder(Decision).decode(row.doc) for row in house.store.look().decisions.all()]
     return [decision for decision in found if decision.reason == "mistake"]
@@ -87,6 +96,7 @@ def test_a_backfill_brings_everybody_else_in_line(place: int, monkeypatch: pytes
     work_off(house)
 
     assert unfinished(house) == []
+    assert [job["people"] for job in shown(house)["set_aside"]] == [1]
     assert members(house) == set(house.profiles()) - {victim}
     (told,) = mistakes(house)
     assert (told.profile, told.kind, told.outcome, told.rule) == (

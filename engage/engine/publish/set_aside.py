@@ -10,14 +10,13 @@ from engage.domain.decision import Decided, Decision
 from engage.domain.errors import UnusableSettingsError
 from engage.domain.ids import ProfileId
 from engage.domain.turn.changes import Changes
-from engage.ports.storage import Job, StorageAwayError, StorageBusyError, Transaction
+from engage.ports.jobs import ASIDE, Job
+from engage.ports.storage import StorageAwayError, StorageBusyError, Transaction
 
 log = structlog.get_logger(__name__)
 
 MOST = 100
 """People whom one job sets aside. Where more fail it is not they who are wrong, and the job waits for us to mend it."""
-ASIDE = "aside"
-"""Under this name a job counts them."""
 _WAIT = (StorageAwayError, StorageBusyError, UnusableSettingsError)
 
 T = TypeVar("T")

@@ -1,6 +1,8 @@
 """Long work in memory."""
 
-from engage.ports.storage import Job
+from itertools import islice
+
+from engage.ports.jobs import ASIDE, Job
 from engage.storage.coding import decoder, encode
 from engage.storage.memory.rows import JobRow
 from engage.storage.memory.work import Work
@@ -30,3 +32,9 @@ class MemoryJobs:
         """Return the jobs that are not finished, oldest first."""
         rows = [row for row in self._work.jobs.all() if not row.finished]
         return [decoder(Job).decode(row.doc) for row in sorted(rows, key=lambda row: row.seq)]
+
+    def with_people_aside(self, limit: int) -> list[Job]:
+        """Return the last jobs that set people aside, finished ones too, newest first."""
+        rows = sorted(self._work.jobs.all(), key=lambda row: row.seq, reverse=True)
+        jobs = (decoder(Job).decode(row.doc) for row in rows)
+        return list(islice((job for job in jobs if ASIDE in job.data), limit))

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from engage.ports.storage import Job
+from engage.ports.jobs import ASIDE, Job
 from engage.storage.coding import decoder
 from engage.storage.postgres.session import Session, json
 
 _COLUMNS = "SELECT name, kind, data, cursor, done, total, finished_at FROM job"
 _LOCK = f"{_COLUMNS} WHERE name = %s FOR UPDATE SKIP LOCKED"
 _UNFINISHED = f"{_COLUMNS} WHERE finished_at IS NULL ORDER BY seq"
+_ASIDE = f"{_COLUMNS} WHERE json_typeof(data -> %s::text) IS NOT NULL ORDER BY seq DESC LIMIT %s"
 _SAVE = """
 INSERT INTO job (name, kind, data, cursor, done, total, finished_at)
 SELECT name, kind, data, cursor, done, total, finished_at FROM json_to_recordset(%s) AS (
@@ -40,6 +41,10 @@ class PostgresJobs:
     def unfinished(self) -> list[Job]:
         """Return the jobs that are not finished, oldest first."""
         return [_job(row) for row in self._session.rows(_UNFINISHED)]
+
+    def with_people_aside(self, limit: int) -> list[Job]:
+        """Return the last jobs that set people aside, finished ones too, newest first."""
+        return [_job(row) for row in self._session.rows(_ASIDE, ASIDE, limit)]
 
 
 def _job(row: tuple[Any, ...]) -> Job:

@@ -288,6 +288,17 @@ class JobsContract:
         with store.transaction() as tx:
             assert [job.name for job in tx.jobs.unfinished()] == ["c", "b"]
 
+    def test_jobs_that_set_people_aside_are_told_when_they_are_over_too(self, store: Store) -> None:
+        with store.transaction() as tx:
+            for name in ("a", "b", "c", "d"):
+                tx.jobs.save(Job(name=name, kind="backfill", data={} if name == "b" else {"aside": 2}))
+            tx.jobs.save(Job(name="c", kind="backfill", data={"aside": 3}, finished_at=NOON))
+
+        with store.transaction() as tx:
+            found = tx.jobs.with_people_aside(2)
+
+        assert [(job.name, job.data["aside"]) for job in found] == [("d", 2), ("c", 3)]
+
 
 class WorkersContract:
     """Whether a worker lives is known without asking it."""
