@@ -13,14 +13,15 @@ from engage.services import broker_url
 from engage.settings import load_settings
 from engage.telemetry import configure_logging
 from workers.broker import keep_clients
+from workers.hints import EXPIRES
 from workers.steady import every
 
 QUEUES = ("engine", "email", "sms", "voice", "sync", "urgent")
 SWEEP_SECONDS = float(os.environ.get("ENGAGE_SWEEP_SECONDS", "1.0"))
 
 UPKEEP_SECONDS = 3600.0
-EXPIRES = 60.0
-"""Seconds for which a hint is good. It is judged by two machines' clocks, which may differ: better many hints than none."""
+UPKEEP_EXPIRES = 600.0
+"""RabbitMQ drops what has expired from the head of a queue only: what is good for an hour would keep an hour of hints behind it."""
 LISTS_SECONDS = 60.0
 RECONCILE_SECONDS = 60.0
 
@@ -69,7 +70,7 @@ app.conf.update(
         "upkeep": {
             "task": "workers.tasks.upkeep",
             "schedule": every(UPKEEP_SECONDS),
-            "options": {"queue": "engine", "expires": UPKEEP_SECONDS},
+            "options": {"queue": "engine", "expires": UPKEEP_EXPIRES},
         },
     },
 )

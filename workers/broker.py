@@ -1,9 +1,13 @@
-"""Broker: kombu's Redis transport without the client it builds anew for every message."""
+"""Broker: kombu's Redis transport without the client it builds anew for every message, and with queues that have an end."""
 
 from typing import Any
 
 from kombu.transport import redis as transport
 from redis.exceptions import ConnectionError as BrokerGoneError
+
+MOST_WAITING = 1_000
+"""Hints in one queue. More wait only where nobody takes them: then the oldest go, and the sweep finds the work. RabbitMQ drops a
+hint itself once it has expired; Redis and Valkey know nothing of that, and a weekend without workers would be a million hints."""
 
 
 class KeptChannel(transport.Channel):
@@ -21,6 +25,12 @@ class KeptChannel(transport.Channel):
         if self._kept is None or self._kept.connection_pool is not self.pool:
             self._kept = super()._create_client()  # type: ignore[no-untyped-call]  # kombu is not typed
         return self._kept
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        super()._put(queue, message, **kwargs)  # type: ignore[no-untyped-call]  # kombu is not typed
+        with self.conn_or_acquire() as client:
+            # New ones come in on the left, and are taken from the right.
+            client.ltrim(queue, 0, MOST_WAITING - 1)
 
 
 def keep_clients() -> None:

@@ -16,9 +16,9 @@ from engage.domain.delivery.delivery import Channel, Priority
 from engage.domain.ids import ProfileId
 from engage.engine.retain import Folded
 from engage.settings import load_settings
-from workers.app import EXPIRES, LISTS_SECONDS, RECONCILE_SECONDS, app
+from workers.app import LISTS_SECONDS, RECONCILE_SECONDS, UPKEEP_EXPIRES, app
 from workers.gather import Gather
-from workers.hints import CeleryHints
+from workers.hints import EXPIRES, CeleryHints
 from workers.lines import Lines
 
 log = structlog.get_logger(__name__)
@@ -202,7 +202,7 @@ def upkeep(before: str = "", epoch: int = 0, after: str = "") -> None:
     log.info("upkeep.done", **removed)
     if folded.after is not None:
         upkeep.apply_async(
-            (folded.before.isoformat(), folded.epoch, folded.after), queue="engine", expires=600
+            (folded.before.isoformat(), folded.epoch, folded.after), queue="engine", expires=UPKEEP_EXPIRES
         )
 
 

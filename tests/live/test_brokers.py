@@ -10,10 +10,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from celery import Celery
+from kombu.entity import Queue
 
 from engage.embedded.place import place_for
 from engage.embedded.programs import find_valkey
 from tests.live.stack import Stack, as_source, eventually, free_port, running_stack, send_surely
+from workers import hints
+from workers.broker import MOST_WAITING, keep_clients
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(280)]
 
@@ -93,6 +97,32 @@ def test_a_journey_runs_over_any_broker(
         with stack.sandbox() as sandbox:
             refs = [one["ref"] for one in sandbox.call("GET", "/_sandbox/messages")["messages"]]
         assert len(refs) == len(set(refs)) == 2 * PEOPLE
+
+
+@pytest.mark.parametrize(
+    ("broker", "left"), [(valkey, MOST_WAITING), pytest.param(rabbitmq, 0, marks=pytest.mark.slow)]
+)
+def test_hints_that_nobody_takes_do_not_pile_up(
+    services_dir: Path,
+    broker: Callable[[Path], AbstractContextManager[str]],
+    left: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hints, "EXPIRES", 1.0)  # by this RabbitMQ drops them; Valkey goes by their number
+    folder = services_dir / f"piling-{getattr(broker, '__name__', 'broker')}"
+    folder.mkdir(mode=0o755)
+    keep_clients()
+    with broker(folder) as url, Celery("nobody", broker=url) as app:
+        app.conf.task_queues = [Queue("engine", routing_key="engine")]
+        for number in range(3 * MOST_WAITING):
+            hints.send_hint(app, "workers.tasks.digest", ([number % 64],), "engine")
+
+        def waiting() -> int:
+            with app.connection_for_write() as connection:
+                found: int = connection.default_channel.queue_declare("engine", passive=True).message_count
+                return found
+
+        assert eventually(lambda: waiting() <= left, 20)
 
 
 def calls(number: int) -> list[dict[str, object]]:

@@ -11,7 +11,8 @@ import redis
 
 from tests.live.stack import eventually
 from workers import steady
-from workers.app import EXPIRES, app
+from workers.app import app
+from workers.hints import EXPIRES
 
 
 def test_beats_clock_is_moved_by_time_that_passes_and_by_nothing_else(
