@@ -38,7 +38,7 @@ def test_what_a_reader_does_by_a_click_is_tried(action: str) -> None:
 def test_a_setting_is_used_and_explained(setting: str) -> None:
     used = [
         path
-        for path in (ROOT / "engage/sandbox").glob("*.py")
+        for path in (ROOT / "engage/sandbox").rglob("*.py")
         if path.name != "config.py" and setting in path.read_text()
     ]
     assert used
