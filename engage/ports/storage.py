@@ -177,6 +177,10 @@ class Deliveries(Protocol):
         """Return the provider's ids of our deliveries to this address."""
         ...
 
+    def in_doubt_at(self, channel: Channel, address: str) -> list[Delivery]:
+        """Return those to this address that are being called now, or of whose call nobody knows, or ever knew, what came of it."""
+        ...
+
     def accepted_since(
         self, profiles: Collection[ProfileId], since: datetime
     ) -> dict[ProfileId, list[tuple[Channel, str | None, datetime]]]:
@@ -271,6 +275,10 @@ class Definitions(Protocol):
     def stop_sending(self, channel: str, stopped: bool) -> int:
         """Stop or resume a channel (`*`: all) and return the new epoch."""
         ...
+
+
+_PARTS = "inbox people events folds runs deliveries consents definitions selection senders jobs links listings trail access"
+AGGREGATES = tuple(_PARTS.split())
 
 
 class Transaction(Protocol):

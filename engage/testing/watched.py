@@ -15,7 +15,7 @@ from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.turn.changes import Changes, Quarantined
 from engage.ports.locking import WorkerLock
-from engage.ports.storage import Inbox, Store, Transaction
+from engage.ports.storage import AGGREGATES, Inbox, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,25 +137,7 @@ class WatchedInbox:
 class WatchedTransaction:
     """A transaction whose writes are remembered."""
 
-    __slots__ = (
-        "_transaction",
-        "_written",
-        "access",
-        "consents",
-        "definitions",
-        "deliveries",
-        "events",
-        "folds",
-        "inbox",
-        "jobs",
-        "links",
-        "listings",
-        "people",
-        "runs",
-        "selection",
-        "senders",
-        "trail",
-    )
+    __slots__ = ("_transaction", "_written", *AGGREGATES)
 
     def __init__(
         self, transaction: Transaction, written: list[Changes], quarantined: list[Quarantined]

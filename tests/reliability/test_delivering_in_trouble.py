@@ -15,7 +15,8 @@ from engage.engine.deliver.rendering import Rendering, Requests
 from engage.engine.operate import Operate, Operator
 from engage.engine.receive import receipt_piece
 from engage.engine.settle.settle import Settle
-from engage.ports.channel import Accepted, Answer, Busy, CannotSay, Outbound, Question
+from engage.ports.channel import Accepted, Answer, Busy, CannotSay, NotTaken, Outbound, Question, Unknown
+from engage.ports.channel import Taken as Found
 from engage.ports.clock import NoHints
 from engage.ports.locking import WorkerLock
 from engage.ports.storage import StorageAwayError, Transaction
@@ -42,7 +43,7 @@ class Phone:
         self.calls.append(outbound)
         return Accepted(provider_id=outbound.delivery)
 
-    def ask(self, question: Question) -> CannotSay:
+    def ask(self, question: Question) -> Found | NotTaken | CannotSay:
         return CannotSay()
 
 
@@ -166,6 +167,47 @@ def test_why_it_failed_is_kept_if_that_was_told_before_the_call_was_answered() -
     (failed,) = deliveries(house)
     assert (failed.status, failed.reason, failed.code) == (Mark.FAILED, "content", "30007")
     assert Mark.ACCEPTED in failed.marks
+
+
+@dataclass
+class Mute(Phone):
+    """A provider that answers nothing, and takes all but the first; asked, it knows addresses and no references."""
+
+    def send(self, outbound: Outbound) -> Answer:
+        self.calls.append(outbound)
+        return Unknown()
+
+    def ask(self, question: Question) -> Found | NotTaken:
+        found = [f"SM-{one.delivery}" for one in self.calls[1:]]
+        unclaimed = [provider_id for provider_id in found if provider_id not in question.known_ids]
+        return Found(provider_id=unclaimed[0]) if unclaimed else NotTaken()
+
+
+def test_what_was_taken_of_two_calls_to_one_address_is_not_guessed() -> None:
+    house, phone = House(), Mute()
+    house.publish(HELLO, {**HELLO, "journey": "k"})
+    house.identify("ada", phone="+14155550100")
+    house.track("ada", "Go")
+    digest(house)
+    work = deliver(house, Unsure(house.store), phone)
+    settle = Settle(house.store, house.compiled.catalog_of, {Channel.SMS: phone}, house.clock, NoHints())
+    with house.store.hold_worker_lock("w"):
+        work.turn(Channel.SMS, Priority.LIVE)
+        digest(house)
+        house.clock.move_to(house.clock.now() + timedelta(seconds=61))
+        settle.turn()
+        digest(house)
+
+    first, second = deliveries(house)
+    assert [one.to for one in phone.calls] == ["+14155550100"] * 2
+    assert (first.status, second.status) == (Mark.UNKNOWN, Mark.UNKNOWN)
+
+
+def digest(house: House) -> None:
+    while house.world.digest.turn(range(64), house.clock.now()).more:
+        pass
+    for job in house.world.backfill.open_jobs():
+        house.world.backfill.turn(job, house.clock.now())
 
 
 def test_a_reservation_that_somebody_else_made_meanwhile_is_not_touched() -> None:

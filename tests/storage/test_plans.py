@@ -154,6 +154,7 @@ QUESTIONS: dict[str, Question] = {
     "recent": lambda tx: tx.deliveries.recent_to(PLACES, NOON),
     "heard": lambda tx: tx.deliveries.heard_of_later(Channel.EMAIL, NOON),
     "ids": lambda tx: tx.deliveries.ids_at(*PLACES[0]),
+    "in doubt": lambda tx: tx.deliveries.in_doubt_at(*PLACES[0]),
     "accepted": lambda tx: tx.deliveries.accepted_since([ADA], NOON),
     "slowness": lambda tx: tx.senders.slowness(["s"]),
     "texted": lambda tx: tx.deliveries.texted(["+1"]),

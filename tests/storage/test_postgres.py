@@ -9,7 +9,7 @@ from engage.storage.postgres import PostgresStore
 from engage.storage.postgres.reading import PostgresReading
 from tests.storage.contract.access import AccessContract
 from tests.storage.contract.consents import ConsentContract, DefinitionsContract
-from tests.storage.contract.deliveries import DeliveriesContract, SendersContract
+from tests.storage.contract.deliveries import DeliveriesContract
 from tests.storage.contract.folding import FoldsContract
 from tests.storage.contract.inbox import InboxContract
 from tests.storage.contract.listings import ListingsContract
@@ -19,6 +19,7 @@ from tests.storage.contract.reading_person import PersonReadingContract
 from tests.storage.contract.reading_project import ProjectReadingContract
 from tests.storage.contract.runs import RunsContract, TimersContract
 from tests.storage.contract.selection import SelectionContract
+from tests.storage.contract.senders import SendersContract
 from tests.storage.contract.short_links import ShortLinksContract
 
 pytestmark = pytest.mark.live

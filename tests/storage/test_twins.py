@@ -349,7 +349,7 @@ def everything(store: Store, now: datetime) -> dict[str, Any]:
             "leases": tx.deliveries.expired_leases(now, 9),
             "unknown": tx.deliveries.unknown(now, 9),
             "between": tx.deliveries.between(first_id(at(-1)), delivery_id("d"), 9),
-            "ids": [tx.deliveries.ids_at(channel, place) for channel, place in pairs],
+            "at": [(tx.deliveries.ids_at(*pair), tx.deliveries.in_doubt_at(*pair)) for pair in pairs],
             "recent": tx.deliveries.recent_to(pairs, now),
             "heard": [tx.deliveries.heard_of_later(channel, now) for channel in Channel],
             "accepted": tx.deliveries.accepted_since(ids, now),

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 BATCH = 200
 QUESTIONS_AT_ONCE = 25
 SOURCE = "settle"
+AT_ONCE = timedelta(minutes=5)
+"""Calls to one address within this time are told apart by nothing but the provider's ids; two minutes and clocks that differ."""
 
 CatalogOf = Callable[[Transaction], Catalog]
 
@@ -108,6 +110,8 @@ class Settle:
     def _ask(self, catalog: Catalog, delivery: Delivery, question: Question, silent: bool) -> NewFact:
         answer = self._answer(question)
         now = self._clock.now()
+        if isinstance(answer, Taken) and self._is_perhaps_anothers(question, answer):
+            answer = CannotSay()
         match answer:
             case Taken(provider_id=provider_id):
                 outcome = _outcome(delivery, Mark.ACCEPTED, now, provider_id=provider_id)
@@ -125,6 +129,21 @@ class Settle:
             # A mistake in a sender, or an answer nobody foresaw: it must not keep the others' questions from being asked.
             log.exception("ask.failed", channel=question.channel)
             return CannotSay()
+
+    def _is_perhaps_anothers(self, question: Question, answer: Taken) -> bool:
+        """Whether what the provider found may be the fruit of another call to the same address.
+
+        It was found by address and time. Whoever's it is had reserved it before, so that it is looked for after the answer.
+        """
+        with self._store.transaction() as tx:
+            if answer.provider_id in tx.deliveries.ids_at(question.channel, question.to):
+                return True
+            doubtful = tx.deliveries.in_doubt_at(question.channel, question.to)
+        return any(
+            one.id != question.delivery
+            and abs((one.sending_at or one.asked_at) - question.called_at) < AT_ONCE
+            for one in doubtful
+        )
 
     def _cannot_say(self, catalog: Catalog, delivery: Delivery, silent: bool, now: datetime) -> Outcome:
         if silent:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from engage.domain.delivery.delivery import Channel, Delivery, Mark, Priority
+from engage.domain.delivery.delivery import Channel, Delivery, FailReason, Mark, Priority
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.storage.coding import decoder
 from engage.storage.memory.rows import DeliveryRow
@@ -88,6 +88,15 @@ class MemoryDeliveries:
         """Return the provider's ids of our deliveries to this address."""
         rows = self._work.deliveries.where("address", address)
         return frozenset(row.provider_id for row in rows if row.channel == channel and row.provider_id)
+
+    def in_doubt_at(self, channel: Channel, address: str) -> list[Delivery]:
+        """Return those to this address that are being called now, or of whose call nobody knows, or ever knew, what came of it."""
+        rows = (row for row in self._work.deliveries.where("address", address) if row.channel == channel)
+        found = (decoder(Delivery).decode(row.doc) for row in rows if row.accepted_at is None)
+        return sorted(
+            (one for one in found if one.status in _ON_THE_WAY or one.reason == FailReason.UNKNOWN_OUTCOME),
+            key=lambda one: one.id,
+        )
 
     def accepted_since(
         self, profiles: Collection[ProfileId], since: datetime

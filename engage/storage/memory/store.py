@@ -6,7 +6,7 @@ from threading import Lock
 
 from engage.domain.turn.changes import Changes
 from engage.ports.locking import WorkerLock
-from engage.ports.storage import StorageBusyError
+from engage.ports.storage import AGGREGATES, StorageBusyError
 from engage.storage.memory.access import MemoryAccess
 from engage.storage.memory.consents import MemoryConsents
 from engage.storage.memory.definitions import MemoryDefinitions
@@ -41,24 +41,7 @@ PEPPER = b"memory"
 class MemoryTransaction:
     """One atomic piece of work."""
 
-    __slots__ = (
-        "_work",
-        "access",
-        "consents",
-        "definitions",
-        "deliveries",
-        "events",
-        "folds",
-        "inbox",
-        "jobs",
-        "links",
-        "listings",
-        "people",
-        "runs",
-        "selection",
-        "senders",
-        "trail",
-    )
+    __slots__ = ("_work", *AGGREGATES)
 
     def __init__(self, work: Work) -> None:
         """Open the aggregates on one piece of work."""

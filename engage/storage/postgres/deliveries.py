@@ -20,6 +20,11 @@ _BETWEEN = """
 SELECT id, channel, status, accepted_at FROM delivery WHERE id > %s::uuid AND id < %s::uuid ORDER BY id LIMIT %s
 """
 _AT = "SELECT provider_id FROM delivery WHERE address = %s AND channel = %s AND provider_id IS NOT NULL"
+_IN_DOUBT = """
+SELECT doc FROM delivery WHERE address = %s AND channel = %s AND accepted_at IS NULL
+    AND (status IN ('sending', 'unknown') OR reason = 'unknown_outcome')
+ORDER BY id
+"""
 _TAKEN = """
 SELECT profile_id, channel, topic, taken_at FROM delivery WHERE profile_id = ANY(%s::uuid[]) AND taken_at >= %s
 ORDER BY taken_at, id
@@ -152,6 +157,11 @@ class PostgresDeliveries:
     def ids_at(self, channel: Channel, address: str) -> frozenset[str]:
         """Return the provider's ids of our deliveries to this address."""
         return frozenset(key for (key,) in self._session.rows(_AT, address, str(channel)))
+
+    def in_doubt_at(self, channel: Channel, address: str) -> list[Delivery]:
+        """Return those to this address that are being called now, or of whose call nobody knows, or ever knew, what came of it."""
+        rows = self._session.rows(_IN_DOUBT, address, str(channel))
+        return [decoder(Delivery).decode(doc) for (doc,) in rows]
 
     def accepted_since(
         self, profiles: Collection[ProfileId], since: datetime

@@ -8,7 +8,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from engage.domain.turn.changes import Changes
 from engage.ports.locking import WorkerLock
-from engage.ports.storage import StorageAwayError
+from engage.ports.storage import AGGREGATES, StorageAwayError
 from engage.storage.postgres.access import PostgresAccess
 from engage.storage.postgres.consents import PostgresConsents
 from engage.storage.postgres.definitions import PostgresDefinitions
@@ -51,24 +51,7 @@ SELECT EXISTS (
 class PostgresTransaction:
     """One atomic piece of work."""
 
-    __slots__ = (
-        "_session",
-        "access",
-        "consents",
-        "definitions",
-        "deliveries",
-        "events",
-        "folds",
-        "inbox",
-        "jobs",
-        "links",
-        "listings",
-        "people",
-        "runs",
-        "selection",
-        "senders",
-        "trail",
-    )
+    __slots__ = ("_session", *AGGREGATES)
 
     def __init__(self, connection: Connection, pepper: bytes = b"") -> None:
         """Open the aggregates on one connection."""
