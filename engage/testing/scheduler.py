@@ -144,7 +144,14 @@ class Scheduler:
             worker.idle = False
 
     def _hand_over(self, worker: Worker) -> None:
-        self._back.release()
+        """Let whoever is chosen go on, and come back when that is this worker.
+
+        The worker itself chooses: handing over to the driver first would be two switches of threads where there is often none.
+        """
+        following = None if self.is_closing else self._choose()
+        if following is worker:
+            return
+        self._wake(following)
         worker._turn.acquire()
 
     # --- called by whoever drives
@@ -157,19 +164,23 @@ class Scheduler:
         """
         for worker in self._workers:
             worker.idle = False
-        while True:
-            living = [worker for worker in self._workers if not worker.done]
-            ready = [worker for worker in living if self._is_ready(worker)]
-            if not ready:
-                blocked = [w.name for w in living if w.until is None and not w.idle]
-                if blocked and all(w.until is None for w in living):
-                    raise StuckError(f"waiting for ever: {', '.join(blocked)}")
-                return
-            worker = ready[self.random.randrange(len(ready))]
-            self._step(worker)
-            self.switches += 1
-            if self.switches > MAX_SWITCHES:
-                raise StuckError(f"no rest after {MAX_SWITCHES} switches")
+        while (chosen := self._choose()) is not None:
+            self._wake(chosen)
+            self._wait()
+        living = [worker for worker in self._workers if not worker.done]
+        blocked = [w.name for w in living if w.until is None and not w.idle]
+        if self.switches > MAX_SWITCHES:
+            raise StuckError(f"no rest after {MAX_SWITCHES} switches")
+        if blocked and all(w.until is None for w in living):
+            raise StuckError(f"waiting for ever: {', '.join(blocked)}")
+
+    def _choose(self) -> Worker | None:
+        """Return who goes on; none if nobody can, or it has gone on for too long."""
+        ready = [worker for worker in self._workers if not worker.done and self._is_ready(worker)]
+        if not ready or self.switches > MAX_SWITCHES:
+            return None
+        self.switches += 1
+        return ready[self.random.randrange(len(ready))]
 
     def next_wake(self) -> datetime | None:
         """Return the earliest instant that a sleeping worker waits for."""
@@ -181,30 +192,35 @@ class Scheduler:
         for worker in self._workers:
             while not worker.done:
                 worker.doomed = True
-                self._step(worker)
+                if worker._thread is None:
+                    worker.done = True
+                else:
+                    self._wake(worker)
+                    self._wait()
 
     def _is_ready(self, worker: Worker) -> bool:
         if worker.until is not None:
             return worker.until <= self._now()
         return not worker.idle and worker.may_go_on()
 
-    def _step(self, worker: Worker) -> None:
-        """Let one worker run up to its next switch; raise what it fails with."""
-        if worker._thread is None and worker.doomed:
-            worker.done = True
-            return
+    def _wake(self, worker: Worker | None) -> None:
+        """Let one worker go on, or the driver."""
         self._running = worker
-        if worker._thread is None:
+        if worker is None:
+            self._back.release()
+        elif worker._thread is None:
             worker._thread = threading.Thread(target=self._live, args=(worker,), daemon=True)
             worker._thread.start()
         else:
             worker._turn.release()
+
+    def _wait(self) -> None:
+        """Wait, as the driver, until nobody goes on; raise what a worker failed with."""
         self._back.acquire()
-        self._running = None
-        if worker.done:
-            worker._thread.join()
+        for worker in self._workers:
             if worker.error is not None:
-                raise worker.error
+                error, worker.error = worker.error, None
+                raise error
 
     def _live(self, worker: Worker) -> None:
         try:
@@ -215,4 +231,4 @@ class Scheduler:
             worker.error = exc
         finally:
             worker.done = True
-            self._back.release()
+            self._wake(None if self.is_closing or worker.error is not None else self._choose())

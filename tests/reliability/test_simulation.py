@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.reliability.sim.weather import Weather
 from tests.reliability.sim.world import World
 
 PORTION = 20
@@ -41,6 +42,36 @@ def test_none_of_thousands_of_seeds_breaks_a_promise(seeds: range) -> None:
     play(seeds)
 
 
+def compare(seed: int) -> World:
+    """Hold what became of people where workers die against a world in which one worker lives undisturbed."""
+    calm, deadly = (
+        World(seed, weather=Weather(), workers=1),
+        World(seed, weather=Weather(deaths=0.006), workers=3),
+    )
+    assert calm.play() + deadly.play() == []
+    disturbed, expected, got = deadly.disturbed(), calm.became(), deadly.became()
+    assert expected.keys() == got.keys()
+    for name in expected.keys() - disturbed:
+        assert got[name] == expected[name], f"seed {seed}: {name}"
+    assert calm.disturbed() == set()
+    return deadly
+
+
+@pytest.mark.parametrize("seeds", portions(range(1, 21)), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+def test_no_interleaving_and_no_death_changes_what_becomes_of_anybody(seeds: range) -> None:
+    worlds = [compare(seed) for seed in seeds]
+
+    assert all(world.scheduler.killed > 5 for world in worlds)
+    assert sum(len(world.disturbed()) for world in worlds) < len(worlds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", portions(range(21, 301)), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+def test_nor_does_it_in_hundreds_of_worlds(seeds: range) -> None:
+    for seed in seeds:
+        compare(seed)
+
+
 def test_the_seeds_meet_every_kind_of_trouble() -> None:
     worlds = [World(seed) for seed in FEW]
 
@@ -49,8 +80,8 @@ def test_the_seeds_meet_every_kind_of_trouble() -> None:
         assert sum(bool(getattr(weather, trouble)) for weather in weathers) > len(FEW) / 4, trouble
     deeds = {deed.what for world in worlds for deed in world.deeds}
     assert deeds == {
-        *("call", "start", "send", "signal", "stop", "yes", "no", "forget"),
-        *("pause", "resume", "publish", "hold", "release"),
+        *("call", "import", "start", "send", "signal", "reply", "stop", "yes", "no", "forget"),
+        *("pause", "resume", "publish", "rollback", "hold", "release", "resolve"),
     }
 
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from engage.cli.client import Client
-from engage.cli.supervise import environment_for, sandbox_environment, sandbox_key
+from engage.cli.supervise import environment_for, sandbox_environment, sandbox_settings
 from engage.sandbox import SandboxConfig, running
 from engage.settings import load_settings
 from engage.storage.migrations.apply import migrate
@@ -142,18 +142,10 @@ def stories(postgres_url: str, folder: Path) -> Iterator[Stories]:
             **environment_for(settings, postgres_url, "redis://nowhere"),
             "ENGAGE_PUBLIC_URL": post.url,
         }
-        config = SandboxConfig(
-            port=0,
-            account_sid=environment["TWILIO_ACCOUNT_SID"],
-            auth_token=environment["TWILIO_AUTH_TOKEN"],
-            sendgrid_api_key=environment["SENDGRID_API_KEY"],
-            signing_key=sandbox_key(settings.data_dir)[0],
-            event_webhook_url=f"{post.url}/webhooks/sendgrid/events",
-            inbound_sms_url=f"{post.url}/webhooks/twilio/inbound",
-            latencies=False,
-            event_batch_seconds=0.02,
+        quick = sandbox_settings(
+            environment, settings.data_dir, port=0, latencies=False, event_batch_seconds=0.02
         )
-        with running(config) as sandbox, _nursery() as nursery:
+        with running(msgspec.convert(quick, SandboxConfig)) as sandbox, _nursery() as nursery:
             environment |= sandbox_environment(settings, sandbox.url.removeprefix("http://").rstrip("/"))
             with Client(sandbox.url) as client:
                 yield Stories(postgres_url, folder, post, client, environment, nursery)

@@ -170,7 +170,12 @@ class Provider:
 
     def _live(self, message: Message) -> None:
         """Draw all that will become of a message, and when which of it is told."""
-        weather, random = self._weather, self._scheduler.random
+        weather, before = (
+            self._weather,
+            sum(one.outbound.delivery == message.outbound.delivery for one in self.messages),
+        )
+        # By its delivery, not by who happened to send it: so that worlds with the same story can be compared.
+        random = Random(f"{message.outbound.delivery}/{before}")
         life = HAPPY[self._channel]
         if random.random() < weather.unhappy:
             life = random.choice(UNHAPPY[self._channel])
@@ -179,13 +184,13 @@ class Provider:
         for number, mark in enumerate(life):
             at += timedelta(seconds=0 if soon else random.choice(DELAYS if number else FIRST_DELAYS))
             message.life.append((at, mark))
-            self._report(message, mark, at, is_first=not number)
+            self._report(message, mark, at, random, is_first=not number)
         if soon:
             self._scheduler.stir()
             self._scheduler.pause("overtaken")
 
-    def _report(self, message: Message, mark: Mark, at: datetime, *, is_first: bool) -> None:
-        weather, random = self._weather, self._scheduler.random
+    def _report(self, message: Message, mark: Mark, at: datetime, random: Random, *, is_first: bool) -> None:
+        weather = self._weather
         # An event stream tells everything in the end, and of a mail at all within minutes; a callback may never come.
         is_stream = self._channel is Channel.EMAIL
         for _ in range(1 + (random.random() < weather.doubled)):

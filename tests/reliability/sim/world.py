@@ -1,5 +1,6 @@
 """World: processes, people and a provider around one store, all of it moved by one seed."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -78,10 +79,12 @@ class SimClock(VirtualClock):
 class World:
     """Everything of one seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, weather: Weather | None = None, workers: int = WORKERS) -> None:
+        """The seed's weather may be replaced: its story stays the same."""
         self.seed = seed
         drawn = Random(seed)
-        self.weather = Weather.of(drawn)
+        by_seed = Weather.of(drawn)
+        self.weather = weather or by_seed
         self.deeds = story(drawn, PEOPLE)
         self.outside = Outside()
         self.clock = SimClock(START, lambda: self.scheduler)
@@ -98,7 +101,7 @@ class World:
         self.settings = house_rules()
         Publish(self.store).publish([Source(kind=k, name=n, text=text) for (k, n), text in PROJECT.items()])
         self._lives = 0
-        for _ in range(WORKERS):
+        for _ in range(workers):
             self._spawn(self._worker)
         for _ in range(BEATS):
             self._spawn(self._beat)
@@ -241,6 +244,33 @@ class World:
         outside = self.outside
         outside.calls = [call for provider in self.providers.values() for call in provider.calls]
         return breaches(ledger_of_memory(self.store, END, never_lost={"codes"}), outside)
+
+    def became(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what became of each person, as far as that does not depend on who did the work, or on the second."""
+        work = self.store.look()
+        names = {
+            row.profile: row.identifier.value
+            for row in work.identifiers.all()
+            if row.identifier.kind == "user_id"
+        }
+        return {
+            name: {
+                "events": Counter(row.name for row in work.events.where("profile", profile)),
+                "runs": sorted(
+                    (row.journey, row.version, row.active) for row in work.runs.where("profile", profile)
+                ),
+                "deliveries": sorted(
+                    (str(row.step), row.status) for row in work.deliveries.where("profile", profile)
+                ),
+            }
+            for profile, name in names.items()
+        }
+
+    def disturbed(self) -> set[str]:
+        """Return who waited because somebody died who was about to write to them: much may have happened meanwhile."""
+        work = self.store.look()
+        waited = {row.profile for row in work.decisions.all() if b'"outcome":"unknown"' in row.doc}
+        return {row.identifier.value for row in work.identifiers.all() if row.profile in waited}
 
     def _next_instant(self) -> datetime | None:
         now, work = self.clock.now(), self.store.look()
