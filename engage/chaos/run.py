@@ -1,6 +1,7 @@
 """Run: load and kills, then good weather until all is at rest, then the verdict."""
 
 import math
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,13 @@ SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM delivery WHERE status
     (SELECT count(*) FROM run WHERE ended_at IS NULL)
 """
 
+COPIES = {"worker-engine": 2, "worker-deliver": 2, "beat": 2}
+STREAM_WINDOW_SECONDS = 90
+"""How late an event of a mail may be behind those of later ones: the API is killed, and what it missed comes again."""
+VARIABLES = {"ENGAGE_LOG_LEVEL": "ERROR", "ENGAGE_STREAM_WINDOW": str(STREAM_WINDOW_SECONDS)}
+HANG_SECONDS = 20.0
+"""Longer than our time-out: a hanging call ends without an answer."""
+
 Say = Callable[[str], None]
 
 
@@ -51,7 +59,9 @@ class Wish:
 def run(wish: Wish, data_dir: Path, say: Say) -> tuple[Verdict, list[str]]:
     """Do it all and return the verdict, with every broken promise in words."""
     people = math.ceil(wish.deliveries / DELIVERIES_A_PERSON)
-    with installation(data_dir, sources()) as place:
+    shutil.rmtree(data_dir, ignore_errors=True)
+    with installation(data_dir, copies=COPIES, variables=VARIABLES, hang_seconds=HANG_SECONDS) as place:
+        place.publish(*sources())
         say(f"up; {people} people order within {wish.seconds:.0f} s, {wish.kills} kills meanwhile")
         with place.sandbox() as sandbox:
             sandbox.call("POST", "/_sandbox/faults", FAULTS)
@@ -85,8 +95,7 @@ def _listed(killer: Killer) -> str:
 def _drain(place: Installation, say: Say) -> None:
     """Wait until nothing waits any more; light a lantern now and then, so that a silent event stream is told from a lost mail."""
     deadline, lit = time.monotonic() + DRAIN_SECONDS, -LANTERN_SECONDS
-    assert place.settings.database_url is not None
-    store = PostgresStore(place.settings.database_url, min_size=1, max_size=1)
+    store = PostgresStore(place.services.database_url, min_size=1, max_size=1)
     before = None
     try:
         with place.api() as api:

@@ -52,8 +52,7 @@ def judge(place: Installation, told: dict[str, str], noes: list[No], kills: int)
     with place.sandbox() as sandbox:
         messages = sandbox.call("GET", "/_sandbox/messages", timeout=120)["messages"]
     outside = Outside(told=dict(told), calls=taken(messages), noes=list(noes))
-    assert place.settings.database_url is not None
-    store = PostgresStore(place.settings.database_url, min_size=1, max_size=1)
+    store = PostgresStore(place.services.database_url, min_size=1, max_size=1)
     try:
         ledger = ledger_of_postgres(store, datetime.now(UTC), never_lost=NEVER_LOST)
     finally:

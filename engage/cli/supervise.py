@@ -103,8 +103,16 @@ def sandbox_key(data_dir: Path) -> tuple[str, str]:
 
 def sandbox_config(environment: Mapping[str, str], data_dir: Path, **changes: object) -> Path:
     """Write the sandbox's settings for these processes and return the file."""
+    path = data_dir / "sandbox.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(sandbox_settings(environment, data_dir, **changes)))
+    return path
+
+
+def sandbox_settings(environment: Mapping[str, str], data_dir: Path, **changes: object) -> dict[str, object]:
+    """Return the sandbox's settings for processes of this environment."""
     base = environment["ENGAGE_PUBLIC_URL"]
-    config = {
+    return {
         "account_sid": environment["TWILIO_ACCOUNT_SID"],
         "auth_token": environment["TWILIO_AUTH_TOKEN"],
         "sendgrid_api_key": environment["SENDGRID_API_KEY"],
@@ -114,10 +122,6 @@ def sandbox_config(environment: Mapping[str, str], data_dir: Path, **changes: ob
         "inbound_email_url": f"{base}/webhooks/sendgrid/inbound",
         **changes,
     }
-    path = data_dir / "sandbox.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(config))
-    return path
 
 
 def _with_options(command: tuple[str, ...], options: Mapping[str, str]) -> tuple[str, ...]:

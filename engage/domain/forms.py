@@ -45,11 +45,12 @@ def mistake(message: str, hint: str = "", offset: int | None = None) -> Pydantic
 def _text_only(value: object, what: str) -> str:
     if not isinstance(value, str):
         hint = "write one text" if isinstance(value, list | dict) else 'put it in quotes: "…"'
-        raise mistake(f"{what} is text, not {_kind(value)}", hint)
+        raise mistake(f"{what} is text, not {kind_of(value)}", hint)
     return value
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """Return what kind of value this is, as people say it."""
     match value:
         case None:
             return "nothing"

@@ -2,12 +2,11 @@
 
 import hmac
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from time import monotonic, sleep
 from typing import Any
 
@@ -19,6 +18,7 @@ from engage.domain.ids import DeliveryId
 from engage.domain.journey.walk import marked_secret
 from engage.domain.links.signing import SIGNATURE
 from engage.ports.channel import Accepted, Busy, Outbound, Rejected, WebhookContent
+from tests.serving import Quiet, answering
 
 KEY = "signing-key"
 
@@ -38,7 +38,7 @@ class Told:
 def partner() -> Iterator[tuple[str, Told]]:
     told = Told()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def _answer(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             body = self.rfile.read(length)
@@ -59,16 +59,8 @@ def partner() -> Iterator[tuple[str, Told]]:
 
         do_POST = _answer  # noqa: N815 -- the name that http.server calls
 
-        def log_message(self, *args: Any) -> None:
-            del args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", told
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(Handler) as url:
+        yield url, told
 
 
 def call(url: str, **content: Any) -> Outbound:

@@ -1,9 +1,8 @@
 """Operations: stopping, starting, looking, and taking again what was put aside."""
 
-import http.server
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from msgspec import structs
@@ -17,6 +16,7 @@ from engage.engine.canonical.call import Origin
 from engage.engine.overview import stuck_runs
 from engage.settings import generated_secrets, load_settings
 from tests.cli.conftest import Author
+from tests.serving import Quiet, answering
 
 pytestmark = pytest.mark.live
 
@@ -187,22 +187,14 @@ def test_nothing_of_unknown_outcome_is_told_as_such(shop: Author) -> None:
 def api() -> Iterator[str]:
     """Somebody who answers as our API does."""
 
-    class Answers(http.server.BaseHTTPRequestHandler):
+    class Answers(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b'{"status": "ok"}' if self.path == "/healthz" else b"{}")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(Answers) as url:
+        yield url
 
 
 def healths(found: dict[str, list[dict[str, str]]]) -> dict[str, set[str]]:

@@ -3,12 +3,11 @@
 import base64
 import hmac
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from engage.domain.delivery.delivery import Channel
 from engage.settings import SettingsError
 from tests.cli.conftest import Author, take, work
+from tests.serving import Quiet, answering
 
 pytestmark = pytest.mark.live
 
@@ -38,7 +38,7 @@ class Crm:
 def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crm]:
     system = Crm()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             system.requests.append((self.path, dict(self.headers.items()), body))
@@ -48,18 +48,9 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crm]:
 
         do_POST = _answer  # noqa: N815 -- the name that http.server calls
 
-        def log_message(self, *args: Any) -> None:
-            del args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    system.address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setenv("ENGAGE_DESTINATION_MY_CRM", f"{system.address}/hook?team=1")
-    yield system
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(Handler) as system.address:
+        monkeypatch.setenv("ENGAGE_DESTINATION_MY_CRM", f"{system.address}/hook?team=1")
+        yield system
 
 
 DAY = timedelta(days=1)

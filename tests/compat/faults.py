@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.serving import serving
+
 PATIENCE = 30.0
 
 
@@ -73,14 +75,8 @@ class FaultyWire:
     @contextmanager
     def open(self) -> Iterator["FaultyWire"]:
         """Listen for as long as the block runs."""
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
     def _handle(self, client: socket.socket) -> None:
         client.settimeout(PATIENCE)

@@ -1,7 +1,6 @@
 """A real API process on a real database, to be killed at will, and what it has stored."""
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from engage.chaos.installation import free_port
 from engage.cli.client import Client, ClientError
 from engage.cli.supervise import Supervisor, environment_for
 from engage.domain.fact import Call, decode
@@ -20,13 +20,6 @@ from tests.compat.faults import Fault, FaultyWire
 
 SERVER, BROWSER = "server-key", "browser-key"
 PATIENCE = 60.0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Installation:

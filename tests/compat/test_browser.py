@@ -2,7 +2,6 @@
 
 import http.server
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,22 +16,14 @@ from tests.compat.faults import Fault, FaultyWire
 from tests.compat.installation import BROWSER, Installation
 from tests.compat.installing import CLIENTS, node_clients
 from tests.compat.test_servers import TROUBLE, number
+from tests.sandbox.browser import QUIETLY
+from tests.serving import Quiet, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 COUNT = 24
 PATIENCE = 150.0
 SETTLED = 2.0
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 
 
 class Site:
@@ -46,7 +37,7 @@ class Site:
         }
         site = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Quiet, http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 path, kind = files.get(self.path.partition("?")[0], (None, ""))
                 self.send_response(200 if path else 404)
@@ -59,23 +50,14 @@ class Site:
                 self.send_response(200)
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                """Nobody reads it."""
-
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
 
     @contextmanager
     def open(self) -> Iterator["Site"]:
         """Serve for as long as the block runs."""
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
 
 def visit(chromium: Path, folder: Path, api: Installation, wire: FaultyWire) -> None:
@@ -84,7 +66,7 @@ def visit(chromium: Path, folder: Path, api: Installation, wire: FaultyWire) -> 
     with Site(package).open() as site:
         asked = urlencode({"cdnURL": wire.url, "writeKey": BROWSER, "count": COUNT})
         browser = subprocess.Popen(
-            [str(chromium), *FLAGS, f"--user-data-dir={folder}", f"{site.url}?{asked}"],
+            [str(chromium), *QUIETLY, f"--user-data-dir={folder}", f"{site.url}?{asked}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

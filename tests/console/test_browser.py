@@ -17,17 +17,10 @@ from starlette.applications import Starlette
 from engage.storage.memory.reading import MemoryReading
 from engage.storage.memory.store import MemoryStore
 from tests.console.shop import ADA, Shop
+from tests.sandbox.browser import QUIETLY
 
 FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
+    *QUIETLY,
     "--enable-logging=stderr",
     "--virtual-time-budget=10000",
     "--dump-dom",

@@ -1,5 +1,6 @@
 """Nothing is lost and nobody is written to twice, whatever is killed while the work goes on."""
 
+import signal
 import threading
 import time
 from pathlib import Path
@@ -34,10 +35,10 @@ def test_all_arrives_once_through_kill_9_of_everything(services_dir: Path) -> No
         sender.start()
         for victim in ("worker-engine", "worker-deliver", "beat", "api", "worker-engine", "worker-deliver"):
             time.sleep(2.0)
-            stack.kill(victim)
+            stack.signal(victim, signal.SIGKILL)
             time.sleep(0.5)
             stack.heal()
-        stack.kill_broker_and_wipe()
+        stack.kill_service("valkey", wipe=True)
         time.sleep(0.5)
         stack.heal()
         sender.join()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.stack import Stack, as_source, eventually, running_stack, send_surely, wait_until_up
+from tests.live.stack import Stack, as_source, eventually, running_stack, send_surely
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -125,13 +125,13 @@ def test_a_provider_that_is_back_after_a_while_is_not_trampled(stack: Stack) -> 
     with stack.sandbox() as sandbox:
         before = sandbox.call("GET", "/_sandbox/stats")["refs"]
     assert before == 2
-    stack.kill("sandbox")
+    stack.signal("sandbox", signal.SIGKILL)
     tell(stack, range(1, people))
     time.sleep(AWAY_SECONDS)
     assert stack.count("SELECT count(*) FROM delivery WHERE accepted_at IS NULL") == people - 1
 
     stack.heal()
-    wait_until_up(stack)
+    stack.wait_until_up()
 
     assert eventually(lambda: len(taken(stack)) == 2 * (people - 1) and stack.idle(), 120)
     assert set(taken(stack).values()) == {1}
@@ -161,7 +161,7 @@ def test_a_database_that_is_back_after_a_while_finds_everybody_still_there(stack
 
 def test_a_broker_that_is_away_for_a_while_costs_no_call_and_comes_back_empty(stack: Stack) -> None:
     people = 60
-    stack.kill_broker_and_wipe()
+    stack.kill_service("valkey", wipe=True)
     began = time.monotonic()
     with stack.events() as client:
         for number in range(1, people):

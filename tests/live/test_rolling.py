@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engage.cli.client import Client, ClientError
-from tests.live.stack import Stack, as_source, eventually, running_stack, wait_until_up
+from tests.live.stack import Stack, as_source, eventually, running_stack
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(580)]
 
@@ -114,7 +114,7 @@ def test_a_rolling_restart_loses_and_doubles_nothing_and_clients_only_have_to_as
             for _ in range(ROUNDS):
                 for label in PROCESSES:
                     stops[label].append(roll(stack, label))
-                    wait_until_up(stack)
+                    stack.wait_until_up()
                     assert eventually(works(stack, shops)), f"nothing goes on after {label}"
         finally:
             for shop in shops:

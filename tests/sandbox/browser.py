@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 SECONDS = 30.0
-FLAGS = (
+QUIETLY = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -26,6 +26,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+)
+"""What every Chromium of a test is told: no window, no account, and nobody to call home to."""
+FLAGS = (
+    *QUIETLY,
     "--window-size=1200,900",
     "--remote-debugging-pipe",
     "about:blank",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlencode
 
@@ -17,6 +16,7 @@ from sendgrid import SendGridAPIClient
 from twilio.rest import Client
 
 from engage.sandbox import RunningSandbox
+from tests.serving import Quiet, answering
 
 ACCOUNT = "AC" + "1" * 32
 TOKEN = "twilio-token"
@@ -87,8 +87,9 @@ class Receiver:
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     """Run a receiver on a free port."""
+    receiver = Receiver("")
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -106,20 +107,8 @@ def receiving() -> Iterator[Receiver]:
 
         do_GET = do_POST  # noqa: N815  # the base class looks for this name
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    receiver = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with answering(Handler) as receiver.url:
         yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass

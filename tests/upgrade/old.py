@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 
 from engage.bootstrap import open_runtime
 from engage.cli.client import Client
-from engage.cli.supervise import sandbox_environment, sandbox_key
+from engage.cli.supervise import sandbox_environment, sandbox_settings
 from engage.domain.delivery.delivery import Channel
 from engage.domain.ids import DeliveryId
 from engage.engine.simulate import VirtualClock
@@ -84,18 +85,14 @@ def going_on(old: Old, url: str, folder: Path) -> Iterator[tuple[Shop, Client]]:
         given = {"ENGAGE_DATA_DIR": str(folder / "data"), "ENGAGE_DATABASE_URL": url}
         environment = {**old.story["environment"], **given}
         base = load_settings(environment, None)
-        config = SandboxConfig(
+        quick = sandbox_settings(
+            {**environment, "ENGAGE_PUBLIC_URL": here},
+            base.data_dir,
             port=0,
-            account_sid=environment["TWILIO_ACCOUNT_SID"],
-            auth_token=environment["TWILIO_AUTH_TOKEN"],
-            sendgrid_api_key=environment["SENDGRID_API_KEY"],
-            signing_key=sandbox_key(base.data_dir)[0],
-            event_webhook_url=f"{here}/webhooks/sendgrid/events",
-            inbound_sms_url=f"{here}/webhooks/twilio/inbound",
             latencies=False,
             event_batch_seconds=0.02,
         )
-        with running(config) as twin, Client(twin.url) as sandbox:
+        with running(msgspec.convert(quick, SandboxConfig)) as twin, Client(twin.url) as sandbox:
             keys = environment["SENDGRID_WEBHOOK_PUBLIC_KEY"]
             environment |= sandbox_environment(base, twin.url.removeprefix("http://").rstrip("/"))
             environment["SENDGRID_WEBHOOK_PUBLIC_KEY"] += f",{keys}"

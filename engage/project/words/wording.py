@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from engage.domain.forms import kind_of
 from engage.project.words.suggest import listed, nearest
 
 _MOST_LISTED = 6
@@ -77,23 +78,6 @@ _EXAMPLES = {
 def example_of(path: Sequence[str | int]) -> str:
     """Return what could stand at the key that a path ends in; nothing where no example is known."""
     return _EXAMPLES.get(str(path[-1]), "") if path else ""
-
-
-def kind_of(value: Any) -> str:
-    """Return what kind of value this is, as people say it."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true/false"
-        case int() | Decimal():
-            return "a number"
-        case list():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case _:
-            return "text"
 
 
 def wrong_kind(name: str, wanted: list[str], value: Any, *, example: str = "") -> tuple[str, str]:
