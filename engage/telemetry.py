@@ -3,10 +3,24 @@
 import logging
 import os
 import sys
+from typing import Any
 
 import structlog
 
 _QUIET = ("twilio.http_client", "urllib3", "kombu", "celery.worker.strategy", "celery.app.trace", "httpx")
+
+
+class _OneLine(logging.Formatter):
+    """Lines of libraries: a text of somebody else's cannot begin a line that looks like one of ours."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Write line breaks out."""
+        record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
+        """Indent the traceback."""
+        return super().formatException(ei).replace("\r", "\\r").replace("\n", "\n    ")
 
 
 def configure_logging(*, json: bool | None = None, level: str | None = None) -> None:
@@ -30,8 +44,8 @@ def configure_logging(*, json: bool | None = None, level: str | None = None) -> 
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=wanted, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=wanted, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -38,8 +38,8 @@ SUBMISSION, SUBMISSIONS = 587, 465
 """Ports of RFC 6409 and RFC 8314."""
 MAX_IDLE = 20
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
-_MAILBOX = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
-"""Printable ASCII without angle brackets; letters beyond it would need SMTPUTF8, which few servers speak."""
+_MAILBOX = re.compile(r"[!#-'*+\-./0-9=?A-Z^-~]+@[A-Za-z0-9.-]+|[!#-'*+\-./0-9=?A-Z^-~]+@\[[A-Za-z0-9.:]+\]")
+"""One address of ASCII without quotes (RFC 5322's atoms); letters beyond it would need SMTPUTF8, which few servers speak."""
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
@@ -121,8 +121,15 @@ class SmtpEmail:
             return Rejected(
                 reason=FailReason.INVALID_ADDRESS, code="no_mailbox", detail="SMTP cannot carry this address"
             )
-        message = _message(outbound, content, (content.from_name or name, sender))
-        text = message.as_bytes()
+        try:
+            message = _message(outbound, content, (content.from_name or name, sender))
+            text = message.as_bytes()
+        except ValueError as exc:
+            return Rejected(
+                reason=FailReason.CONTENT,
+                code="no_mail",
+                detail=f"no mail can hold this: {type(exc).__name__}",
+            )
         end = b".\r\n" if text.endswith(b"\r\n") else b"\r\n.\r\n"
         return self._hand_in(
             (sender, outbound.to), _LEADING_DOT.sub(b"..", text) + end, message["Message-ID"]

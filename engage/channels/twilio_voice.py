@@ -255,7 +255,7 @@ class DigitsWebhook(_CallWebhook):
         marks = [Mark.DIGITS] if digits or speech else []
         if chosen.turn is not None and chosen.turn.unsubscribe:
             marks.append(Mark.UNSUBSCRIBED)
-        number = request.query.get("n", "")
+        number = request.query.get("n", "").replace("\0", "")
         receipts = [
             Receipt(
                 delivery=ours.delivery,

@@ -1,24 +1,25 @@
 """Commands about audiences: `audience preview`, `audience export`."""
 
-import csv
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engage.api.shapes import identifier_shape
 from engage.bootstrap import Runtime
+from engage.cli.bringing import written
 from engage.cli.plan.planning import catalog_of_project
 from engage.cli.session import opened, say_json
+from engage.cli.terminal import screen
 from engage.domain.catalog import Catalog
 from engage.domain.fact import Identifier
 from engage.domain.ids import ProfileId
-from engage.engine.people.listfile import cell
+from engage.engine.people.listfile import Format, Writer
 from engage.engine.publish.preview import Estimate, count_audience, estimate_audiences
 from engage.project.load import load_project
 from engage.settings import Settings, load_settings
@@ -107,7 +108,7 @@ def _estimated(runtime: Runtime, catalog: Catalog, audience: str) -> Estimate:
 
 def _counted(runtime: Runtime, catalog: Catalog, audience: str) -> Estimate:
     columns = (TextColumn("counting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("counting", total=None)
         for counted in count_audience(runtime.store, catalog, audience, runtime.clock.now()):
@@ -137,19 +138,15 @@ def export_command(audience: str, output: Path | None) -> None:
     with opened(load_settings()) as runtime:
         if audience not in runtime.catalog().audiences:
             raise click.ClickException(f"there is no live audience `{audience}`")
-        if output is None:
-            count = _write(runtime, audience, sys.stdout)
-        else:
-            with output.open("w", encoding="utf-8", newline="") as file:
-                count = _write(runtime, audience, file)
+        count = written(output, partial(_write, runtime, audience))
     click.echo(f"{count:,} people", err=True)
 
 
-def _write(runtime: Runtime, audience: str, file: TextIO) -> int:
-    writer, count = csv.writer(file, lineterminator="\n"), 0
-    writer.writerow(COLUMNS)
+def _write(runtime: Runtime, audience: str, file: BinaryIO) -> int:
+    writer, count = Writer(file, Format.CSV, COLUMNS), 0
+    writer.header()
     for names in runtime.members(audience):
-        writer.writerow([cell(_newest(names, kind)) for kind in COLUMNS])
+        writer.row({kind: _newest(names, kind) for kind in COLUMNS})
         count += 1
     return count
 

@@ -15,6 +15,7 @@ from engage.bench.figures import Budget, Figures
 from engage.bench.naive.stack import running_naive
 from engage.bench.workload import Place, Wish
 from engage.bench.workloads import WORKLOADS
+from engage.cli.terminal import screen
 
 ALL = "all"
 
@@ -39,7 +40,7 @@ def bench_command(
     PostgreSQL runs with full durability, workers are real Celery workers, calls leave through the real SDKs to a sink in
     its own process. Missing a budget is said, with the stages that cost it; the exit code stays 0.
     """
-    console = Console(stderr=as_json)
+    console = screen(stderr=as_json)
     wanted = list(WORKLOADS) if workload == ALL else [workload]
     wish = Wish(messages=messages, seconds=seconds, profiles=profiles)
     calibration = calibrate(Path(gettempdir()))

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from engage.bootstrap import Runtime
 from engage.cli.session import say_json
+from engage.cli.terminal import screen
 from engage.domain.ids import LANES
 from engage.engine.people.bring_in import BringIn, Kind, Standing, chunks
 from engage.engine.people.listfile import PROBLEM, Format, Row, Writer, header_of, read_rows
+from engage.files import private_file
 
 _DIGEST_CHARACTERS = 24
 _TURNS = 64
@@ -85,8 +86,8 @@ class Report:
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
-            self.path.touch(mode=0o600)
-            file = self.path.open("r+b")
+            # A link that somebody else put there is not followed.
+            file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
             file.truncate(self._keep)
             file.seek(self._keep)
             self._file, self._writer = file, Writer(file, self._source.format, self._columns())
@@ -147,7 +148,7 @@ def _turns(
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     shown = sys.stderr.isatty()
     with (
-        Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as bar,
+        Progress(*columns, console=screen(stderr=True), disable=not shown, transient=True) as bar,
         file.path.open("rb") as source,
     ):
         task = bar.add_task(file.path.name, total=max(file.size, 1), completed=standing.place.offset)
@@ -203,14 +204,5 @@ def written(path: Path | None, write: Callable[[BinaryIO], int]) -> int:
         with suppress(BrokenPipeError):
             sys.stdout.buffer.flush()
         return count
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        unfinished.touch(mode=0o600)
-        with unfinished.open("wb") as file:
-            count = write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return count
+    with private_file(path) as file:
+        return write(file)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from engage.cli.terminal import guard_terminal
 from engage.settings import SettingsError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -107,6 +108,7 @@ def engage() -> None:
 
 def main() -> None:
     """Run the command line; exit 0 ok, 1 found problems, 2 usage."""
+    guard_terminal()
     try:
         engage(prog_name="engage")
     except SettingsError as exc:

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from engage.bootstrap import Runtime
@@ -15,6 +14,7 @@ from engage.cli.arguments import instant
 from engage.cli.people import find_person
 from engage.cli.remote import reached
 from engage.cli.session import opened, say_json
+from engage.cli.terminal import screen
 from engage.domain.delivery.delivery import CALLS, Channel
 from engage.domain.fact import Identifier, Send
 from engage.domain.timing import DurationError, parse_duration
@@ -196,7 +196,7 @@ def replay_command(begins: str, ends: str, names: tuple[str, ...], as_json: bool
         replay = runtime.replay(chosen)
         columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} events"))
         with Progress(
-            *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+            *columns, console=screen(stderr=True), disable=not sys.stderr.isatty(), transient=True
         ) as bar:
             task = bar.add_task("events", total=None)
             replay.progress = lambda done: bar.update(task, completed=done.events)

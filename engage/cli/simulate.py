@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engage.cli.arguments import instant
@@ -17,6 +16,7 @@ from engage.cli.plan.commands import sound_project
 from engage.cli.plan.planning import live_project
 from engage.cli.project import load_checked
 from engage.cli.session import opened, say_json
+from engage.cli.terminal import screen
 from engage.project.export import export_files, write_export
 from engage.project.load import Project
 from engage.project.words.suggest import did_you_mean
@@ -117,7 +117,7 @@ def _play(project: Project, journey: str, script: Script, words: str) -> Outcome
     """Simulate, with a bar on a terminal."""
     columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+        *columns, console=screen(stderr=True), disable=not sys.stderr.isatty(), transient=True
     ) as bar:
         task = bar.add_task("events", total=None)
         script.progress = lambda done, total: bar.update(task, completed=done, total=total)

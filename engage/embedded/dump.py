@@ -3,10 +3,12 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
 from engage.embedded.errors import EmbeddedError
 from engage.embedded.programs import postgres_folders
+from engage.files import private_file
 
 SAID_AT_MOST = 2_000
 """Characters of what a program complained about."""
@@ -18,13 +20,8 @@ def dump(url: str, file: Path) -> None:
     Raises:
         EmbeddedError: there is no `pg_dump`, or it failed.
     """
-    scratch = file.with_name(f"{file.name}.part")
-    scratch.touch(mode=0o600)
-    try:
-        _run("pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", f"--file={scratch}")
-        scratch.rename(file)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with private_file(file) as scratch:
+        _run("pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", output=scratch)
 
 
 def load(url: str, file: Path) -> None:
@@ -37,7 +34,7 @@ def load(url: str, file: Path) -> None:
     _run("pg_restore", url, *options, str(file))
 
 
-def _run(program: str, url: str, *arguments: str) -> None:
+def _run(program: str, url: str, *arguments: str, output: BinaryIO | None = None) -> None:
     there = next((folder for folder in postgres_folders() if os.access(folder / program, os.X_OK)), None)
     if there is None:
         raise EmbeddedError(f"`{program}` is not on this machine: install PostgreSQL's client programs")
@@ -47,12 +44,13 @@ def _run(program: str, url: str, *arguments: str) -> None:
         [there / program, f"--dbname={place}", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
+        stdout=subprocess.DEVNULL if output is None else output,
+        stderr=subprocess.PIPE,
         check=False,
     )
     if done.returncode:
-        raise EmbeddedError(f"{program} failed: {done.stderr.strip()[:SAID_AT_MOST]}")
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise EmbeddedError(f"{program} failed: {said[:SAID_AT_MOST]}")
 
 
 def _without_password(url: str) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from engage.domain.errors import EngageError
 from engage.project.kinds import Kind, path_of
 from engage.project.plan.plan import Key
 
@@ -15,6 +16,10 @@ MANIFEST = ".engage-export.json"
 
 _files = msgspec.json.Decoder(dict[str, str]).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class OutsideError(EngageError):
+    """A file of an export would lie outside its folder."""
 
 
 @dataclass(slots=True)
@@ -45,11 +50,16 @@ def write_export(files: Mapping[str, bytes], directory: Path) -> Exported:
 
     Raises:
         OSError: the folder cannot be written.
+        OutsideError: a file would lie elsewhere.
     """
     done = Exported()
     known = _manifest(directory)
     for path, content in files.items():
         target = directory / path
+        if not _is_below(target, directory):
+            raise OutsideError(
+                f"{path} leads out of {directory}, by its name or by a link: nothing is written there"
+            )
         if target.is_file() and target.read_bytes() == content:
             done.unchanged.append(path)
             continue

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
-from email.utils import parseaddr
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +14,9 @@ from engage.templating.voice import CompileText, Text
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+_MAILBOX = re.compile(r"[^\s<>,;:\"()\[\]\\]+@[^\s<>,;:\"()\\]+")
+_SPECIAL = re.compile(r'[\[\]\\()<>@,:;".]')
+"""What a name holds in quotes only; RFC 5322 §3.2.3."""
 _TEXTS = ("subject", "preheader", "from", "reply_to")
 _KEYS = (
     *_TEXTS,
@@ -179,20 +181,41 @@ def _mailbox(given: Mapping[str, Any]) -> str | None:
 
 
 def header(text: str) -> str:
-    """Return a text as one line that can stand in a header: whatever breaks lines is a space."""
+    """Return a text as one line that can stand in a header: whatever breaks lines is a space, and nothing is an encoded word
+    (RFC 2047), which could hold what breaks them."""
     if not text.isprintable():
         text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())[:MAX_HEADER]
+    return " ".join(text.split()).replace("=?", "= ?")[:MAX_HEADER]
 
 
 @lru_cache(maxsize=256)
 def address(text: str, what: str) -> tuple[str | None, str]:
     """Return the name and the address of `Shop <hello@shop.example>`.
 
+    The address is what the last brackets hold, or the whole text: a value in the name makes no other address of it.
+
     Raises:
         RefusalError: there is no address in it.
     """
-    name, found = parseaddr(header(text))
-    if "@" not in found:
+    written = header(text)
+    name, _, found = written[:-1].rpartition("<") if written.endswith(">") else ("", "", written)
+    if _MAILBOX.fullmatch(found) is None:
         raise RefusalError(f"`{what}` has no mail address")
+    name = name.strip()
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = name[1:-1].replace('\\"', '"')
     return name or None, found
+
+
+def mailbox(text: str, what: str) -> str:
+    """Return the same as one header that every reader takes for one address.
+
+    Raises:
+        RefusalError: there is no address in it.
+    """
+    name, found = address(text, what)
+    if name is None:
+        return found
+    if _SPECIAL.search(name):
+        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{name} <{found}>"

@@ -18,7 +18,7 @@ from engage.ports.templating import Rendered, RenderRefused, RenderRequest
 from engage.templating.check import Use, findings
 from engage.templating.environment import Lazy, StrictEnvironment, render_text
 from engage.templating.gsm import plain, segments
-from engage.templating.meta import Meta, address, header
+from engage.templating.meta import Meta, address, header, mailbox
 from engage.templating.plain_text import text_of_html, tidy
 from engage.templating.source import choose
 from engage.templating.syntax_words import in_words
@@ -183,7 +183,7 @@ class TemplateSet:
             text=text,
             from_address=sender,
             from_name=name,
-            reply_to=header(meta.reply_to(values)) if meta.reply_to else None,
+            reply_to=mailbox(meta.reply_to(values), "reply_to") if meta.reply_to else None,
             headers={} if meta.unsubscribe_group is not None else _opt_out_headers(request),
             categories=tuple(dict.fromkeys((published.name, *meta.categories))),
             attachments=meta.attached(values),

@@ -25,6 +25,7 @@ from engage.cli.demo.table import Verdict, audit, progress, report
 from engage.cli.ports import free_port
 from engage.cli.project import load_checked
 from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
+from engage.cli.terminal import screen
 from engage.clocks import VARIABLE, TimeLapse
 from engage.compiled import sources_of
 from engage.embedded import clear_place
@@ -63,7 +64,7 @@ class Stage:
 def demo_command(once: bool, as_json: bool, people: int) -> None:
     """Play a shop's customers on the project's journeys, through the real API, workers and SDKs."""
     began = time.monotonic()
-    console = Console(stderr=as_json, width=None if sys.stderr.isatty() and sys.stdout.isatty() else 150)
+    console = screen(stderr=as_json, width=None if sys.stderr.isatty() and sys.stdout.isatty() else 150)
     settings = demo_settings(load_settings())
     clear_place(settings.data_dir)
     with services(settings) as running:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engage.bootstrap import Runtime
@@ -14,9 +13,10 @@ from engage.cli.plan.planning import FORMAT, Plan, PlanFile, make_plan, plan_rol
 from engage.cli.plan.words import lines_of
 from engage.cli.project import load_checked
 from engage.cli.session import opened, operator, say_json, settings_for
+from engage.cli.terminal import screen
 from engage.compiled import sources_of
 from engage.engine.publish.publish import Published
-from engage.project.export import export_files, write_export
+from engage.project.export import OutsideError, export_files, write_export
 from engage.project.load import Project
 from engage.project.problem import Level
 
@@ -115,7 +115,10 @@ def export_command(directory: Path, as_json: bool) -> None:
     """
     with opened(settings_for(None)) as runtime, runtime.store.transaction() as tx:
         live = {(item.kind, item.name): item.source for item in tx.definitions.live()}
-    done = write_export(export_files(live), directory)
+    try:
+        done = write_export(export_files(live), directory)
+    except OutsideError as exc:
+        raise click.ClickException(str(exc)) from exc
     if as_json:
         say_json(
             {"written": done.written, "unchanged": done.unchanged, "removed": done.removed, "left": done.left}
@@ -202,7 +205,7 @@ def follow(runtime: Runtime, job: str) -> None:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("backfill", total=None)
         try:

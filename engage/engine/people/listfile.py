@@ -19,7 +19,7 @@ MAX_CELL = 1024 * 1024
 """Characters of one cell; more is a quote that was never closed."""
 _SEPARATORS = (",", ";", "\t")
 # What spreadsheets take for a formula (OWASP, CSV injection), but for plain numbers and phone numbers, which are none.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -79,7 +79,7 @@ def header_of(file: BinaryIO) -> tuple[list[str], str, int]:
     first = next(iter(lines), "")
     separator = max(_SEPARATORS, key=first.count)
     try:
-        columns = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
+        columns = [_unguarded(name.strip()) for name in next(csv.reader([first], delimiter=separator), [])]
     except csv.Error as exc:
         raise ListFileError(f"the header cannot be read: {exc}; a line ends with LF or CR LF") from exc
     if not any(columns):
@@ -158,7 +158,7 @@ class Writer:
     def header(self) -> None:
         """Write the header of a CSV."""
         if self._kind is Format.CSV:
-            self._file.write(_csv_line(self._columns))
+            self._file.write(_csv_line([cell(name) for name in self._columns]))
 
     def row(self, values: Mapping[str, Any]) -> None:
         """Write one row."""
