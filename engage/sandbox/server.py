@@ -91,12 +91,17 @@ def serve(config: SandboxConfig, on_ready: Callable[[str], None] | None = None) 
     Raises:
         OSError: the address is taken or not ours.
     """
-    # uvicorn raises a signal again once it has shut down; for us this is a normal end.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     listener, config = _listen(config)
+    server = _server(Sandbox(config), lambda: on_ready(_url(config)) if on_ready else None)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    # Until uvicorn hears signals itself, and when it raises one again once it has shut down: for us that is a normal end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     with listener:
-        _server(Sandbox(config), lambda: on_ready(_url(config)) if on_ready else None).run([listener])
+        server.run([listener])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

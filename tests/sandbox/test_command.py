@@ -39,6 +39,23 @@ def test_it_says_where_it_listens_and_ends_with_0(tmp_path: Path) -> None:
     assert url == f"http://127.0.0.1:{config['port']}/"
 
 
+def test_it_ends_with_0_too_when_it_is_told_to_before_it_serves() -> None:
+    early = (
+        "import os, signal, uvicorn\n"
+        "from engage.sandbox.__main__ import main\n"
+        "run = uvicorn.Server.run\n"
+        "def told_before(self, sockets=None):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    run(self, sockets)\n"
+        "uvicorn.Server.run = told_before\n"
+        "raise SystemExit(main(['--listen', '127.0.0.1:0']))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", early], capture_output=True, timeout=60)
+
+    assert done.returncode == 0
+
+
 def test_options_become_settings(tmp_path: Path) -> None:
     (tmp_path / "box.json").write_text('{"speed": 3, "open_share": 0.5}')
 
