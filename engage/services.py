@@ -4,7 +4,8 @@ Apart from `bootstrap`, so that processes which only need this much start in a m
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from engage.embedded import start_postgres, start_valkey
@@ -67,6 +68,28 @@ def services(settings: Settings) -> Iterator[KeptServices]:
         yield kept
     finally:
         kept.stop()
+
+
+@contextmanager
+def services_meanwhile(settings: Settings) -> Iterator[Callable[[], KeptServices]]:
+    """Run the same while the block does other things, with a schema of this version; who calls what it gives waits for them."""
+
+    def start() -> KeptServices:
+        kept = KeptServices(settings)
+        try:
+            migrate_schema(kept.database_url)
+        except BaseException:
+            kept.stop()
+            raise
+        return kept
+
+    with ThreadPoolExecutor(1, thread_name_prefix="services") as pool:
+        starting = pool.submit(start)
+        try:
+            yield starting.result
+        finally:
+            if starting.exception() is None:
+                starting.result().stop()
 
 
 @contextmanager

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from engage.cli.main import keep_bytecode
 from engage.embedded import start_postgres, start_valkey
+
+keep_bytecode()  # else every process that a test starts would compile everything anew
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_BROWSERS = (

@@ -6,14 +6,16 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from engage.bootstrap import open_runtime
 from engage.cli.client import Client, ClientError
+from engage.cli.forks import fork_server
 from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
 from engage.engine.publish.publish import Source
 from engage.services import KeptServices, migrate_schema
+from engage.services import services as services_of
 from engage.settings import Settings, load_settings
 
 PATIENCE = 90.0
@@ -107,8 +109,8 @@ def installation(
     """
     listen, twin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     base = Settings(data_dir=data_dir, listen=listen, public_url=f"http://{listen}", broker_url=broker)
-    services = KeptServices(base)
-    try:
+    # What Python itself or a dynamic linker may read must be there when a process begins: a fork has begun.
+    with nullcontext() if variables else fork_server() as forks, services_of(base) as services:
         migrate_schema(services.database_url)
         environment = environment_for(base, services.database_url, services.broker_url)
         environment |= sandbox_environment(base, twin)
@@ -120,7 +122,7 @@ def installation(
         config = sandbox_config(
             environment, data_dir, **{"latencies": False, "event_batch_seconds": 0.2, **sandbox}
         )
-        with Supervisor(environment, logs=logs or data_dir / "logs") as supervisor:
+        with Supervisor(environment, logs=logs or data_dir / "logs", forks=forks) as supervisor:
             supervisor.start(
                 processes,
                 copies=copies,
@@ -130,8 +132,6 @@ def installation(
             found = Installation(services, supervisor, environment)
             found.wait_until_up()
             yield found
-    finally:
-        services.stop()
 
 
 def eventually(claim: Callable[[], bool], seconds: float = PATIENCE, step: float = 0.2) -> bool:

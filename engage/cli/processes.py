@@ -3,10 +3,14 @@
 import os
 import sys
 import warnings
+from typing import TYPE_CHECKING
 
 import click
 
 from engage.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from engage.cli.forks import ForkServer
 
 QUEUES = "engine,email,sms,voice,sync"
 
@@ -27,12 +31,20 @@ def up_command(workers: int) -> None:
 
     Without Twilio's and SendGrid's credentials the sandbox stands in for both.
     """
-    from engage.cli.ports import free_port, require_port
-    from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config
-    from engage.services import migrate_schema, services
+    from engage.cli.forks import fork_server
+    from engage.cli.ports import require_port
 
     settings = load_settings()
     require_port(settings)
+    with fork_server() as forks:
+        _run_all(settings, workers, forks)
+
+
+def _run_all(settings: Settings, workers: int, forks: "ForkServer | None") -> None:
+    from engage.cli.ports import free_port
+    from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config
+    from engage.services import migrate_schema, services
+
     sandbox = f"127.0.0.1:{free_port(8010)}"
     with services(settings) as running:
         migrate_schema(running.database_url)
@@ -42,7 +54,7 @@ def up_command(workers: int) -> None:
             for process in PROCESSES
             if not process.profile or "TWILIO_API_BASE_URL" in environment
         ]
-        with Supervisor(environment) as supervisor:
+        with Supervisor(environment, forks=forks) as supervisor:
             extra: dict[str, list[str]] = {}
             if "sandbox" in names:
                 extra["sandbox"] = ["--config", str(sandbox_config(environment, settings.data_dir))]
@@ -115,5 +127,6 @@ def _run_celery(*arguments: str) -> None:
 @click.pass_context
 def sandbox_command(ctx: click.Context) -> None:
     """Run twins of Twilio and SendGrid (`engage sandbox --help`)."""
-    command = [sys.executable, "-m", "engage.sandbox", *ctx.args]
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter
+    from engage.sandbox.__main__ import main
+
+    sys.exit(main(ctx.args))

@@ -8,13 +8,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO, Protocol
 
 import structlog
 
+from engage.cli.forks import ForkServer
 from engage.embedded.process import with_parent
 from engage.sandbox.signing import EventSigner, generate_signing_key
 from engage.settings import Settings, generated_secrets
@@ -22,7 +24,9 @@ from engage.settings import Settings, generated_secrets
 log = structlog.get_logger(__name__)
 
 SANDBOX_LISTEN = "127.0.0.1:8010"
-STOP_SECONDS = 8.0
+STOP_SECONDS = 40.0
+"""How long a process may take to end: as long as the longest call, a webhook's of 30 s, and the writing down of what came of it. A worker
+that is killed before leaves an outcome unknown, which has to be found out."""
 RESTART_SECONDS = 1.0
 RESTART_MAX_SECONDS = 30.0
 
@@ -130,14 +134,29 @@ def _with_options(command: tuple[str, ...], options: Mapping[str, str]) -> tuple
     return tuple(options.get(name or "", word) for name, word in zip(before, command, strict=False))
 
 
+class Process(Protocol):
+    """What is asked of a process that runs: a part of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Supervisor:
     """Starts processes, starts again what dies, and leaves none behind."""
 
-    def __init__(self, environment: Mapping[str, str], *, logs: Path | None = None) -> None:
-        """Give all processes `environment`; with `logs` what they print goes into a file each, in that folder."""
+    def __init__(
+        self, environment: Mapping[str, str], *, logs: Path | None = None, forks: ForkServer | None = None
+    ) -> None:
+        """Give all processes `environment`; with `logs` what they print goes into a file each, in that folder; with `forks`
+        they are its forks, without it each is an interpreter of its own."""
         self._environment = dict(environment)
         self._logs = logs
-        self._running: dict[str, tuple[ProcessSpec, subprocess.Popen[bytes]]] = {}
+        self._forks = forks
+        self._running: dict[str, tuple[ProcessSpec, Process]] = {}
         self._stopping = threading.Event()
         self._restarts: dict[str, float] = {}
 
@@ -171,21 +190,26 @@ class Supervisor:
                 self._start(label, ProcessSpec(name=name, command=command, profile=spec.profile))
 
     def _start(self, label: str, spec: ProcessSpec) -> None:
-        command = with_parent([sys.executable, "-m", "engage.cli", *spec.command])
-        with ExitStack() as stack:
-            out = None
-            if self._logs is not None:
-                self._logs.mkdir(parents=True, exist_ok=True)
-                out = stack.enter_context((self._logs / f"{label}.log").open("ab"))
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own table
-                command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+        with nullcontext() if self._logs is None else self._log(self._logs, label) as output:
+            if self._forks is None:
+                process: Process = self._spawn(spec.command, output)
+            else:
+                process = self._forks.start(spec.command, self._environment, output)
         self._running[label] = (spec, process)
+
+    def _log(self, folder: Path, label: str) -> BinaryIO:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / f"{label}.log").open("ab")
+
+    def _spawn(self, command: Sequence[str], output: BinaryIO | None) -> Process:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and our own table
+            with_parent([sys.executable, "-m", "engage.cli", *command]),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
     def pid(self, label: str) -> int:
         """Return the process id of one process."""
@@ -225,16 +249,23 @@ class Supervisor:
         return revived
 
     def stop(self) -> None:
-        """Ask everything to stop, last started first; kill what has not after a while."""
-        processes = [process for _, process in reversed(self._running.values())]
-        for process in processes:
-            if process.poll() is None:
-                process.terminate()
+        """Ask everything to stop, last started first; kill what has not after a while, or at once at another Ctrl-C."""
+        latest_first = list(reversed(self._running.values()))
         deadline = time.monotonic() + STOP_SECONDS
-        for process in processes:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+        try:
+            # The providers' twins when nobody calls them any more: what is under way gets its answer.
+            _end([process for spec, process in latest_first if not spec.profile], deadline)
+            _end([process for spec, process in latest_first if spec.profile], deadline)
+        finally:
+            for _, process in latest_first:
                 process.kill()
                 process.wait()
-        self._running.clear()
+            self._running.clear()
+
+
+def _end(processes: Sequence[Process], deadline: float) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.1, deadline - time.monotonic()))

@@ -5,6 +5,10 @@ from typing import Any
 
 import yaml
 
+from engage.channels.registry import ChannelSettings
+from engage.cli.supervise import STOP_SECONDS
+from engage.domain.steps.calls import MAX_TIMEOUT
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUEUES = {"engine", "email", "sms", "voice", "sync", "urgent"}
 
@@ -59,3 +63,13 @@ def test_the_container_runs_as_no_root() -> None:
     lines = (REPOSITORY / "Dockerfile").read_text().splitlines()
 
     assert [line for line in lines if line.startswith("USER ")] == ["USER engage"]
+
+
+def test_who_stops_a_process_waits_longer_than_its_longest_call_takes() -> None:
+    """A provider is connected to, then again where a kept connection has died; then the answer may take its time."""
+    channel = ChannelSettings(public_url="https://shop.example")
+    longest = max(MAX_TIMEOUT, 2 * channel.connect_timeout + channel.read_timeout).total_seconds()
+    ours = [service for service in services().values() if service["image"] == "engage"]
+
+    assert longest + 5 <= STOP_SECONDS
+    assert all(float(service["stop_grace_period"].removesuffix("s")) > STOP_SECONDS for service in ours)

@@ -1,58 +1,14 @@
-"""`engage demo`: a small shop's customers on real journeys, through real processes, an hour and a half a second."""
+"""`engage demo`: starts what takes long at once, and imports the rest meanwhile."""
 
-import importlib
-import json
-import os
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any
 
 import click
-from rich.console import Console
-from rich.live import Live
 
-from engage.bootstrap import Runtime, open_runtime
-from engage.cli.client import Client, ClientError
-from engage.cli.demo.actors import Actors
-from engage.cli.demo.story import story
-from engage.cli.demo.table import Verdict, audit, progress, report
+from engage.cli.forks import fork_server
 from engage.cli.ports import free_port
-from engage.cli.project import load_checked
-from engage.cli.supervise import PROCESSES, Supervisor, environment_for, sandbox_config, sandbox_environment
-from engage.cli.terminal import screen
-from engage.clocks import VARIABLE, TimeLapse
-from engage.compiled import sources_of
 from engage.embedded import clear_place
-from engage.services import migrate_schema, services
 from engage.settings import Settings, load_settings
-
-SPEED = 5400.0
-"""Shop seconds in a second once the time-lapse begins: an hour and a half."""
-LIVE_SECONDS = 8.0
-"""Before that, so many seconds at real speed, and until all is done that was due: sign-ups, codes, orders."""
-LIVE_SECONDS_MOST = 45.0
-SHOP_HOURS = 100.0
-"""From a Wednesday's opening until the Sunday letter was read."""
-READY_SECONDS = 90.0
-PATIENCE_SECONDS = 60.0
-
-
-@dataclass
-class Stage:
-    """Where the demo plays."""
-
-    settings: Settings
-    environment: dict[str, str]
-    clock: TimeLapse
-    sandbox: str
-    began: float
-    ready: float = 0.0
 
 
 @click.command("demo")
@@ -64,22 +20,19 @@ class Stage:
 def demo_command(once: bool, as_json: bool, people: int) -> None:
     """Play a shop's customers on the project's journeys, through the real API, workers and SDKs."""
     began = time.monotonic()
-    console = screen(stderr=as_json, width=None if sys.stderr.isatty() and sys.stdout.isatty() else 150)
     settings = demo_settings(load_settings())
     clear_place(settings.data_dir)
-    with services(settings) as running:
-        migrate_schema(running.database_url)
-        settings = replace(settings, database_url=running.database_url, broker_url=running.broker_url)
-        with stage_for(settings, began) as stage, open_runtime(stage.settings, connections=3) as runtime:
-            publish(runtime, console)
-            verdict = play(stage, runtime, people, console)
-            console.print(report(verdict))
-            if as_json:
-                sys.stdout.write(json.dumps(verdict.as_json()) + "\n")
-                sys.stdout.flush()
-            if once:
-                raise SystemExit(0 if verdict.good else 1)
-            stay(stage, console)
+    with fork_server() as forks:
+        from engage.services import services_meanwhile
+
+        with services_meanwhile(settings) as started:
+            from engage.cli.demo.play import Opening, perform
+
+            good = perform(
+                Opening(settings, forks, started, began), people=people, once=once, as_json=as_json
+            )
+    if once:
+        sys.exit(0 if good else 1)
 
 
 def demo_settings(settings: Settings) -> Settings:
@@ -91,158 +44,3 @@ def demo_settings(settings: Settings) -> Settings:
         listen=listen,
         public_url=f"http://{listen}",
     )
-
-
-def compile_once() -> None:
-    """Import what the processes will, so that on a fresh machine it is compiled once and not by six at a time."""
-    for module in ("engage.cli.serve", "engage.sandbox.server", "workers.tasks"):
-        importlib.import_module(module)
-
-
-@contextmanager
-def stage_for(settings: Settings, began: float) -> Iterator[Stage]:
-    """Start the processes on a clock of their own, and stop them."""
-    real = datetime.now(UTC)
-    # A Wednesday so long ago that the whole story is over by now: the sandbox dates what it reports by the real clock,
-    # and a receipt that comes from the future counts as having happened when it came.
-    days = (real.weekday() - 2) % 7
-    opening = (real - timedelta(days=days if days > 5 else days + 7)).replace(
-        hour=14, minute=30, second=0, microsecond=0
-    )
-    clock = TimeLapse.set_up(settings.data_dir / "clock", opening, SPEED)
-    listen = f"127.0.0.1:{free_port(8010)}"
-    assert settings.database_url is not None
-    assert settings.broker_url is not None
-    environment = environment_for(settings, settings.database_url, settings.broker_url)
-    environment |= sandbox_environment(settings, listen)
-    environment |= {
-        VARIABLE: str((settings.data_dir / "clock").resolve()),
-        "ENGAGE_PUBLIC_URL": settings.public_url,
-        "ENGAGE_SWEEP_SECONDS": "0.2",
-        "ENGAGE_LOG_LEVEL": "WARNING",
-        "ENGAGE_DEMO": "1",
-    }
-    os.environ.update(environment)
-    compile_once()
-    stage = Stage(load_settings(), environment, clock, f"http://{listen}", began)
-    config = sandbox_config(
-        environment, settings.data_dir, open_share=0.45, click_share=0.2, gather_share=0.5, engage_seconds=8.0
-    )
-    with Supervisor(environment, logs=settings.data_dir / "logs") as supervisor:
-        names = [process.name for process in PROCESSES]
-        supervisor.start(
-            names, extra={"sandbox": ["--config", str(config)]}, instead={"sandbox": {"--listen": listen}}
-        )
-        yield stage
-
-
-def publish(runtime: Runtime, console: Console) -> None:
-    """Publish the project, or say what is wrong with it."""
-    project = load_checked(runtime.settings.project)
-    if not project.ok:
-        for problem in project.problems:
-            console.print(str(problem), markup=False)
-        raise SystemExit(1)
-    runtime.publish.publish(sources_of(project))
-
-
-def play(stage: Stage, runtime: Runtime, people: int, console: Console) -> Verdict:
-    """Wait until everything answers, play the story on the clock, and audit what came of it."""
-    wait_until_ready(stage)
-    warm_up(stage, runtime)
-    actors = Actors(stage.settings, stage.clock, stage.sandbox)
-    player = threading.Thread(target=actors.perform, args=(story(people),), daemon=True)
-    player.start()
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
-        look = partial(look_at, stage, runtime, live)
-        live_until_done(runtime, look)
-        speed_up(stage)
-        end = stage.clock.now() + timedelta(hours=SHOP_HOURS)
-        while stage.clock.now() < end or player.is_alive():
-            look()
-        settle_down(runtime)
-    with Client(stage.sandbox) as sandbox:
-        return audit(stage_facts(stage, actors), runtime.reading, sandbox, runtime.clock.now())
-
-
-def look_at(stage: Stage, runtime: Runtime, live: Live) -> None:
-    """Show how far the shop is, and note the first delivery."""
-    live.update(progress(runtime.reading.totals(), stage.clock.now()))
-    if not stage.ready and runtime.reading.any_delivered():
-        stage.ready = time.monotonic() - stage.began
-    time.sleep(0.25)
-
-
-def live_until_done(runtime: Runtime, look: Callable[[], None]) -> None:
-    """Let the first minutes pass at real speed, until everything that was due is done."""
-    began = time.monotonic()
-    while (passed := time.monotonic() - began) < LIVE_SECONDS_MOST:
-        look()
-        if passed > LIVE_SECONDS and runtime.reading.is_idle(runtime.clock.now()):
-            return
-
-
-def wait_until_ready(stage: Stage) -> None:
-    """Return once the API and the sandbox answer.
-
-    Raises:
-        click.ClickException: they do not within a minute and a half.
-    """
-    deadline = time.monotonic() + READY_SECONDS
-    for base, path in ((stage.settings.base_url, "/readyz"), (stage.sandbox, "/_sandbox/stats")):
-        while True:
-            try:
-                with Client(base) as client:
-                    client.call("GET", path, timeout=2)
-                break
-            except ClientError as exc:
-                if time.monotonic() > deadline:
-                    raise click.ClickException(f"not ready after {READY_SECONDS:.0f} s: {exc}") from exc
-                time.sleep(0.1)
-
-
-def warm_up(stage: Stage, runtime: Runtime) -> None:
-    """Have one visitor looked at, so that the shop opens when its workers are there, and not before."""
-    with Client(stage.settings.base_url, user=stage.settings.write_keys[0].partition(":")[0]) as client:
-        client.call("POST", "/v1/identify", {"anonymousId": "window-shopper", "traits": {}})
-    deadline = time.monotonic() + READY_SECONDS
-    while not runtime.reading.is_idle(runtime.clock.now()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-
-def speed_up(stage: Stage) -> None:
-    """Begin the time-lapse, for us and for the sandbox."""
-    stage.clock.begin(datetime.now(UTC) + timedelta(seconds=1))
-    time.sleep(1.0)
-    with Client(stage.sandbox) as sandbox:
-        sandbox.call("POST", "/_sandbox/clock", {"speed": SPEED})
-
-
-def settle_down(runtime: Runtime) -> None:
-    """Wait until nothing that is due is left undone."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    quiet = 0
-    while time.monotonic() < deadline and quiet < 4:
-        quiet = quiet + 1 if runtime.reading.is_idle(runtime.clock.now()) else 0
-        time.sleep(0.25)
-
-
-def stage_facts(stage: Stage, actors: Actors) -> dict[str, Any]:
-    """Return what the audit must know of the performance."""
-    return {
-        "errors": actors.errors,
-        "ready": stage.ready,
-        "total": time.monotonic() - stage.began,
-    }
-
-
-def stay(stage: Stage, console: Console) -> None:
-    """Say where to look, and stay up until Ctrl-C."""
-    console.print(f"console  {stage.settings.base_url}/console/", markup=False)
-    console.print(f"sandbox  {stage.sandbox}/   (phones, mailboxes, calls)", markup=False)
-    console.print("Ctrl-C stops everything", markup=False)
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        console.print("stopping")

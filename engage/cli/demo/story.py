@@ -101,7 +101,7 @@ def _customer(number: int, random: Random) -> Iterator[Act]:
         yield Act(0.001, user, "subscribe", {"channel": "voice", "topic": "promotions"})
     if number % 2 == 0:
         yield Act(0.001, user, "subscribe", {"channel": "sms", "topic": "feedback"})
-    begin = (1 + 4 * random.random()) / 3600  # in the first seconds, which pass at real speed
+    begin = 4 * random.random() / 3600  # in the first seconds, which pass at real speed
     yield from _buys(number, user, begin, random)
     yield from _reads(number, user, begin)
     yield from _is_served(number, user, begin)
