@@ -133,3 +133,28 @@ def test_a_step_before_the_deployment_only_adds_what_old_code_need_not_know(
         assert columns <= more_columns, "something that was there has changed or gone"
         assert [c for c in added if c[3] and c[4] is None and not c[5]] == [], "old code cannot fill these"
         assert [rule for rule in more_rules - rules if rule[0] in tables] == [], "old code may break these"
+
+
+def test_stepping_back_takes_what_was_told_again_out_of_everybody(empty_url: str) -> None:
+    migrate(empty_url, "0010")
+    times = '{"plan": ["2026-03-03T00:00:00Z", "2026-03-01T00:00:00Z", null, 1], "name": ["2026-03-03T00:00:00Z", "2026-03-03T00:00:00Z", null, 0]}'
+    person = (
+        "INSERT INTO profile (id, lane, created_at, bucket_key, merges, traits, trait_times, told_again)"
+        " VALUES (gen_random_uuid(), 0, now(), 'k', 0, '{}', %s, %s)"
+    )
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(person, (times, "[1772409600000000]"))
+        connection.execute(person, ("{}", "[]"))
+
+        migrate(empty_url, "0009")
+        left = [
+            row
+            for (row,) in connection.execute(
+                "SELECT trait_times FROM profile ORDER BY length(trait_times::text)"
+            )
+        ]
+        migrate(empty_url)
+
+        assert [len(kept) for trait in left for kept in trait.values()] == [3, 3]
+        assert left[1]["plan"] == ["2026-03-03T00:00:00Z", "2026-03-01T00:00:00Z", None]
+        assert set(connection.execute("SELECT told_again::text FROM profile")) == {("[]",)}
