@@ -72,6 +72,16 @@ def plan(
                 turn.set_timer(person, kind, ref, None)
 
 
+def wind(turn: Turn, person: Person, journey: str) -> None:
+    """Have a journey's clock go for somebody for whom it stands still: it was archived when it struck, or when they came."""
+    live = turn.catalog.personal_clocks.get(journey)
+    if live is None:
+        return
+    known = _known(person, journey)
+    if known.planned <= known.done:
+        _plan(turn, person, live, known)
+
+
 def strike(turn: Turn, person: Person, ref: str) -> tuple[LiveJourney, dict[str, Any]] | None:
     """A clock strikes: plan the next occasion, and return whom to begin with which entry; None: not this time."""
     turn.set_timer(person, TimerKind.CLOCK, ref, None)

@@ -7,6 +7,7 @@ from datetime import datetime
 from engage.domain.catalog import Catalog, JourneyState
 from engage.domain.errors import IdentityRaceError
 from engage.domain.ids import ProfileId
+from engage.domain.journey.clockwork import wind
 from engage.domain.journey.entering import Candidate
 from engage.domain.journey.migrating import migrate
 from engage.domain.journey.resume import archive, resume
@@ -18,7 +19,7 @@ from engage.engine.broadcast.agenda import leave_inside
 from engage.engine.digest.working_set import load_people, waiting_deliveries
 from engage.engine.publish.bring_in_line import Plan, plan_of, write_standings
 from engage.engine.publish.set_aside import by_halves, set_aside
-from engage.ports.selecting import Given, Stretch
+from engage.ports.selecting import Given, Rules, Stretch
 from engage.ports.storage import Job, StorageBusyError, Store, Transaction
 
 BATCH = 500
@@ -116,7 +117,7 @@ class Backfill:
             return True
         last = stretch.people < most
         if only is not None:
-            people = only.among(tx, stretch)
+            people = only.among(tx, catalog, stretch, now)
             if len(people) > BATCH:
                 stretch, last = tx.selection.upto(after, people[BATCH - 1]), False
             self._look(tx, job, catalog, people[:BATCH], now)
@@ -172,17 +173,22 @@ def _after(job: Job) -> ProfileId | None:
 
 @dataclass(frozen=True, slots=True)
 class _Concerned:
-    """Whom a job about one journey is about: who is in it, and the members of an audience that it takes in."""
+    """Whom a job about one journey is about: who is in it, and those whom it takes in or whose clock it winds."""
 
     journey: str
     audience: str | None = None
+    trait: Rules | None = None
+    """Who has a trait by which its clocks go."""
 
-    def among(self, tx: Transaction, stretch: Stretch) -> list[ProfileId]:
+    def among(self, tx: Transaction, catalog: Catalog, stretch: Stretch, now: datetime) -> list[ProfileId]:
         """Return those of a stretch."""
         found = set(tx.selection.walking(self.journey, stretch))
         if self.audience is not None:
             members = tx.selection.members(self.audience, stretch.after, stretch.people)
             found.update(member for member in members if member <= stretch.upto)
+        if self.trait is not None:
+            given = Given(now=now, settings=catalog.settings)
+            found.update(standing.profile for standing in tx.selection.standings(self.trait, given, stretch))
         return sorted(found)
 
 
@@ -195,12 +201,22 @@ def _concerned(catalog: Catalog, job: Job) -> _Concerned | None:
     live = catalog.journeys.get(name)
     if cause == "archive" or live is None:
         return _Concerned(name)
-    if name in catalog.personal_clocks:
-        return None  # a clock of each one's own is planned for each of them
     trigger = live.journey.trigger
+    if name in catalog.personal_clocks:
+        if not _winds(job):
+            return _Concerned(name)
+        if trigger.date is not None:
+            return _Concerned(name, trait=Rules(dated=[trigger.date.trait], walking=False))
+        assert trigger.schedule is not None
+        return _Concerned(name, trigger.schedule.audience) if trigger.schedule.audience else None
     if trigger.existing != "include" or trigger.audience is None or trigger.pace is not None:
         return _Concerned(name)
     return _Concerned(name, trigger.audience.entered) if trigger.audience.entered else None
+
+
+def _winds(job: Job) -> bool:
+    """Return whether clocks may stand still: those of an archived journey do, those of a paused one go on."""
+    return job.data.get("was") != "paused"
 
 
 def _taking_in(job: Job) -> list[str]:
@@ -215,6 +231,8 @@ def _follow(turn: Turn, person: Person, job: Job) -> None:
         case "resume":
             migrate(turn, person, str(job.data["journey"]))
             resume(turn, person, str(job.data["journey"]))
+            if _winds(job):
+                wind(turn, person, str(job.data["journey"]))
             _take_in(turn, person, str(job.data["journey"]))
         case "archive":
             archive(turn, person, str(job.data["journey"]))

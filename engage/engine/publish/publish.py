@@ -66,6 +66,8 @@ class Publish:
 
 def set_state_in(tx: Transaction, journey: str, state: str) -> int:
     """Change the state of a journey within a transaction of the caller's."""
+    live = tx.definitions.live()
+    was = next((it.state for it in live if (it.kind, it.name) == ("journey", journey)), None)
     epoch = tx.definitions.set_state("journey", journey, state)
     if state == "active":
         leave_clocks(tx, [journey], epoch)
@@ -75,7 +77,7 @@ def set_state_in(tx: Transaction, journey: str, state: str) -> int:
             Job(
                 name=f"{cause}:{journey}:{epoch}",
                 kind=BACKFILL,
-                data={"cause": cause, "journey": journey},
+                data={"cause": cause, "journey": journey, "was": was},
                 total=tx.people.count(),
             )
         )

@@ -1,11 +1,16 @@
 """Dates of people's own: once a year for everybody, wherever they go."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engage.domain.journey.resume import resume
+from engage.domain.profile.person import Person
 from engage.domain.timing import yearly
+from engage.domain.turn.turn import Turn
 from tests.domain.engine.house import House
 
 YEAR = timedelta(days=365)
@@ -88,3 +93,62 @@ def test_a_merge_gives_nobody_a_second_birthday() -> None:
 
     house.world.run_until(FIRST + timedelta(days=500))
     assert len(house.runs("j")) == 2
+
+
+DAILY = {"schedule": {"cron": "0 9 * * *", "zone": "person"}}
+OF_SOME = {"schedule": {"cron": "0 9 * * *", "zone": "person", "audience": "born"}}
+BIRTHDAY = {"date": {"trait": "birthday", "every": "year"}}
+BORN = {"audience": "born", "where": "profile.birthday is present"}
+
+
+@pytest.mark.parametrize("trigger", [DAILY, OF_SOME, BIRTHDAY])
+@pytest.mark.parametrize("state", ["paused", "archived"])
+def test_clocks_of_a_journey_that_goes_on_go_for_everybody(trigger: dict[str, Any], state: str) -> None:
+    house = House(FIRST)
+    house.publish(BORN, {"journey": "j", "trigger": trigger, "steps": [{"remember": {"x": 1}}]})
+    house.identify("ada", birthday="1990-01-02")
+    house.rest()
+    house.world.publish.set_state("j", state)
+    house.identify("bob", birthday="1990-01-12")
+    house.world.run_until(FIRST + timedelta(days=3))
+    assert house.runs("j") == []
+
+    house.world.publish.set_state("j", "active")
+    house.rest()
+    house.world.run_until(FIRST + timedelta(days=375))
+
+    assert {run.profile for run in house.runs("j")} == set(house.profiles())
+
+
+@pytest.mark.parametrize(
+    ("trigger", "state", "looked_at"),
+    [
+        (BIRTHDAY, "paused", set()),
+        (OF_SOME, "paused", set()),
+        (OF_SOME, "archived", {"ada", "bob"}),
+        (DAILY, "paused", set()),
+        (DAILY, "archived", {"ada", "bob", "eve"}),
+    ],
+)
+def test_who_is_not_concerned_is_not_looked_at_when_a_journey_goes_on(
+    trigger: dict[str, Any], state: str, looked_at: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(FIRST)
+    house.publish(BORN, {"journey": "j", "trigger": trigger, "steps": [{"wait": "90 days"}]})
+    house.identify("ada", birthday="1990-01-01")
+    house.identify("bob", birthday="1990-06-12")
+    house.identify("eve", name="Eve")
+    house.rest()
+    seen: set[str] = set()
+
+    def looking(turn: Turn, person: Person, journey: str) -> None:
+        seen.add(person.profile.identifier("user_id") or "")
+        resume(turn, person, journey)
+
+    monkeypatch.setattr("engage.engine.publish.backfill.resume", looking)
+    house.world.publish.set_state("j", state)
+    house.rest()
+    house.world.publish.set_state("j", "active")
+    house.rest()
+
+    assert seen == looked_at
