@@ -71,6 +71,8 @@ def line_type(number: str) -> str:
 
 
 READ = Stage("read", "delivered")
+QUEUED = Stage("queued", "queued")
+SENDING = Stage("sending", "queued")
 SENT = Stage("sent", "sent")
 DELIVERED = Stage("delivered", "delivered")
 

@@ -130,6 +130,45 @@ def test_the_number_decides_the_fate(
         assert str(code) in receiver.forms("ErrorCode")
 
 
+def test_a_message_is_sending_between_queued_and_sent_and_nobody_is_told(
+    twin: Twin, receiver: Receiver
+) -> None:
+    twin.configure(latencies=True, sent_seconds=100_000.0, api_latency_ms=0.0)
+
+    message = twin.text(status_callback=f"{receiver.url}/cb")
+
+    assert message.status == "queued"
+    wait_until(lambda: message.fetch().status == "sending")
+    assert message.fetch().date_sent is None
+    assert receiver.hits == []
+    twin.post("clock", {"speed": 1_000_000})
+    twin.settled()
+    assert message.fetch().status == "delivered"
+    assert sorted(receiver.forms()) == ["delivered", "sent"]
+
+
+def test_what_waits_for_its_senders_rate_is_queued_and_not_sending(twin: Twin) -> None:
+    twin.configure(latencies=True, enforce_rates=True, sent_seconds=100_000.0, api_latency_ms=0.0)
+
+    first, second = twin.text(body="one"), twin.text(body="x" * 600)
+    third = twin.text(body="three")
+
+    wait_until(lambda: first.fetch().status == "sending")
+    assert third.fetch().status == "queued"
+    assert second.num_segments == "4"
+
+
+@pytest.mark.parametrize("code", [30001, 63016])
+def test_what_never_leaves_is_never_sending(twin: Twin, receiver: Receiver, code: int) -> None:
+    twin.configure(latencies=True, sent_seconds=3.0, api_latency_ms=0.0)
+
+    message = twin.text(f"+1555000{code}", status_callback=f"{receiver.url}/cb")
+
+    seen = []
+    wait_until(lambda: seen.append(message.fetch().status) or seen[-1] == "failed")
+    assert set(seen) == {"queued", "failed"}
+
+
 def test_a_service_accepts_first_and_picks_a_sender_of_its_pool(twin: Twin, receiver: Receiver) -> None:
     twin.configure(messaging_services={SERVICE: ["+14155550100"]})
 

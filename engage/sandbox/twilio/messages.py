@@ -14,7 +14,9 @@ from engage.sandbox.fates import (
     DELIVERED,
     MESSAGE_FROM,
     MESSAGE_TO,
+    QUEUED,
     READ,
+    SENDING,
     SENT,
     Stage,
     is_number,
@@ -163,7 +165,7 @@ class Messages:
             account_sid=account_sid,
             segments=count_segments(body),
             direction="outbound-reply",
-            stages=message_fate(to),
+            stages=_with_sending(message_fate(to)),
         )
         self._sandbox.ledger.add(message)
         self._start(message)
@@ -251,7 +253,8 @@ class Messages:
                 stages = (Stage("failed", "sent", 63016),)
         if message.channel is Channel.WHATSAPP and stages == (SENT, DELIVERED):
             stages = (SENT, DELIVERED, READ)
-        return (Stage("queued", "queued"), *stages) if message.service_sid else stages
+        stages = _with_sending(stages)
+        return (QUEUED, *stages) if message.service_sid else stages
 
     def _start(self, message: TextMessage) -> None:
         if message.status == "canceled":
@@ -284,10 +287,15 @@ class Messages:
         message.status, message.error_code, message.updated_at = status, code, unix_now()
         if status == "sent":
             message.sent_at = message.updated_at
-        if message.status_callback:
+        if message.status_callback and status != "sending":
             last = message.stage >= len(message.stages)
             fields = status_fields(message)
             self._sandbox.hooks.emit(message, message.status_callback, fields, status, last=last)
+
+
+def _with_sending(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Return the stages with the silent one before `sent`: no callback tells of it, whoever looks sees it."""
+    return (SENDING, *stages) if stages[0] is SENT else stages
 
 
 def status_fields(message: TextMessage) -> list[tuple[str, str]]:
