@@ -18,6 +18,7 @@ from engage.sandbox.pages import PageRoutes
 from engage.sandbox.sendgrid.routes import SendGridRoutes
 from engage.sandbox.state import Sandbox
 from engage.sandbox.twilio.codes import CodeRoutes
+from engage.sandbox.twilio.conversations import ConversationRoutes
 from engage.sandbox.twilio.products import ProductRoutes
 from engage.sandbox.twilio.routes import TwilioRoutes, respond
 from engage.sandbox.twilio.video import VideoRoutes
@@ -41,6 +42,7 @@ class SandboxApp(Starlette):
                 *TwilioRoutes(sandbox).routes(),
                 *SendGridRoutes(sandbox).routes(),
                 *ProductRoutes(sandbox).routes(),
+                *ConversationRoutes(sandbox).routes(),
                 *CodeRoutes(sandbox).routes(),
                 *VideoRoutes(sandbox).routes(),
                 *PageRoutes(sandbox).routes(),

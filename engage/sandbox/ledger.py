@@ -20,6 +20,8 @@ class Channel(StrEnum):
     WHATSAPP = "whatsapp"
     EMAIL = "email"
     VOICE = "voice"
+    CHAT = "chat"
+    """A message of a conversation on its way to a phone; never in the ledger."""
 
 
 class Callback(msgspec.Struct):

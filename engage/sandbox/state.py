@@ -21,6 +21,7 @@ from engage.sandbox.sendgrid.suppressions import Suppressions
 from engage.sandbox.signing import EventSigner, generate_signing_key
 from engage.sandbox.twilio.agents import Agents
 from engage.sandbox.twilio.calls import Calls
+from engage.sandbox.twilio.chat_receipts import Receipts
 from engage.sandbox.twilio.hooks import TwilioHooks
 from engage.sandbox.twilio.messages import Messages
 from engage.sandbox.twilio.optout import BlockList
@@ -57,6 +58,7 @@ class Sandbox:
         self.inbound = Inbound(self)
         self.agents = Agents(self)
         self.rooms = Rooms(self)
+        self.receipts = Receipts(self)
         self._shown_tokens: dict[str, str] = {}
         self._requests = 0
 

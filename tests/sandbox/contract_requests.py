@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tests.sandbox.twin import ACCOUNT, FROM, PERSON, TOKEN, Twin
+from tests.sandbox.twin import ACCOUNT, FROM, PERSON, TOKEN, Twin, wait_until
 
 A = f"/2010-04-01/Accounts/{ACCOUNT}"
 WS, WW, VA, MG = (name + "a" * 32 for name in ("WS", "WW", "VA", "MG"))
@@ -141,6 +141,8 @@ def prepared(client: Client, route: str) -> tuple[str, dict[str, Any]]:
     sent: dict[str, Any] = json.loads(json.dumps(BODIES.get(route, {})))
     wanted = route
     route = route.replace("{}", MG) if route == "GET /v1/Services/{}" else route
+    if "Conversations/{}/Messages/{}" in route:
+        route = _written(client, route)
     for part, maker in MADE_BY.items():
         if part in route and route != maker:
             made_route, body = prepared(client, maker)
@@ -152,6 +154,17 @@ def prepared(client: Client, route: str) -> tuple[str, dict[str, Any]]:
     for part, value in FIXED.items():
         route = route.replace(part, part.replace("{}", value))
     return route, sent
+
+
+def _written(client: Client, route: str) -> str:
+    """Write to a phone in a conversation; the route's ids are those of the conversation, the message and its receipt."""
+    made = prepared(client, "POST /v1/Conversations/{}/Participants")
+    conversation = str(client.ask(made[0], **made[1])[1]["conversation_sid"])
+    base = f"/v1/Conversations/{conversation}/Messages"
+    message = str(client.ask(f"POST {base}", form={"Author": "shop", "Body": "Hello"})[1]["sid"])
+    wait_until(client.twin.is_quiet)
+    (receipt,) = client.ask(f"GET {base}/{message}/Receipts")[1]["delivery_receipts"]
+    return route.replace("{}", conversation, 1).replace("{}", message, 1).replace("{}", receipt["sid"])
 
 
 def _twilio_things(client: Client, wanted: str, route: str) -> str:

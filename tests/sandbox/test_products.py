@@ -9,7 +9,7 @@ import requests
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from tests.sandbox.twin import ACCOUNT, PERSON, TOKEN, Twin
+from tests.sandbox.twin import ACCOUNT, PERSON, TOKEN, Receiver, Twin, wait_until
 
 WORKSPACE, WORKFLOW, VERIFY = "WS" + "1" * 32, "WW" + "1" * 32, "VA" + "1" * 32
 
@@ -54,6 +54,69 @@ def test_a_conversation_is_unique_by_name_and_takes_messages(client: Client) -> 
     assert refusal.value.status == 409
     assert participant.messaging_binding["address"] == PERSON
     assert (message.sid[:2], message.body, message.index) == ("IM", "Hi", 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "statuses", "code", "prefix"),
+    [
+        (PERSON, ["sent", "delivered"], 0, "SM"),
+        (f"whatsapp:{PERSON}", ["sent", "delivered", "read"], 0, "WA"),
+        ("messenger:4711", ["sent", "delivered", "read"], 0, "FB"),
+        ("+155500030003", ["sent", "undelivered"], 30003, "SM"),
+        ("+155500063016", ["failed"], 63016, "SM"),
+    ],
+)
+def test_how_a_conversations_message_fares_is_told_and_can_be_looked_up(
+    twin: Twin, client: Client, receiver: Receiver, address: str, statuses: list[str], code: int, prefix: str
+) -> None:
+    twin.configure(conversations_url=f"{receiver.url}/talks#rc=5&rp=all")
+    conversation = client.conversations.v1.conversations.create()
+    conversation.participants.create(messaging_binding_address=address)
+    conversation.participants.create(identity="alice")
+
+    message = conversation.messages.create(author="alice", body="Hi")
+    wait_until(twin.is_quiet)
+
+    told = [hit.form for hit in receiver.hits]
+    assert {form["EventType"] for form in told} == {"onDeliveryUpdated"}
+    assert sorted(form["Status"] for form in told) == sorted(statuses)
+    assert {form["MessageSid"] for form in told} == {message.sid}
+    assert {form["ConversationSid"] for form in told} == {conversation.sid}
+    assert {form.get("ErrorCode", "0") for form in told} <= {"0", str(code)}
+    (receipt,) = message.delivery_receipts.list()
+    assert (receipt.status, receipt.error_code) == (statuses[-1], code)
+    assert {form["DeliveryReceiptSid"] for form in told} == {receipt.sid}
+    assert {form["ChannelMessageSid"] for form in told} == {receipt.channel_message_sid}
+    assert receipt.channel_message_sid.startswith(prefix)
+    assert receipt.fetch().status == receipt.status
+    delivery = message.fetch().delivery
+    assert (delivery["total"], delivery[statuses[-1]]) == (1, "all")
+
+
+def test_what_nobodys_phone_is_in_has_no_receipts(twin: Twin, client: Client, receiver: Receiver) -> None:
+    twin.configure(conversations_url=f"{receiver.url}/talks")
+    conversation = client.conversations.v1.conversations.create()
+    conversation.participants.create(identity="alice")
+
+    message = conversation.messages.create(author="alice", body="Hi")
+    wait_until(twin.is_quiet)
+
+    assert receiver.hits == []
+    assert (message.fetch().delivery, message.delivery_receipts.list()) == (None, [])
+
+
+def test_our_own_writing_is_reported_only_where_we_ask_for_it(
+    twin: Twin, client: Client, receiver: Receiver
+) -> None:
+    twin.configure(conversations_url=f"{receiver.url}/talks")
+    conversation = client.conversations.v1.conversations.create()
+
+    conversation.messages.create(author="alice", body="quiet")
+    conversation.messages.create(author="alice", body="loud", x_twilio_webhook_enabled="true")
+    wait_until(twin.is_quiet)
+
+    (told,) = [hit.form for hit in receiver.hits]
+    assert (told["EventType"], told["Body"], told["Source"]) == ("onMessageAdded", "loud", "API")
 
 
 def test_a_verification_is_approved_by_its_code_once(client: Client) -> None:

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from engage.sandbox.errors import Reply, json_reply, twilio_error
 from engage.sandbox.fates import is_number, line_type
 from engage.sandbox.twilio.agents import OVER
-from engage.sandbox.twilio.record_routes import RecordRoutes, Row, texts
+from engage.sandbox.twilio.record_routes import RecordRoutes, Row
 from engage.sandbox.twilio.records import Record, new_sid
-from engage.sandbox.twilio.shapes import LOOKUP, page_meta, shown
+from engage.sandbox.twilio.shapes import LOOKUP, page_meta
 from engage.sandbox.wire import one, parse_form
 
 # The only filter we understand: one attribute equals one text.
@@ -21,7 +21,7 @@ _EQUALS = re.compile(r"""\s*(\w+)\s*={1,2}\s*["']([^"']*)["']\s*""")
 
 
 class ProductRoutes(RecordRoutes):
-    """TaskRouter tasks, Flex interactions, Conversations, Lookup and Content."""
+    """TaskRouter tasks, Flex interactions, Lookup and Content."""
 
     def table(self) -> list[Row]:
         return [
@@ -30,11 +30,6 @@ class ProductRoutes(RecordRoutes):
             ("GET", "/v1/Workspaces/{workspace}/Tasks/{sid}", self._task),
             ("POST", "/v1/Workspaces/{workspace}/Tasks/{sid}", self._change_task),
             ("POST", "/v1/Interactions", self._new_interaction),
-            ("POST", "/v1/Conversations", self._new_conversation),
-            ("GET", "/v1/Conversations/{conversation}", self._conversation),
-            ("POST", "/v1/Conversations/{conversation}/Participants", self._new_participant),
-            ("POST", "/v1/Conversations/{conversation}/Messages", self._new_conversation_message),
-            ("GET", "/v1/Conversations/{conversation}/Messages", self._conversation_messages),
             ("GET", "/v2/PhoneNumbers/{number}", self._lookup),
             ("POST", "/v1/Content", self._new_content),
             ("GET", "/v1/Content/{sid}", self._content),
@@ -127,70 +122,6 @@ class ProductRoutes(RecordRoutes):
             {"channel": channel | {"sid": new_sid("UO")}, "routing": routing | {"properties": properties}},
             status=200,
         )
-
-    async def _new_conversation(self, request: Request) -> Reply:
-        form = parse_form(await request.body())
-        unique = one(form, "UniqueName")
-        if unique and any(c["unique_name"] == unique for c in self._kept.all("conversations")):
-            return twilio_error(50353)
-        values = texts(form, "FriendlyName", "UniqueName", "Attributes", "MessagingServiceSid")
-        return self._new("conversations", "CH", values | {"state": one(form, "State") or "active"})
-
-    def _conversation_of(self, request: Request) -> Record | None:
-        wanted = request.path_params["conversation"]
-        for conversation in self._kept.all("conversations"):
-            if wanted in {conversation["sid"], conversation["unique_name"]}:
-                return conversation
-        return None
-
-    async def _conversation(self, request: Request) -> Reply:
-        conversation = self._conversation_of(request)
-        return json_reply(200, shown("conversations", conversation)) if conversation else twilio_error(20404)
-
-    async def _new_participant(self, request: Request) -> Reply:
-        conversation, form = self._conversation_of(request), parse_form(await request.body())
-        if conversation is None:
-            return twilio_error(20404)
-        binding = {
-            "type": "sms",
-            "address": one(form, "MessagingBinding.Address"),
-            "proxy_address": one(form, "MessagingBinding.ProxyAddress"),
-        }
-        values = {"conversation_sid": conversation["sid"], "messaging_binding": binding}
-        who = (one(form, "Identity") or None, binding["address"])
-        for there in self._kept.all("participants"):
-            same = (there["identity"], there["messaging_binding"]["address"]) == who
-            if same and there["conversation_sid"] == conversation["sid"]:
-                return twilio_error(50416)
-        return self._new("participants", "MB", texts(form, "Identity", "Attributes") | values)
-
-    async def _new_conversation_message(self, request: Request) -> Reply:
-        conversation, form = self._conversation_of(request), parse_form(await request.body())
-        if conversation is None:
-            return twilio_error(20404)
-        before = [
-            m for m in self._kept.all("conversation_messages") if m["conversation_sid"] == conversation["sid"]
-        ]
-        values = texts(form, "Author", "Body", "Attributes", "ContentSid", "ContentVariables")
-        return self._new(
-            "conversation_messages",
-            "IM",
-            values | {"conversation_sid": conversation["sid"], "index": len(before)},
-        )
-
-    async def _conversation_messages(self, request: Request) -> Reply:
-        conversation = self._conversation_of(request)
-        if conversation is None:
-            return twilio_error(20404)
-        found = [
-            message
-            for message in self._kept.all("conversation_messages")
-            if message["conversation_sid"] == conversation["sid"]
-        ]
-        if request.query_params.get("Order") == "desc":
-            found.reverse()
-        told = [shown("conversation_messages", message) for message in found]
-        return json_reply(200, {"messages": told, "meta": page_meta("messages", str(request.url))})
 
     async def _lookup(self, request: Request) -> Reply:
         number = request.path_params["number"]

@@ -118,6 +118,12 @@ ADDRESSES: Mapping[str, tuple[Record, Address]] = {
             f"https://conversations.twilio.com/v1/Conversations/{r['conversation_sid']}/Messages/{r['sid']}"
         ),
     ),
+    "conversation_receipts": (
+        {},
+        lambda r: (
+            f"https://conversations.twilio.com/v1/Conversations/{r['conversation_sid']}/Messages/{r['message_sid']}/Receipts/{r['sid']}"
+        ),
+    ),
     "rooms": (ROOM, lambda r: f"https://video.twilio.com/v1/Rooms/{r['sid']}"),
     "verifications": (
         VERIFICATION,
@@ -126,7 +132,7 @@ ADDRESSES: Mapping[str, tuple[Record, Address]] = {
     "content": ({}, lambda r: f"https://content.twilio.com/v1/Content/{r['sid']}"),
 }
 """What a record of each kind holds beside what was said, and where the vendor says it lies."""
-WITHOUT_LINKS = frozenset({"participants", "verifications"})
+WITHOUT_LINKS = frozenset({"conversation_receipts", "participants", "verifications"})
 LACKS: Mapping[str, frozenset[str]] = {
     "interactions": frozenset({"account_sid", "date_created", "date_updated"}),
     "conversation_messages": frozenset({"content_variables"}),
