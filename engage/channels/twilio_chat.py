@@ -1,9 +1,11 @@
 """Chats through Twilio's Conversations, both directions: one conversation per person, that a named representative may speak in.
 
 The conversation's unique name follows from the person's address, so that opening it twice opens one; a message carries our
-reference in its attributes, so that it can be found again.
+reference in its attributes, so that it can be found again. Its receipts carry nothing of ours: they are known by its id.
 """
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,11 +14,14 @@ from twilio.base.values import unset
 from twilio.rest import Client
 
 from engage.channels.twilio_callbacks import TwilioWebhook
-from engage.channels.twilio_sms import FAILURES, PROVIDER, attempt
+from engage.channels.twilio_receipts import message_receipts
+from engage.channels.twilio_sms import FAILURES, GONE, PROVIDER, attempt, look, not_later
 from engage.channels.twilio_transport import KeptHttpClient
-from engage.domain.delivery.delivery import Channel, FailReason
-from engage.domain.fact import Inbound
+from engage.domain.delivery.delivery import Channel, FailReason, Mark
+from engage.domain.fact import Inbound, Receipt
+from engage.domain.ids import DeliveryId
 from engage.ports.channel import (
+    Adrift,
     Answer,
     CannotSay,
     Heard,
@@ -24,6 +29,7 @@ from engage.ports.channel import (
     Outbound,
     Question,
     Rejected,
+    Sent,
     SignedRequest,
     SmsContent,
     Taken,
@@ -32,6 +38,13 @@ from engage.ports.channel import (
 NOT_FOUND, THERE_ALREADY = 404, 409
 LOOK_BACK = 50
 """Messages of a conversation that are looked through for ours."""
+_STATUSES = {
+    "sent": Mark.SENT,
+    "delivered": Mark.DELIVERED,
+    "read": Mark.OPENED,
+    "undelivered": Mark.UNDELIVERED,
+    "failed": Mark.FAILED,
+}
 
 
 class TwilioChat:
@@ -111,6 +124,37 @@ class TwilioChat:
                 return Taken(provider_id=message.sid)
         return NotTaken()
 
+    def fate(self, sent: Sent) -> Sequence[Receipt] | None:
+        """Look at the receipts of the message itself."""
+        messages = self._conversations(conversation_name(sent.to or "")).messages
+        # A list that is not there is no clear answer of the SDK's, a message is.
+        found = look(lambda: messages(sent.provider_id).fetch().delivery_receipts.list(limit=LOOK_BACK))
+        if found is None or found is GONE:
+            return None if found is None else ()
+        return [
+            receipt
+            for one in found
+            for receipt in _receipts(
+                str(one.status),
+                sent.delivery,
+                not_later(one.date_updated, sent.asked_at),
+                sid=sent.provider_id,
+                participant=str(one.participant_sid),
+                code=str(one.error_code or "") or None,
+            )
+        ]
+
+
+def _receipts(
+    status: str, delivery: DeliveryId, at: datetime, *, sid: str, participant: str, code: str | None
+) -> Iterable[Receipt]:
+    """Return what a status of a message on its way to one phone says; the same thing twice has one identity."""
+    mark = _STATUSES.get(status)
+    if mark is None:
+        return ()
+    identity = f"{sid}:{participant}:{status}:{code or ''}"
+    return message_receipts(mark, delivery, at, sid=sid, identity=identity, code=code)
+
 
 def conversation_name(address: str) -> str:
     """Return the conversation of an address: its id, or the unique name that we give it."""
@@ -118,11 +162,13 @@ def conversation_name(address: str) -> str:
 
 
 class ConversationWebhook(TwilioWebhook):
-    """`twilio/conversations`: somebody wrote into a conversation. What we wrote is no reply."""
+    """`twilio/conversations`: somebody wrote into a conversation, or what was written there fares. What we wrote is no reply."""
 
     path = "twilio/conversations"
 
     def _read(self, request: SignedRequest, fields: dict[str, str]) -> Heard:
+        if fields.get("EventType") == "onDeliveryUpdated":
+            return self._fares(request, fields)
         if fields.get("EventType") != "onMessageAdded" or fields.get("Source") == "API":
             return Heard()
         sid, author = fields.get("MessageSid"), fields.get("Author")
@@ -137,3 +183,29 @@ class ConversationWebhook(TwilioWebhook):
             at=request.received_at,
         )
         return Heard(inbound=(heard,))
+
+    def _fares(self, request: SignedRequest, fields: dict[str, str]) -> Heard:
+        """What agents wrote is told of as well: whose it is its id says."""
+        sid, status = fields.get("MessageSid"), fields.get("Status", "")
+        if not sid:
+            return self._odd("no_message", request)
+        if status not in _STATUSES:
+            return self._odd("unknown_status", request)
+        code = fields.get("ErrorCode") or None
+        told = _receipts(
+            status,
+            DeliveryId(""),
+            request.received_at,
+            sid=sid,
+            participant=fields.get("ParticipantSid", ""),
+            code=None if code == "0" else code,
+        )
+        adrift = Adrift(
+            channel=Channel.CHAT,
+            address=None,
+            provider_ids=frozenset({sid}),
+            receipts=tuple(told),
+            raw=request.body,
+            shared=True,
+        )
+        return Heard(adrift=(adrift,))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from engage.channels.connections import NotSentError
@@ -40,11 +41,15 @@ _MARKS = {
     "task.canceled": Mark.CANCELED,
     "task.deleted": Mark.CANCELED,
 }
-_TOO_LATE = frozenset({"20404", "21220"})
+_TOO_LATE = frozenset({20404, 21220})
 """No such call any more, or none that could be cancelled."""
 _SILENT = frozenset(
     {"task.created", "task.updated", "task-queue.entered", "workflow.entered", "reservation.created"}
 )
+
+
+class _TooLateError(Exception):
+    """A call cannot be cancelled any more, which is nobody's mistake."""
 
 
 class TwilioHandoff:
@@ -134,10 +139,18 @@ class TwilioHandoff:
         """Cancel a call that waits or rings. One that somebody answered, or that is over, stays as it is."""
         if not call.startswith("CA"):
             return Accepted(provider_id=call)
-        answer = attempt(lambda: self._calls(call).update(status="canceled"), self._http)
-        if isinstance(answer, Rejected) and answer.code in _TOO_LATE:
+        try:
+            return attempt(lambda: self._cancel(call), self._http)
+        except _TooLateError:
             return Accepted(provider_id=call)
-        return answer
+
+    def _cancel(self, call: str) -> Any:
+        try:
+            return self._calls(call).update(status="canceled")
+        except TwilioRestException as exc:
+            if exc.code in _TOO_LATE:
+                raise _TooLateError from exc
+            raise
 
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:
         """Look for the task with our reference: there it is, or it never was."""

@@ -15,7 +15,9 @@ from twilio.rest import Client
 
 from engage.channels.connections import NotSentError, OutcomeUnknownError
 from engage.channels.twilio_callbacks import TwilioWebhook, callback_url, reference
-from engage.channels.twilio_errors import answer_to_error, failure
+from engage.channels.twilio_errors import answer_to_error
+from engage.channels.twilio_receipts import PROVIDER as PROVIDER
+from engage.channels.twilio_receipts import message_receipts
 from engage.channels.twilio_transport import KeptHttpClient
 from engage.domain.delivery.delivery import Channel, FailReason, Mark
 from engage.domain.fact import Inbound, Receipt
@@ -38,7 +40,6 @@ from engage.ports.channel import (
     WhatsappContent,
 )
 
-PROVIDER = "twilio"
 MAX_VALIDITY = timedelta(seconds=36_000)
 """Twilio's limit and default of `ValidityPeriod`: 10 hours."""
 CLOCK_SKEW = timedelta(seconds=30)
@@ -182,40 +183,17 @@ class StatusWebhook(TwilioWebhook):
 
 
 def _receipts(mark: Mark, delivery: DeliveryId, at: datetime, fields: dict[str, str]) -> Iterable[Receipt]:
-    sid = fields.get("MessageSid", "")
-    code = fields.get("ErrorCode") or None
-    failed = mark in {Mark.FAILED, Mark.UNDELIVERED}
-    why = failure(code) if failed else None
-    address = fields.get("To", "").rpartition(":")[2] or None
-    # A repeat has another idempotency token but the same meaning: what was said is the identity.
-    identity = f"{sid}:{fields.get('MessageStatus')}:{code or ''}"
-    yield Receipt(
-        delivery=delivery,
-        mark=mark,
-        at=at,
-        receipt_id=identity,
-        provider=PROVIDER,
-        provider_id=sid or None,
-        code=code if failed else None,
-        reason=why.reason if why else None,
-        hard=why.permanent if why else True,
-        suppress=bool(why and why.permanent),
-        soft=bool(why and why.soft),
-        slows=bool(why and why.slows),
-        needs_template=bool(why and why.needs_template),
-        address=address,
+    sid, code = fields.get("MessageSid", ""), fields.get("ErrorCode") or None
+    return message_receipts(
+        mark,
+        delivery,
+        at,
+        sid=sid,
+        # A repeat has another idempotency token but the same meaning: what was said is the identity.
+        identity=f"{sid}:{fields.get('MessageStatus')}:{code or ''}",
+        code=code,
+        address=fields.get("To", "").rpartition(":")[2] or None,
     )
-    if why is not None and why.opted_out:
-        yield Receipt(
-            delivery=delivery,
-            mark=Mark.UNSUBSCRIBED,
-            at=at,
-            receipt_id=f"{identity}:opt-out",
-            provider=PROVIDER,
-            provider_id=sid or None,
-            code=code,
-            address=address,
-        )
 
 
 class InboundWebhook(TwilioWebhook):

@@ -1,6 +1,6 @@
 """Receive: a provider's webhook becomes durable facts; a no is in the ledger before the provider gets its 2xx."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -8,11 +8,12 @@ import msgspec
 
 from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState, family, ledger_key
 from engage.domain.consent.written_no import first_line, is_no
-from engage.domain.delivery.delivery import Channel, Mark
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.fact import Fact, Inbound, NewFact, Receipt, encode
 from engage.domain.ids import lane_of
 from engage.domain.law import NO_LAW, Law
 from engage.domain.turn.changes import Quarantined
+from engage.engine import strays
 from engage.engine.accept.intake import IfStopped, Piece, SaidNo, Taken
 from engage.engine.canonical.address import normal_address
 from engage.engine.canonical.stored import keep_webhook
@@ -102,22 +103,36 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class _Unplaced:
-    """Receipts that came without our reference: the delivery is the one with that id, at that address."""
+    """Receipts that came without our reference: the delivery is the one with that id, at that address where one is told."""
 
     adrift: Adrift
     received_at: datetime
     otherwise: Quarantined
 
     def placed(self, tx: Transaction) -> Taken:
-        """Return the receipts as pieces, or the event as one for quarantine."""
+        """Return the receipts as pieces, or the event as one for quarantine; what may yet prove ours is left for later."""
+        found = self._candidates(tx)
+        if found:
+            delivery = max(found, key=lambda one: len(one.provider_id or ""))
+            return Taken(placed_pieces(delivery, self.adrift.receipts, self.received_at))
+        if not self.adrift.shared:
+            return Taken((), (self.otherwise,))
+        if tx.deliveries.on_the_way(self.adrift.channel):
+            strays.leave(tx, self.adrift, self.received_at)
+        return Taken()
+
+    def _candidates(self, tx: Transaction) -> list[Delivery]:
+        if self.adrift.address is None:
+            return tx.deliveries.chats(self.adrift.provider_ids)
         key = (self.adrift.channel, ledger_key(self.adrift.address))
         sent = tx.deliveries.recent_to({key}, self.received_at - LATEST_RECEIPT)[key]
-        found = [delivery for delivery in sent if delivery.provider_id in self.adrift.provider_ids]
-        if not found:
-            return Taken((), (self.otherwise,))
-        delivery = max(found, key=lambda one: len(one.provider_id or ""))
-        named = [msgspec.structs.replace(one, delivery=delivery.id) for one in self.adrift.receipts]
-        return Taken([receipt_piece(delivery.lane, one, self.received_at) for one in named])
+        return [delivery for delivery in sent if delivery.provider_id in self.adrift.provider_ids]
+
+
+def placed_pieces(delivery: Delivery, receipts: Sequence[Receipt], received_at: datetime) -> list[Piece]:
+    """Return receipts that said nothing of ours, now that their delivery is known."""
+    named = [msgspec.structs.replace(one, delivery=delivery.id) for one in receipts]
+    return [receipt_piece(delivery.lane, one, received_at) for one in named]
 
 
 def _quarantined(source: str, reason: str, path: str, raw: bytes, received_at: datetime) -> Quarantined:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from engage.domain.delivery.delivery import Channel, Priority
+from engage.engine import strays
 from engage.engine.broadcast.agenda import KINDS, is_due
 from engage.engine.publish.backfill import BACKFILL
 from engage.ports.storage import Store
@@ -19,6 +20,7 @@ class Found:
     lanes: set[int] = field(default_factory=set)
     deliveries: set[tuple[Channel, Priority]] = field(default_factory=set)
     unsettled: bool = False
+    """Work for the settle room."""
     jobs: list[str] = field(default_factory=list)
     """Backfills."""
     broadcasts: list[str] = field(default_factory=list)
@@ -45,7 +47,12 @@ class Sweep:
             return Found(
                 lanes=set(tx.inbox.lanes()) | tx.runs.due_lanes(now),
                 deliveries=tx.deliveries.due_work(now) | {(one.channel, one.priority) for one in held},
-                unsettled=bool(expired or tx.deliveries.unknown(now, 1)),
+                unsettled=bool(
+                    expired
+                    or tx.deliveries.unknown(now, 1)
+                    or tx.deliveries.overdue_calls(now, 1)
+                    or strays.are_due(unfinished, now)
+                ),
                 jobs=[job.name for job in unfinished if job.kind == BACKFILL],
                 broadcasts=[job.name for job in unfinished if job.kind in KINDS and is_due(job, now)],
             )

@@ -243,6 +243,8 @@ class Sent:
     """When it is asked."""
     sender: str | None = None
     """What the step was to be sent as, where it said so."""
+    to: str | None = None
+    """Where it went."""
 
 
 @runtime_checkable
@@ -306,12 +308,15 @@ class Adrift:
     """What happened to a message of which only the provider's own id is told: our reference did not come along."""
 
     channel: Channel
-    address: str
+    address: str | None
+    """None: it does not say, and of a chat the id alone says whose it is."""
     provider_ids: frozenset[str]
     """One of them may be the id that the provider gave us when it took the message."""
     receipts: Sequence[Receipt]
     """Their `delivery` is not known yet."""
     raw: bytes
+    shared: bool = False
+    """Others write there too, so that what is about no delivery of ours is no mistake, and kept nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

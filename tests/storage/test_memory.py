@@ -18,6 +18,7 @@ from tests.storage.contract.runs import RunsContract, TimersContract
 from tests.storage.contract.selection import SelectionContract
 from tests.storage.contract.senders import SendersContract
 from tests.storage.contract.short_links import ShortLinksContract
+from tests.storage.contract.under_way import UnderWayContract
 
 
 @pytest.fixture
@@ -50,6 +51,10 @@ class TestMemoryDefinitions(DefinitionsContract):
 
 class TestMemoryDeliveries(DeliveriesContract):
     """Deliveries."""
+
+
+class TestMemoryUnderWay(UnderWayContract):
+    """Chats and calls under way."""
 
 
 class TestMemorySenders(SendersContract):

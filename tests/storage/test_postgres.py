@@ -21,6 +21,7 @@ from tests.storage.contract.runs import RunsContract, TimersContract
 from tests.storage.contract.selection import SelectionContract
 from tests.storage.contract.senders import SendersContract
 from tests.storage.contract.short_links import ShortLinksContract
+from tests.storage.contract.under_way import UnderWayContract
 
 pytestmark = pytest.mark.live
 
@@ -57,6 +58,10 @@ class TestPostgresDefinitions(DefinitionsContract):
 
 class TestPostgresDeliveries(DeliveriesContract):
     """Deliveries."""
+
+
+class TestPostgresUnderWay(UnderWayContract):
+    """Chats and calls under way."""
 
 
 class TestPostgresSenders(SendersContract):

@@ -350,6 +350,8 @@ def everything(store: Store, now: datetime) -> dict[str, Any]:
             "unknown": tx.deliveries.unknown(now, 9),
             "between": tx.deliveries.between(first_id(at(-1)), delivery_id("d"), 9),
             "at": [(tx.deliveries.ids_at(*pair), tx.deliveries.in_doubt_at(*pair)) for pair in pairs],
+            "overdue": tx.deliveries.overdue_calls(now, 9),
+            "on the way": [tx.deliveries.on_the_way(channel) for channel in Channel],
             "recent": tx.deliveries.recent_to(pairs, now),
             "heard": [tx.deliveries.heard_of_later(channel, now) for channel in Channel],
             "accepted": tx.deliveries.accepted_since(ids, now),

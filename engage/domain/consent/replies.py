@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+from engage.domain.consent.writing import stop
 from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.delivery.events import CHANNEL_WORDS, delivery_properties
-from engage.domain.delivery.ledger import stop, tell_run
+from engage.domain.delivery.ledger import tell_run
 from engage.domain.fact import Inbound
 from engage.domain.ids import DeliveryId, ProfileId, uuid7
 from engage.domain.journey.run import Run

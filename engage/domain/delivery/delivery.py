@@ -1,7 +1,7 @@
 """Delivery: one message or call to one person, and its status as a function of the set of facts about it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -118,6 +118,8 @@ _IMPLIES: dict[Mark, tuple[Mark, ...]] = {
 
 WAITING = frozenset({Mark.QUEUED, Mark.HELD})
 """Phases in which nothing has left yet."""
+UNANSWERED = frozenset({Mark.ACCEPTED, Mark.SENT})
+"""A call with one of these waits or rings."""
 SETTLED = frozenset(
     {
         Mark.ACCEPTED,
@@ -212,8 +214,10 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     asked_at: datetime
     """When the step was due by plan: `expires` counts from here."""
     due_at: datetime | None
-    """When it may be released; none: not waiting for release."""
+    """When it may be released, is asked about or, a call that nobody has answered, is taken back; none: nothing is due."""
     expires_at: datetime | None = None
+    rings_until: datetime | None = None
+    """Of a call: when it has expired, or silence begins; unlike a text's the provider does not keep to it by itself."""
     automatic: bool = False
     """An answer that law or carriers ask for (HELP): no consent is needed for it."""
     phase: Mark = Mark.QUEUED
@@ -255,6 +259,22 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
             if mark not in self.marks:
                 self.marks.append(mark)
         self.status = status_of(self.marks, self.channel, self.phase)
+        if self.rings_until is not None and self.status not in UNANSWERED:
+            self.due_at = None
+
+    def reserve(
+        self, worker: str, now: datetime, until: datetime, to: str, validity: timedelta | None
+    ) -> None:
+        """Let a worker call the provider about it until an instant of the machine's clock; the provider has `validity` from `now`."""
+        self.stand(Mark.SENDING, None)
+        self.reason = None
+        self.lease, self.lease_until = worker, until
+        self.sending_at = now
+        self.first_call_at = self.first_call_at or now
+        self.address = to
+        self.calls += 1
+        if self.channel is Channel.VOICE:
+            self.rings_until = None if validity is None else now + validity
 
     def stand(self, phase: Mark, due_at: datetime | None) -> None:
         """Put the next attempt into a phase, due at an instant (none: nothing is due)."""

@@ -1,18 +1,18 @@
 """Ledger: what an outcome or a receipt does to a delivery, to consent, and to the run that waits for it."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from engage.domain.consent.consent import (
     EVERY_TOPIC,
-    ConsentEntry,
     ConsentState,
     SuppressionEntry,
     family,
     ledger_key,
 )
 from engage.domain.consent.unreached import UNREACHABLE, is_given_up
+from engage.domain.consent.writing import stop, write_consent
 from engage.domain.decision import Decided
 from engage.domain.delivery.delivery import (
     SETTLED,
@@ -28,7 +28,7 @@ from engage.domain.delivery.delivery import (
 )
 from engage.domain.delivery.events import delivery_properties, event_of
 from engage.domain.delivery.template_switch import ask_for_template
-from engage.domain.delivery.withdrawing import withdraw_if_late, withdraw_unwanted_calls
+from engage.domain.delivery.withdrawing import TAKE_BACK, take_back, withdraw_if_late
 from engage.domain.fact import Outcome, Receipt
 from engage.domain.journey.run import Run
 from engage.domain.journey.walk import NO_RUN
@@ -57,6 +57,10 @@ _REPEATABLE = frozenset({Mark.OPENED, Mark.OPENED_ANY, Mark.CLICKED, Mark.DEFERR
 def on_outcome(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) -> None:
     """Take in what became of an attempt, or of a judgement at release. Idempotent: a repeat changes nothing."""
     mark = Mark(outcome.mark)
+    if outcome.detail == TAKE_BACK:
+        turn.changes.deliveries[delivery.id] = delivery
+        take_back(turn, person, delivery)
+        return
     if mark is not Mark.UNKNOWN and mark in delivery.marks:
         return
     if delivery.marks and outcome.reason == FailReason.UNKNOWN_OUTCOME:
@@ -92,7 +96,7 @@ def _accepted(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) 
     delivery.provider_id = outcome.provider_id or delivery.provider_id
     delivery.segments = outcome.segments or delivery.segments
     delivery.accepted_at = outcome.at
-    delivery.due_at = delivery.unknown_since = None
+    delivery.due_at, delivery.unknown_since = delivery.rings_until, None
     if UNSUCCESSFUL.isdisjoint(reached(delivery.marks)):
         delivery.reason = delivery.code = (
             None  # why it waited until now is over; how it ended may have been told already
@@ -217,6 +221,8 @@ def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt)
     if mark in (Mark.FAILED, Mark.UNDELIVERED, Mark.BOUNCED, Mark.DROPPED):
         delivery.code = receipt.code or delivery.code
         delivery.reason = receipt.reason or delivery.reason
+    if mark is Mark.ANSWERED:
+        delivery.reason = None  # that it was about to be taken back
     turn.slow_down(delivery, receipt)
     delivery.soft = delivery.soft or receipt.soft
     if receipt.suppress or mark is Mark.COMPLAINED or (mark is Mark.BOUNCED and receipt.hard):
@@ -237,15 +243,16 @@ def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt)
         # The more telling one first: who waits for either of the two sees that it was a machine.
         _mark(turn, person, delivery, Mark.VOICEMAIL, _told(receipt))
     _mark(turn, person, delivery, mark, _told(receipt))
-    if receipt.needs_template and delivery.template is not None and delivery.form != TEMPLATE_ONLY:
+    is_template_missing = receipt.needs_template and delivery.channel is Channel.WHATSAPP
+    if is_template_missing and delivery.template is not None and delivery.form != TEMPLATE_ONLY:
         ask_for_template(turn, person, delivery)
 
 
 def _found_taken(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt) -> None:
     """A receipt proves that the provider took it, whatever we know of the call: an unknown outcome is settled."""
     delivery.accepted_at = delivery.accepted_at or delivery.sending_at or receipt.at
-    delivery.lease = delivery.lease_until = delivery.due_at = delivery.unknown_since = None
-    delivery.reason = None
+    delivery.lease = delivery.lease_until = delivery.unknown_since = None
+    delivery.due_at, delivery.reason = delivery.rings_until, None
     _decide(turn, person, delivery, "accepted", "receipt")
     if receipt.mark != Mark.ACCEPTED:
         _mark(turn, person, delivery, Mark.ACCEPTED, {})
@@ -352,46 +359,4 @@ def _said(turn: Turn, person: Person, delivery: Delivery, state: ConsentState, t
         state=state,
         address=delivery.address,
         source="provider",
-    )
-
-
-def stop(turn: Turn, person: Person, channel: str, address: str, source: str, *, stopped: bool) -> None:
-    """Switch every topic of a channel off, or on again, for this address and this person."""
-    state = ConsentState.UNSUBSCRIBED if stopped else ConsentState.SUBSCRIBED
-    write_consent(
-        turn, person, channel=channel, topic=EVERY_TOPIC, state=state, address=address, source=source
-    )
-
-
-def write_consent(
-    turn: Turn,
-    person: Person,
-    *,
-    channel: str,
-    topic: str,
-    state: ConsentState,
-    address: str | None,
-    source: str,
-    at: datetime | None = None,
-) -> None:
-    """Append one line to the ledger for a person and an address, and let the event happen."""
-    entry = ConsentEntry(
-        channel=family(channel),
-        topic=topic,
-        state=state,
-        at=at or turn.now,
-        source=source,
-        address=None if address is None else ledger_key(address),
-        profile=person.id,
-    )
-    person.consents.apply(entry)
-    turn.changes.consents.append(entry)
-    withdraw_unwanted_calls(turn, person, entry)
-    turn.decide(
-        person, Decided.CONSENT, str(state), reason=source, values={"channel": channel, "topic": topic}
-    )
-    turn.happen(
-        person,
-        "Subscription Updated",
-        {"channel": channel, "topic": topic, "state": str(state), "source": source},
     )

@@ -3,13 +3,18 @@
 from collections.abc import Collection
 
 from engage.domain.consent.consent import EVERY_TOPIC, ConsentEntry, ConsentState
-from engage.domain.decision import EndReason
-from engage.domain.delivery.delivery import Channel, Delivery, Mark, reached
+from engage.domain.decision import Decided, EndReason
+from engage.domain.delivery.delivery import Channel, Delivery, Mark, SkipReason, reached
 from engage.domain.ids import DeliveryId, uuid7
 from engage.domain.journey.run import Run
 from engage.domain.profile.person import Person
 from engage.domain.turn.turn import Turn
 
+TAKE_BACK = "take_back"
+"""Detail of an outcome that says that a call's time is over."""
+EXPIRED = str(SkipReason.EXPIRED)
+HOURS_OVER = "hours_over"
+"""Why a call is taken back: silence begins, by law or by the house."""
 _OVER = {
     Channel.HANDOFF: frozenset({Mark.ANSWERED, Mark.CANCELED, Mark.FAILED}),
     Channel.VOICE: frozenset(
@@ -43,6 +48,26 @@ def withdraw_if_late(turn: Turn, person: Person, delivery: Delivery, run: Run | 
         _withdraw(turn, person, delivery.id, delivery.channel, delivery.marks, delivery, delivery.step)
 
 
+def take_back(turn: Turn, person: Person, delivery: Delivery) -> None:
+    """Take back a call that nobody has answered by the time its own is over; it is asked for once."""
+    delivery.due_at = None
+    if not _withdraw(turn, person, delivery.id, delivery.channel, delivery.marks, delivery, delivery.step):
+        return
+    is_late = delivery.expires_at is not None and turn.now >= delivery.expires_at
+    delivery.reason = EXPIRED if is_late else HOURS_OVER
+    turn.decide(
+        person,
+        Decided.SEND,
+        "taken_back",
+        journey=delivery.journey,
+        run=delivery.run,
+        step=delivery.step,
+        delivery=delivery.id,
+        reason=delivery.reason,
+        values={"channel": str(delivery.channel), "topic": delivery.topic},
+    )
+
+
 def _withdraw(
     turn: Turn,
     person: Person,
@@ -51,11 +76,11 @@ def _withdraw(
     marks: Collection[Mark],
     asked: Run | Delivery,
     step: str | None,
-) -> None:
-    """Ask for it as a hand-off's withdrawal: a call to another system, that is nobody's message."""
+) -> bool:
+    """Ask for it as a hand-off's withdrawal: a call to another system, that is nobody's message. Return whether there was a reason to."""
     seen = reached(marks)
     if channel not in _OVER or Mark.ACCEPTED not in seen or not seen.isdisjoint(_OVER[channel]):
-        return
+        return False
     withdrawal = Delivery(
         id=DeliveryId(uuid7(turn.now, withdrawn, "withdraw")),
         profile=person.id,
@@ -77,3 +102,4 @@ def _withdraw(
     )
     turn.deliveries[withdrawal.id] = withdrawal
     turn.changes.deliveries[withdrawal.id] = withdrawal
+    return True

@@ -6,9 +6,9 @@ from typing import Any
 
 from engage.domain.audience.membership import apply_traits, follow
 from engage.domain.consent.consent import EVERY_TOPIC, ConsentState, family, ledger_key, state_after
+from engage.domain.consent.writing import write_consent
 from engage.domain.decision import Decided
 from engage.domain.delivery.delivery import Channel, Delivery, Priority
-from engage.domain.delivery.ledger import write_consent
 from engage.domain.fact import (
     Call,
     ConsentGiven,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engage.domain.catalog import Catalog
-from engage.domain.delivery.delivery import CALLS, TEMPLATE_ONLY, Delivery
+from engage.domain.delivery.delivery import CALLS, TEMPLATE_ONLY, Channel, Delivery
 from engage.domain.delivery.sender import sender_of
 from engage.domain.links.short_link import ShortLink
 from engage.domain.profile.profile import Profile
@@ -16,7 +16,7 @@ from engage.ports.channel import Outbound
 from engage.ports.templating import Links, Renderer, RenderRefused, RenderRequest
 
 MAX_VALIDITY = timedelta(hours=10)
-"""Twilio's ValidityPeriod ends here; providers.md §1.1."""
+"""Twilio's ValidityPeriod ends here; providers.md §1.1. Calls have none: we take back what waits too long."""
 
 LinksOf = Callable[[Delivery, str], Links]
 
@@ -118,4 +118,5 @@ def _validity(delivery: Delivery, until: datetime | None, now: datetime) -> time
     ends = [end for end in (delivery.expires_at, until) if end is not None]
     if not ends:
         return None
-    return max(timedelta(seconds=1), min(min(ends) - now, MAX_VALIDITY))
+    left = max(timedelta(seconds=1), min(ends) - now)
+    return left if delivery.channel is Channel.VOICE else min(left, MAX_VALIDITY)

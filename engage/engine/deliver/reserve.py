@@ -218,13 +218,7 @@ class Reserve:
                 reserved.result.held += 1
                 reserved.result.more &= not paced.is_full
                 continue
-            delivery.stand(Mark.SENDING, None)
-            delivery.reason = None
-            delivery.lease, delivery.lease_until = self._worker, reserved.at + LEASE
-            delivery.sending_at = now
-            delivery.first_call_at = delivery.first_call_at or now
-            delivery.address = outbound.to
-            delivery.calls += 1
+            delivery.reserve(self._worker, now, reserved.at + LEASE, outbound.to, outbound.validity)
             reserved.calls.append((delivery, outbound, paced.slot))
             reserved.result.released += 1
 

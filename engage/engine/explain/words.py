@@ -34,6 +34,10 @@ _SKIPPED = {
     "capped": "enough was sent lately",
     "render_failed": "the template could not be rendered for this person",
 }
+_TAKEN_BACK = {
+    "expired": "its time was over (`expires`) and nobody had answered",
+    "hours_over": "the hours in which it may ring were over and nobody had answered",
+}
 _ENDED = {
     "completed": "went through to the end",
     "goal": "the goal was reached",
@@ -146,6 +150,8 @@ class Words:
                 rule = f" ({decision.rule})" if decision.rule else ""
                 why = f" — {_SKIPPED[reason]}" if reason in _SKIPPED else ""
                 return f"{what}: not sent, {spaced(reason)}{rule}{why}"
+            case "taken_back":
+                return f"{what}: taken back from the provider: {_TAKEN_BACK.get(decision.reason or '', decision.reason)}"
             case Mark.UNKNOWN:
                 return f"{what}: the provider gave no answer; it is asked again"
             case _:

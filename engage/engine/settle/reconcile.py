@@ -112,6 +112,7 @@ class Reconcile:
             provider_id=delivery.provider_id,
             asked_at=now,
             sender=delivery.sender,
+            to=delivery.address,
         )
         try:
             return delivery, self._tellers[delivery.channel].fate(sent)

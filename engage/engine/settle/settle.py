@@ -10,8 +10,13 @@ import structlog
 from engage.domain.catalog import Catalog
 from engage.domain.delivery.delivery import Channel, Delivery, FailReason, Mark
 from engage.domain.delivery.ledger import ASK_AFTER, GIVE_UP_AFTER
+from engage.domain.delivery.withdrawing import TAKE_BACK
 from engage.domain.fact import NewFact, Outcome, encode
+from engage.engine import strays
+from engage.engine.accept.intake import Intake
+from engage.engine.accept.intake import Taken as Told
 from engage.engine.deliver.hands import Hands
+from engage.engine.receive import placed_pieces
 from engage.ports.channel import CannotSay, NotTaken, Question, Sender, Taken
 from engage.ports.clock import Clock, Hints
 from engage.ports.storage import Store, Transaction
@@ -54,16 +59,24 @@ class Settle:
         self._store, self._catalog_of, self._senders = store, catalog_of, senders
         self._clock, self._hints, self._window = clock, hints, stream_window
         self._hands = None if pool is None else Hands(pool, QUESTIONS_AT_ONCE)
+        self._intake = Intake(store, hints)
 
     def turn(self) -> Settled:
-        """Judge expired leases of dead workers, then ask about unknown outcomes whose time has come."""
+        """Judge expired leases of dead workers, say which phone calls are to be taken back, place receipts that came too
+        early, then ask about unknown outcomes whose time has come."""
         now = self._clock.now()
+        self._place_strays(now)
         with self._store.transaction() as tx:
             expired = tx.deliveries.expired_leases(self._clock.machine(), BATCH)
             lost = [delivery for delivery, _, worker in expired if not self._store.worker_alive(worker)]
             facts = [
                 _fact(delivery, _outcome(delivery, Mark.UNKNOWN, now, detail="lease"), now, "lost")
                 for delivery in tx.deliveries.get(lost).values()
+            ]
+            overdue = tx.deliveries.get(tx.deliveries.overdue_calls(now, BATCH))
+            facts += [
+                _fact(delivery, _outcome(delivery, Mark.HELD, now, detail=TAKE_BACK), now, TAKE_BACK)
+                for delivery in overdue.values()
             ]
             unknown = tx.deliveries.get([delivery for delivery, _ in tx.deliveries.unknown(now, BATCH)])
             catalog = self._catalog_of(tx)
@@ -74,7 +87,15 @@ class Settle:
         # Whoever waits for a judgement is not to wait for a provider's answers about somebody else's call.
         self._write(facts)
         self._write(self._ask_all(catalog, questions))
-        return Settled(lost_workers=len(facts), asked=len(questions))
+        return Settled(lost_workers=len(lost), asked=len(questions))
+
+    def _place_strays(self, now: datetime) -> None:
+        with self._store.transaction() as tx:
+            found, jobs = strays.look(tx, now)
+        if found:
+            self._intake.store(Told([piece for one in found for piece in placed_pieces(*one)]))
+            with self._store.transaction() as tx:
+                strays.finish(tx, jobs, now)
 
     def _write(self, facts: Sequence[NewFact]) -> None:
         if facts:

@@ -57,6 +57,22 @@ class MemoryDeliveries:
         ]
         return [(row.id, row.profile) for row in sorted(rows, key=_due_order)[:limit]]
 
+    def overdue_calls(self, now: datetime, limit: int) -> list[DeliveryId]:
+        """Return calls that a provider took, that nobody has answered and whose time is over, first things first."""
+        rows = self._work.deliveries.where("unanswered", True)
+        due = [row for row in rows if row.due_at is not None and row.due_at <= now]
+        return [row.id for row in sorted(due, key=_due_order)[:limit]]
+
+    def chats(self, provider_ids: Collection[str]) -> list[Delivery]:
+        """Return the deliveries by chat that their provider calls by one of these ids."""
+        decode = decoder(Delivery).decode
+        return [decode(row.doc) for row in self._work.deliveries.among("chat", provider_ids)]
+
+    def on_the_way(self, channel: Channel) -> bool:
+        """Return whether something on this channel is being sent, or its outcome is unknown."""
+        rows = self._work.deliveries.among("status", _ON_THE_WAY)
+        return any(row.channel is channel for row in rows)
+
     def between(
         self, after: str, until: str, limit: int
     ) -> list[tuple[DeliveryId, Channel, Mark, datetime | None]]:
@@ -137,8 +153,9 @@ class MemoryDeliveries:
         self._work.check_deliveries()
 
     def next_due(self) -> datetime | None:
-        """Return when the earliest delivery is to be released, or to be asked about."""
+        """Return when the earliest delivery is to be released, asked about or, a call, taken back."""
         rows = self._work.deliveries.among("status", (Mark.QUEUED, Mark.HELD, Mark.UNKNOWN))
+        rows += self._work.deliveries.where("unanswered", True)
         return min((row.due_at for row in rows if row.due_at is not None), default=None)
 
     def due_work(self, now: datetime) -> set[tuple[Channel, Priority]]:

@@ -119,6 +119,12 @@ class DeliveryRow(Row, frozen=True):
     lease_until: datetime | None
     doc: bytes
 
+    @property
+    def is_unanswered_call(self) -> bool:
+        """Whether it is a call that a provider took, nobody has answered, and that is to be taken back some time."""
+        is_open = self.status in (Mark.ACCEPTED, Mark.SENT)
+        return is_open and self.channel is Channel.VOICE and self.due_at is not None
+
     @classmethod
     def of(cls, delivery: Delivery) -> "DeliveryRow":
         """Return the row of a delivery."""
@@ -241,6 +247,8 @@ class Tables:
             run=lambda row: row.run,
             asked=lambda row: None if row.run is None else (row.run, row.step, row.visit),
             address=lambda row: row.address,
+            unanswered=lambda row: True if row.is_unanswered_call else None,
+            chat=lambda row: row.provider_id if row.channel is Channel.CHAT else None,
         )
         self.receipts: Table[tuple[DeliveryId, str], ReceiptLine] = Table(delivery=lambda row: row.delivery)
         self.consents: Table[int, Logged] = Table(profile=lambda row: row.profile)

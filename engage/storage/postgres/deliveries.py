@@ -15,7 +15,17 @@ ORDER BY claim_at, id LIMIT %s
 _EXPIRED = """
 SELECT id, profile_id, coalesce(lease, '') FROM delivery WHERE lease_until < %s ORDER BY lease_until, id LIMIT %s
 """
-_UNKNOWN = "SELECT id, profile_id FROM delivery WHERE ask_at <= %s ORDER BY ask_at, id LIMIT %s"
+_UNKNOWN = """
+SELECT id, profile_id FROM delivery WHERE ask_at <= %s AND status = 'unknown' ORDER BY ask_at, id LIMIT %s
+"""
+_OVERDUE = """
+SELECT id FROM delivery WHERE ask_at <= %s AND status IN ('accepted', 'sent') ORDER BY ask_at, id LIMIT %s
+"""
+_CHATS = "SELECT doc FROM delivery WHERE channel = 'chat' AND provider_id = ANY(%s::text[])"
+_ON_THE_WAY = """
+SELECT EXISTS (SELECT FROM delivery WHERE lease_until IS NOT NULL AND channel = %s)
+    OR EXISTS (SELECT FROM delivery WHERE ask_at IS NOT NULL AND status = 'unknown' AND channel = %s)
+"""
 _BETWEEN = """
 SELECT id, channel, status, accepted_at FROM delivery WHERE id > %s::uuid AND id < %s::uuid ORDER BY id LIMIT %s
 """
@@ -71,7 +81,7 @@ SELECT
     id, profile, run, asked_at,
     CASE WHEN coalesce(status, 'queued') IN ('queued', 'held') THEN due_at END,
     CASE WHEN status = 'sending' THEN lease_until END,
-    CASE WHEN status = 'unknown' THEN due_at END,
+    CASE WHEN status = 'unknown' OR (channel = 'voice' AND status IN ('accepted', 'sent')) THEN due_at END,
     coalesce(accepted_at, CASE WHEN status IN ('sending', 'unknown') THEN coalesce(sending_at, unknown_since) END),
     accepted_at, coalesce(visit, 1), channel, coalesce(priority, 'live'), coalesce(status, 'queued'), coalesce(marks, '[]'), topic, journey, step,
     reason, address, provider_id, lease, doc
@@ -127,6 +137,20 @@ class PostgresDeliveries:
     def unknown(self, now: datetime, limit: int) -> list[tuple[DeliveryId, ProfileId]]:
         """Return deliveries whose outcome is unknown and whose next question is due."""
         return [(delivery, profile) for delivery, profile in self._session.rows(_UNKNOWN, now, limit)]
+
+    def overdue_calls(self, now: datetime, limit: int) -> list[DeliveryId]:
+        """Return calls that a provider took, that nobody has answered and whose time is over, first things first."""
+        return [delivery for (delivery,) in self._session.rows(_OVERDUE, now, limit)]
+
+    def chats(self, provider_ids: Collection[str]) -> list[Delivery]:
+        """Return the deliveries by chat that their provider calls by one of these ids."""
+        if not provider_ids:
+            return []
+        return list(_by_id(self._session.rows(_CHATS, texts(provider_ids))).values())
+
+    def on_the_way(self, channel: Channel) -> bool:
+        """Return whether something on this channel is being sent, or its outcome is unknown."""
+        return bool(self._session.one(_ON_THE_WAY, str(channel), str(channel)))
 
     def between(
         self, after: str, until: str, limit: int
@@ -193,7 +217,7 @@ class PostgresDeliveries:
             self._session.run(_SAVE, json(rows))
 
     def next_due(self) -> datetime | None:
-        """Return when the earliest delivery is to be released, or to be asked about."""
+        """Return when the earliest delivery is to be released, asked about or, a call, taken back."""
         first: datetime | None = self._session.one(_NEXT_DUE, _CHANNELS, _PRIORITIES)
         return first
 

@@ -42,7 +42,7 @@ SELECT
     (SELECT count(*) FROM (SELECT FROM delivery WHERE claim_at <= %(now)s LIMIT %(most)s) AS few) AS deliveries_due,
     (SELECT min(claim_at) FROM delivery WHERE claim_at IS NOT NULL) AS deliveries_oldest,
     (SELECT count(*) FROM (SELECT FROM delivery WHERE lease_until IS NOT NULL LIMIT %(most)s) AS few) AS sending,
-    (SELECT count(*) FROM (SELECT FROM delivery WHERE ask_at IS NOT NULL LIMIT %(most)s) AS few) AS unknown,
+    (SELECT count(*) FROM (SELECT FROM delivery WHERE ask_at IS NOT NULL AND status = 'unknown' LIMIT %(most)s) AS few) AS unknown,
     (SELECT count(*) FROM (SELECT FROM quarantine LIMIT %(most)s) AS few) AS quarantine,
     (SELECT count(*) FROM job WHERE finished_at IS NULL) AS jobs,
     (SELECT count(*) FROM (SELECT FROM delivery WHERE claim_at > %(now)s LIMIT %(most)s) AS few) AS deliveries_later,
@@ -62,7 +62,7 @@ SELECT NOT (
     OR EXISTS (SELECT FROM timer WHERE due_at <= %(now)s)
     OR EXISTS (SELECT FROM delivery WHERE claim_at <= %(now)s)
     OR EXISTS (SELECT FROM delivery WHERE lease_until IS NOT NULL)
-    OR EXISTS (SELECT FROM delivery WHERE ask_at IS NOT NULL)
+    OR EXISTS (SELECT FROM delivery WHERE ask_at IS NOT NULL AND status = 'unknown')
     OR EXISTS (SELECT FROM job WHERE finished_at IS NULL)
 )
 """

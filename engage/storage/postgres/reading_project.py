@@ -18,7 +18,7 @@ SELECT doc, id FROM delivery WHERE %(key)s::uuid IS NULL OR id < %(key)s::uuid O
 """
 _UNKNOWN = """
 SELECT doc, ask_at, id FROM delivery
-WHERE ask_at IS NOT NULL
+WHERE ask_at IS NOT NULL AND status = 'unknown'
     AND (%(at)s::timestamptz IS NULL OR (ask_at, id) > (%(at)s::timestamptz, %(key)s::uuid))
 ORDER BY ask_at, id LIMIT %(limit)s
 """

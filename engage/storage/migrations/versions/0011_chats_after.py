@@ -1,0 +1,27 @@
+"""Chats are found by their provider's id. Run after the deployment: whoever looks before that looks longer."""
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the index."""
+    run = op.get_bind().exec_driver_sql
+    run(
+        "CREATE INDEX delivery_chat ON delivery (provider_id) WHERE channel = 'chat' AND provider_id IS NOT NULL"
+    )
+    run(
+        "COMMENT ON COLUMN delivery.ask_at IS"
+        " 'due_at while the outcome is unknown, or a call is not answered yet and is to be taken back then'"
+    )
+
+
+def downgrade() -> None:
+    """Drop it."""
+    run = op.get_bind().exec_driver_sql
+    run("DROP INDEX delivery_chat")
+    run("COMMENT ON COLUMN delivery.ask_at IS 'due_at while the outcome is unknown'")
