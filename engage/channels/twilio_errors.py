@@ -99,7 +99,7 @@ ERRORS: dict[ErrorClass, ErrorRow] = {
     ErrorClass.CAPPED: ErrorRow(
         reason=FailReason.PROVIDER_ERROR,
         codes=(30023, 30027, 63038),
-        action="wait until the cap renews: midnight in Los Angeles for the carriers', 24 hours for the account's",
+        action="wait until the cap renews: midnight in Los Angeles for the carriers', 24 hours for the account's; told later, ask once more then",
         is_repeated=True,
     ),
     ErrorClass.TROUBLE: ErrorRow(
@@ -165,6 +165,8 @@ class Failure:
     """The sender goes too fast."""
     needs_template: bool = False
     """Only an approved template may be sent to this person now."""
+    cap: DailyCap | None = None
+    """A day's allowance is used up."""
 
 
 def failure(code: str | None) -> Failure:
@@ -181,6 +183,7 @@ def failure(code: str | None) -> Failure:
         soft=kind is ErrorClass.SOFT,
         slows=row.is_repeated,
         needs_template=kind is ErrorClass.SESSION,
+        cap=_CAPS.get(int(str(code))),
     )
 
 

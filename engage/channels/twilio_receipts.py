@@ -38,6 +38,7 @@ def message_receipts(
         soft=bool(why and why.soft),
         slows=bool(why and why.slows),
         needs_template=bool(why and why.needs_template),
+        cap=why.cap if why else None,
         address=address,
     )
     if why is not None and why.opted_out:

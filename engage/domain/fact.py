@@ -142,6 +142,8 @@ class Receipt(msgspec.Struct, frozen=True, tag="receipt", omit_defaults=True, kw
     """The address could not be reached now: too often in a row, and it is given up."""
     slows: bool = False
     """The provider says that its sender goes too fast."""
+    cap: DailyCap | None = None
+    """The provider says that a day's allowance is used up."""
     whole_channel: bool = False
     """The person said no (or yes again) to everything on the channel, not only to the topic of this delivery."""
     needs_template: bool = False

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from engage.domain.errors import EngageError
 from engage.domain.fact import InboxRow, NewFact
-from engage.domain.ids import ProfileId
+from engage.domain.ids import ProfileId, RunId
 from engage.domain.journey.run import Run
 from engage.domain.turn.changes import Changes, Quarantined, Timer
 from engage.ports.access import Access
@@ -109,6 +109,10 @@ class Runs(Protocol):
         self, profiles: Collection[ProfileId], journeys: Collection[str]
     ) -> dict[tuple[ProfileId, str], PastEntries]:
         """Return the earlier entries into these journeys."""
+        ...
+
+    def completed(self, runs: Collection[RunId]) -> frozenset[RunId]:
+        """Return those of these runs that went through to their end."""
         ...
 
     def timers(self, profiles: Collection[ProfileId]) -> list[Timer]:

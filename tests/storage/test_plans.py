@@ -141,6 +141,7 @@ QUESTIONS: dict[str, Question] = {
     "open": lambda tx: tx.runs.open([ADA], NOON),
     "entries": lambda tx: tx.runs.entries([ADA], ["welcome"]),
     "timers": lambda tx: tx.runs.timers([ADA]),
+    "completed": lambda tx: tx.runs.completed([run_id("r")]),
     "due": lambda tx: tx.runs.due(LANE, NOON, 500),
     "due in lanes": lambda tx: tx.runs.due_in([LANE, LANE + 1], NOON, 500),
     "next timer": lambda tx: tx.runs.next_due(),

@@ -340,6 +340,7 @@ def everything(store: Store, now: datetime) -> dict[str, Any]:
             "runs": tx.runs.open(ids, now),
             "entries": tx.runs.entries(ids, ["a", "b"]),
             "timers": tx.runs.timers(ids),
+            "completed": tx.runs.completed([run_id(name) for name in ("r1", "r2", "r3")]),
             "due": [tx.runs.due(lane, now, 2) for lane in (1, 2)],
             "next": (tx.runs.next_due(), tx.runs.due_lanes(now), tx.deliveries.next_due()),
             "deliveries": tx.deliveries.get([delivery_id(name) for name in ASKED]),

@@ -1,6 +1,7 @@
 """A daily cap, through the real SDK: what it refuses waits for the next day, says so, and leaves once."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from engage.domain.delivery.delivery import Mark
 from engage.engine.explain.words import waiting_words
 from tests.sandbox.twin import PERSON, Twin
 from tests.twin.shop import Shop, steps
+from tests.twin.test_statuses import tell
 
 HOUR = timedelta(hours=1)
 
@@ -59,3 +61,117 @@ def test_what_a_cap_refused_expires_meanwhile(shop: Shop, twin: Twin) -> None:
 
     assert (shop.delivery().status, shop.delivery().reason) == (Mark.SKIPPED, "expired")
     assert twin.messages() == []
+
+
+def taken(shop: Shop, twin: Twin, *more: dict[str, Any], number: str = PERSON, **step: str) -> str:
+    """Have a text taken, of which the twin itself tells nothing more; return the provider's id of it."""
+    twin.configure(latencies=True, sent_seconds=100_000.0, api_latency_ms=0.0)
+    shop.publish(steps({"sms": {"text": "Hello"}, "id": "hi", **step}, *more))
+    shop.identify("ada", phone=number)
+    shop.track("ada", "Go")
+    work(shop)
+    return str(shop.delivery().provider_id)
+
+
+def work(shop: Shop) -> None:
+    with shop._guard:
+        shop.world.rest()
+
+
+@pytest.mark.parametrize(("code", "status"), [("30023", "undelivered"), ("30027", "failed"), ("63038", "failed")])  # fmt: skip
+def test_what_a_cap_refused_after_all_is_asked_for_once_more_when_it_renews(
+    shop: Shop, twin: Twin, code: str, status: str
+) -> None:
+    sid = taken(shop, twin, {"wait": "3 days"})
+
+    tell(shop, sid, status, code)
+
+    first, again = shop.deliveries()
+    assert (first.status, first.reason, first.code) == (Mark(status), "provider_error", code)
+    assert (again.status, again.reason, again.code) == (Mark.HELD, "rate", code)
+    assert (again.step, again.visit, again.text) == ("hi", 2, "Hello")
+    assert f"rate (daily cap used up ({code}))" in waiting_words(again)
+    assert again.due_at is not None
+    assert timedelta(0) < again.due_at - shop.clock.now() <= 25 * HOUR
+    assert len(twin.messages()) == 1
+
+    shop.clock.move_to(again.due_at)
+    work(shop)
+
+    assert [message["body"] for message in twin.messages()] == ["Hello", "Hello"]
+    tell(shop, str(shop.deliveries()[-1].provider_id), "delivered")
+    assert [delivery.status for delivery in shop.deliveries()] == [Mark(status), Mark.DELIVERED]
+    assert (shop.counts()["SMS Sent"], shop.counts()["SMS Failed"]) == (2, 1)
+
+
+def test_what_is_refused_again_when_the_cap_has_renewed_has_failed(shop: Shop, twin: Twin) -> None:
+    sid = taken(shop, twin, {"wait": "3 days"})
+    tell(shop, sid, "undelivered", "30023")
+    tell(shop, sid, "undelivered", "30023")
+    again = shop.deliveries()[-1]
+    assert again.due_at is not None
+    shop.clock.move_to(again.due_at)
+    work(shop)
+
+    tell(shop, str(shop.deliveries()[-1].provider_id), "undelivered", "30023")
+
+    assert [delivery.status for delivery in shop.deliveries()] == [Mark.UNDELIVERED] * 2
+
+
+def test_a_run_that_listened_to_the_failure_is_sent_nothing_more(shop: Shop, twin: Twin) -> None:
+    wait = {
+        "wait_for": {
+            "timeout": "2 days",
+            "branches": [{"step": "hi", "status": "undelivered", "then": [{"exit": "no text"}]}],
+        }
+    }
+    sid = taken(shop, twin, wait)
+
+    tell(shop, sid, "undelivered", "30023")
+
+    assert shop.delivery().status is Mark.UNDELIVERED
+    assert [run.reason for run in shop.runs()] == ["no text"]
+
+
+def test_what_was_sent_for_a_run_that_was_left_is_not_asked_for_again(shop: Shop, twin: Twin) -> None:
+    sid = taken(shop, twin, {"wait_for": {"timeout": "2 days", "event": "Paid", "then": [{"exit": "paid"}]}})
+    shop.track("ada", "Paid")
+    work(shop)
+
+    tell(shop, sid, "undelivered", "30023")
+
+    assert shop.delivery().status is Mark.UNDELIVERED
+
+
+def test_the_last_step_of_a_run_is_asked_for_once_more(shop: Shop, twin: Twin) -> None:
+    sid = taken(shop, twin)
+    assert [run.reason for run in shop.runs()] == ["completed"]
+
+    tell(shop, sid, "undelivered", "30023")
+
+    assert [delivery.status for delivery in shop.deliveries()] == [Mark.UNDELIVERED, Mark.HELD]
+
+
+def test_what_expires_before_the_cap_renews_is_skipped_then(shop: Shop, twin: Twin) -> None:
+    sid = taken(shop, twin, {"wait": "3 days"}, expires="2 hours")
+
+    tell(shop, sid, "failed", "63038")
+    shop.clock.move_to(shop.clock.now() + 3 * HOUR)
+    work(shop)
+
+    assert (shop.deliveries()[-1].status, shop.deliveries()[-1].reason) == (Mark.SKIPPED, "expired")
+    assert len(twin.messages()) == 1
+
+
+def test_what_is_sensitive_is_covered_by_then_and_not_sent_with_holes(shop: Shop, twin: Twin) -> None:
+    shop.settings(quiet_hours="off", sensitive=["Go.code"])
+    shop.templates({"code": {"sms": "Your code: {{ entry.code }}"}})
+    twin.configure(latencies=True, sent_seconds=100_000.0, api_latency_ms=0.0)
+    shop.publish(steps({"sms": "code", "id": "hi"}, {"wait": "3 days"}))
+    shop.identify("ada", phone=PERSON)
+    shop.track("ada", "Go", code="4711")
+    work(shop)
+
+    tell(shop, str(shop.delivery().provider_id), "undelivered", "30023")
+
+    assert (shop.delivery().status, shop.delivery().concealed) == (Mark.UNDELIVERED, True)

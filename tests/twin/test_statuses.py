@@ -57,9 +57,9 @@ def message(shop: Shop, twin: Twin) -> str:
     return str(shop.delivery().provider_id)
 
 
-def tell(shop: Shop, sid: str, status: str) -> int:
+def tell(shop: Shop, sid: str, status: str, code: str = "30008") -> int:
     """Tell a status as the provider does; return our answer."""
-    delivery = shop.delivery()
+    delivery = next(delivery for delivery in shop.deliveries() if delivery.provider_id == sid)
     url = f"{shop.url}/webhooks/twilio/status?ref={delivery.id}&lane={delivery.lane}"
     fields = [
         ("AccountSid", ACCOUNT),
@@ -70,7 +70,7 @@ def tell(shop: Shop, sid: str, status: str) -> int:
         ("SmsSid", sid),
         ("SmsStatus", status),
         ("To", f"whatsapp:{PERSON}"),
-        *([("ErrorCode", "30008")] if status in ("failed", "undelivered") else []),
+        *([("ErrorCode", code)] if status in ("failed", "undelivered") else []),
     ]
     request = Request(url, urlencode(fields).encode(), {"X-Twilio-Signature": twilio_signature(TOKEN, url, fields)})  # fmt: skip
     with urlopen(request, timeout=10) as answer:
@@ -94,6 +94,27 @@ def test_the_later_status_of_two_counts_whichever_is_told_first(
     assert (Mark.CANCELED in shop.delivery().marks) is (after == "canceled")
     assert shop.refused == []
     assert shop.quarantined() == []
+
+
+CONFLICTS = [
+    ("delivered", "undelivered"),
+    ("delivered", "failed"),
+    ("read", "undelivered"),
+    ("undelivered", "failed"),
+]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("stronger", "weaker"), CONFLICTS)
+def test_of_two_conflicting_ends_the_stronger_counts_whichever_is_told_first(
+    shop: Shop, message: str, stronger: str, weaker: str, backwards: bool
+) -> None:
+    for status in (weaker, stronger) if backwards else (stronger, weaker):
+        tell(shop, message, status)
+
+    assert shop.delivery().status is MARKS[stronger]
+    told = [row.receipt_id for row in shop.store.look().receipts.all()]
+    assert len(told) == 2
 
 
 def test_the_table_names_every_status() -> None:

@@ -211,6 +211,10 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`entry`, `run` and `event` as the step saw them: what the template renders from."""
     scrubbed: bool = False
     """Older than bodies are kept: `text`, `variables` and `context` are gone, and it cannot be rendered again."""
+    concealed: bool = False
+    """It has left, and what was sensitive in it is covered: it cannot be rendered again either."""
+    is_renewed: bool = False
+    """Asked for once more, as a day's allowance was used up."""
     asked_at: datetime
     """When the step was due by plan: `expires` counts from here."""
     due_at: datetime | None

@@ -27,7 +27,7 @@ from engage.domain.delivery.delivery import (
     reached,
 )
 from engage.domain.delivery.events import delivery_properties, event_of
-from engage.domain.delivery.template_switch import ask_for_template
+from engage.domain.delivery.once_more import ask_for_template, ask_next_day
 from engage.domain.delivery.withdrawing import TAKE_BACK, take_back, withdraw_if_late
 from engage.domain.fact import Outcome, Receipt
 from engage.domain.journey.run import Run
@@ -242,10 +242,27 @@ def on_receipt(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt)
     if {Mark.MACHINE, Mark.COMPLETED} <= {*delivery.marks, mark} and Mark.VOICEMAIL not in delivery.marks:
         # The more telling one first: who waits for either of the two sees that it was a machine.
         _mark(turn, person, delivery, Mark.VOICEMAIL, _told(receipt))
+    run = None if delivery.run is None else person.run(delivery.run)
+    stood = _stand_of(run)
     _mark(turn, person, delivery, mark, _told(receipt))
     is_template_missing = receipt.needs_template and delivery.channel is Channel.WHATSAPP
     if is_template_missing and delivery.template is not None and delivery.form != TEMPLATE_ONLY:
         ask_for_template(turn, person, delivery)
+    # Whoever listened to the failure has gone another way: a message a day later could be one too many.
+    if receipt.cap is not None and stood == _stand_of(run) and _may_come_later(turn, person, delivery):
+        ask_next_day(turn, person, delivery, receipt.cap, receipt.at, receipt.code)
+
+
+def _may_come_later(turn: Turn, person: Person, delivery: Delivery) -> bool:
+    """Return whether a journey asked for it, and was not left meanwhile; what an API's caller was told is theirs to repeat."""
+    if delivery.run is None or delivery.is_renewed:
+        return False
+    return delivery.run in turn.completed or not _left_behind(turn, person, delivery)
+
+
+def _stand_of(run: Run | None) -> tuple[Any, ...]:
+    """What changes of a run when it goes on, or asks for something else."""
+    return () if run is None else (run.moves, run.ended_at, run.visits)
 
 
 def _found_taken(turn: Turn, person: Person, delivery: Delivery, receipt: Receipt) -> None:

@@ -15,7 +15,7 @@ from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.delivery.sender import metered_as
 from engage.domain.expression.functions import shifted
 from engage.domain.fact import Outcome, Receipt, Start
-from engage.domain.ids import DeliveryId, EventId, uuid7
+from engage.domain.ids import DeliveryId, EventId, RunId, uuid7
 from engage.domain.journey.run import Run
 from engage.domain.profile.person import Person
 from engage.domain.profile.profile import RESERVED_TYPE, Event
@@ -89,6 +89,8 @@ class Turn:
     """What went to addresses that were not reached just now."""
     deliveries: dict[DeliveryId, Delivery] = field(default_factory=dict)
     """Loaded deliveries: those facts are about, and those that wait for release in open runs."""
+    completed: frozenset[RunId] = frozenset()
+    """Runs that went through to their end, among those whose text a day's cap refused just now."""
     stopped: frozenset[str] = frozenset()
     """Numbers that said STOP, among those whose whole channel a call of this turn would open."""
     fact_id: str = ""
@@ -235,8 +237,11 @@ class Turn:
         covered = self.catalog.settings.covered
         if covered:
             texts = covered.found_in(delivery.context)
-            delivery.context = without(covered.properties(delivery.context), texts)
-            delivery.variables = without(delivery.variables, texts)
+            context, variables = delivery.context, delivery.variables
+            delivery.context = without(covered.properties(context), texts)
+            delivery.variables = without(variables, texts)
+            is_covered = (delivery.context, delivery.variables) != (context, variables)
+            delivery.concealed = delivery.concealed or is_covered
 
     def slow_down(self, delivery: Delivery, told: Outcome | Receipt) -> None:
         """Let the sender of a delivery go slower, if its provider says that it goes too fast."""

@@ -41,6 +41,7 @@ from engage.engine.broadcast.pacing import reserved
 from engage.engine.digest.blame import Blame
 from engage.engine.digest.play import Batch, address_identifier, play, set_aside
 from engage.engine.digest.working_set import (
+    completed,
     know_what_comes_again,
     load_people,
     shared_consents,
@@ -277,6 +278,7 @@ class Digest:
         known = {*turn.deliveries, *(delivery.id for found in batch.answered.values() for delivery in found)}
         if known:
             turn.deliveries = tx.deliveries.get(known)
+        turn.completed = completed(tx, facts, turn.deliveries)
         for delivery_id, delivery in waiting_deliveries(tx, batch.people).items():
             turn.deliveries.setdefault(delivery_id, delivery)
         for found in batch.answered.values():

@@ -10,7 +10,7 @@ from engage.domain.consent.unreached import LATELY
 from engage.domain.delivery.delivery import Channel, Delivery
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import Fact, Receipt
-from engage.domain.ids import DeliveryId, ProfileId
+from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.profile.person import Entries, Person, address_of
 from engage.domain.profile.profile import Event, Profile
 from engage.ports.storage import Transaction
@@ -172,3 +172,12 @@ def unreached(
     told = (deliveries.get(fact.delivery) for fact in facts if isinstance(fact, Receipt) and fact.soft)
     addresses = {(one.channel, one.address) for one in told if one is not None and one.address is not None}
     return tx.deliveries.recent_to(addresses, now - LATELY) if addresses else {}
+
+
+def completed(
+    tx: Transaction, facts: Sequence[Fact], deliveries: Mapping[DeliveryId, Delivery]
+) -> frozenset[RunId]:
+    """Return which runs went through to their end, among those that asked for what a day's cap refused just now."""
+    told = (deliveries.get(fact.delivery) for fact in facts if isinstance(fact, Receipt) and fact.cap)
+    runs = {one.run for one in told if one is not None and one.run is not None}
+    return tx.runs.completed(runs) if runs else frozenset()

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from engage.domain.ids import ProfileId
+from engage.domain.decision import EndReason
+from engage.domain.ids import ProfileId, RunId
 from engage.domain.journey.run import Run
 from engage.domain.turn.changes import Timer
 from engage.ports.storage import PastEntries
@@ -46,6 +47,12 @@ class MemoryRuns:
             past.last = row.entered_at if past.last is None else max(past.last, row.entered_at)
             past.last_by_key[row.key] = max(past.last_by_key.get(row.key, row.entered_at), row.entered_at)
         return found
+
+    def completed(self, runs: Collection[RunId]) -> frozenset[RunId]:
+        """Return those of these runs that went through to their end."""
+        rows = [row for key in runs if (row := self._work.runs.get(key)) is not None]
+        docs = [decoder(Run).decode(row.doc) for row in rows if not row.active]
+        return frozenset(run.id for run in docs if run.reason == EndReason.COMPLETED)
 
     def timers(self, profiles: Collection[ProfileId]) -> list[Timer]:
         """Return all timers of these people, earliest first."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import LiteralString
 
-from engage.domain.ids import LANES, ProfileId
+from engage.domain.ids import LANES, ProfileId, RunId
 from engage.domain.journey.run import Run
 from engage.domain.turn.changes import Timer, TimerKind
 from engage.ports.storage import PastEntries
@@ -24,6 +24,7 @@ SELECT profile_id, journey, key, count(*), max(entered_at) FROM run
 WHERE profile_id = ANY(%s::uuid[]) AND journey = ANY(%s::text[])
 GROUP BY profile_id, journey, key
 """
+_COMPLETED = "SELECT id FROM run WHERE id = ANY(%s::uuid[]) AND ended_at IS NOT NULL AND reason = 'completed'"
 _TIMER = "SELECT profile_id, kind, ref, due_at, lane FROM timer"
 _ORDER = "ORDER BY due_at, profile_id, kind, ref"
 _DUE = f"{_TIMER} WHERE lane = %s AND due_at <= %s {_ORDER} LIMIT %s"
@@ -76,6 +77,12 @@ class PostgresRuns:
             past.last = last if past.last is None else max(past.last, last)
             past.last_by_key[key] = last
         return found
+
+    def completed(self, runs: Collection[RunId]) -> frozenset[RunId]:
+        """Return those of these runs that went through to their end."""
+        return (
+            frozenset(key for (key,) in self._session.rows(_COMPLETED, uuids(runs))) if runs else frozenset()
+        )
 
     def timers(self, profiles: Collection[ProfileId]) -> list[Timer]:
         """Return all timers of these people, earliest first."""

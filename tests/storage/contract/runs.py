@@ -17,6 +17,7 @@ from tests.storage.contract.given import (
     failing,
     profile_id,
     run,
+    run_id,
     runs,
     timer,
     timers,
@@ -54,6 +55,21 @@ class RunsContract:
 
         with store.transaction() as tx:
             assert tx.runs.open([rich.profile], at(0)) == {rich.profile: [rich]}
+
+    def test_those_that_went_through_to_their_end_are_known(self, store: Store) -> None:
+        write(
+            store,
+            runs(
+                run("ada", "through", key="1", ended_at=at(1), reason="completed"),
+                run("bob", "left", key="2", ended_at=at(1), reason="paid"),
+                run("ada", "walks", key="3"),
+            ),
+        )
+
+        with store.transaction() as tx:
+            asked = [run_id(name) for name in ("through", "left", "walks", "never was")]
+            assert tx.runs.completed(asked) == {run_id("through")}
+            assert tx.runs.completed([]) == frozenset()
 
     def test_open_runs_come_oldest_first_and_for_everybody_asked_about(self, store: Store) -> None:
         write(
