@@ -1,4 +1,4 @@
-"""Commands of the ledger as files: `consent import|export`, `suppression import|export`."""
+"""Commands of the ledger: `consent import|export`, `suppression import|export|lift`."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import click
 
 from engage.cli.bringing import bring_in, file_of, format_of, written
 from engage.cli.profile import AGAIN, ERRORS, FORMAT, JSON, OUTPUT, SOURCE
-from engage.cli.session import opened
-from engage.engine.people.consents import ConsentRows, SuppressionRows
+from engage.cli.session import opened, operator, say_json
+from engage.domain.delivery.delivery import Channel
+from engage.engine.canonical.address import normal_address
+from engage.engine.people.consents import CHANNELS, ConsentRows, SuppressionRows
 from engage.engine.people.listfile import Format
 from engage.engine.people.send_out import SendOut
 from engage.settings import load_settings
@@ -54,7 +56,7 @@ def consent_export_command(output: Path | None, named: str | None) -> None:
 
 @click.group("suppression")
 def suppression_command() -> None:
-    """Addresses that must not be used: the list as a file."""
+    """Addresses that must not be used: the list as a file, and how one comes off it."""
 
 
 @suppression_command.command("import")
@@ -86,3 +88,31 @@ def suppression_export_command(output: Path | None, named: str | None) -> None:
         kind = Format(named or Format.CSV) if output is None else format_of(output, named)
         count = written(output, lambda file: out.suppressions(file, kind))
     click.echo(f"{count:,} suppressed addresses", err=output is None)
+
+
+@suppression_command.command("lift")
+@click.argument("address")
+@click.option(
+    "--channel",
+    type=click.Choice(CHANNELS),
+    help="Which channel; without it e-mail for an address with @, else SMS.",
+)
+@click.option(
+    "--complaint", is_flag=True, help="Also where the person complained: only if they asked you to."
+)
+@JSON
+def suppression_lift_command(address: str, channel: str | None, complaint: bool, as_json: bool) -> None:
+    """Take an address off the list, so that it is used again: it was mended, or the person wants it.
+
+    What they said no to stays said. A provider's own list of bounces follows ours; the audit trail says who did it, and never about whom.
+    """
+    kind = channel or (Channel.EMAIL if "@" in address else Channel.SMS)
+    with opened(load_settings()) as runtime:
+        plain = normal_address(kind, address, runtime.catalog().settings.region)
+        if plain is None:
+            raise click.UsageError(f"`{address}` is no address for {kind}")
+        why = runtime.operate.lift(kind, plain, operator(runtime), complaint=complaint)
+    if as_json:
+        say_json({"address": plain, "channel": str(kind), "was": why})
+    else:
+        click.echo(f"{plain} may be used for {kind} again; it was on the list as {why}")

@@ -6,10 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from engage.domain.consent.consent import SuppressionEntry, family
 from engage.domain.delivery.delivery import Delivery, FailReason, Mark
 from engage.domain.errors import EngageError
 from engage.domain.fact import NewFact, Outcome, encode
 from engage.domain.ids import DeliveryId
+from engage.engine.accept.intake import NOBODY
 from engage.engine.publish.publish import Published, Source, publish_in, set_state_in
 from engage.ports.storage import Store, StoredDefinition, Transaction
 from engage.ports.trail import AuditEntry
@@ -55,6 +57,10 @@ class Resolution(StrEnum):
     """The provider has not got it: it is sent again."""
     FAILED = "failed"
     """Nobody will know: it is given up, and never sent again."""
+
+
+class NotSuppressedError(EngageError):
+    """There is nothing to lift, or not without the person's own wish."""
 
 
 class NotUnknownError(EngageError):
@@ -158,6 +164,30 @@ class Operate:
             tx.inbox.add([_resolution(found, how, by)])
             _note(tx, by, "resolve", str(delivery), {"as": str(how), "channel": str(found.channel)})
             return found
+
+    def lift(self, channel: str, address: str, by: Operator, *, complaint: bool = False) -> str:
+        """Take an address off the list of those that must not be used; return why it stood there.
+
+        Raises:
+            NotSuppressedError: it does not stand there, or the person complained and `complaint` is not set.
+        """
+        with self._store.transaction() as tx:
+            kind = family(channel)
+            why = tx.consents.view([NOBODY], {NOBODY: [(kind, address)]})[NOBODY].suppressed.get(
+                (kind, address)
+            )
+            if why is None:
+                raise NotSuppressedError("this address is not on the list for this channel; nothing to lift")
+            if why == Mark.COMPLAINED and not complaint:
+                raise NotSuppressedError(
+                    "this person complained; lift it with --complaint if they asked you to, and only then"
+                )
+            entry = SuppressionEntry(
+                channel=kind, address=address, reason=why, at=by.now, source=by.name, lifted=True
+            )
+            tx.consents.append([], [entry])
+            _note(tx, by, "lift", kind, {"was": why})  # the address itself stands in the list alone
+            return why
 
     def stopped(self) -> frozenset[str]:
         """Return the channels that may not send."""

@@ -32,7 +32,8 @@ SOURCE = "import"
 MAX_TEXT = 500
 """Characters of a source, a proof, a reason."""
 _NOBODY = ProfileId("00000000-0000-0000-0000-000000000000")
-_CHANNELS = tuple(str(channel) for channel in REACHING if family(channel) == channel)
+CHANNELS = tuple(str(channel) for channel in REACHING if family(channel) == channel)
+"""Those under which consent and suppression are kept."""
 _STATES = {"subscribed", "unsubscribed", "pending"}
 
 
@@ -239,10 +240,10 @@ def _channel(values: Mapping[str, Any]) -> str:
     if not channel:
         channel = Channel.SMS if values.get("phone") else Channel.EMAIL
         if not (values.get("phone") or values.get("email") or "@" in _text(values, "address")):
-            raise Misfit(f"channel: write {', '.join(_CHANNELS)}")
+            raise Misfit(f"channel: write {', '.join(CHANNELS)}")
     channel = family(channel)
-    if channel not in _CHANNELS:
-        raise Misfit(f"channel: write {', '.join(_CHANNELS)}")
+    if channel not in CHANNELS:
+        raise Misfit(f"channel: write {', '.join(CHANNELS)}")
     return str(channel)
 
 
