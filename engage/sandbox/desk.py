@@ -26,11 +26,17 @@ def view(sandbox: Sandbox) -> dict[str, Any]:
     """Return what the page shows, newest first."""
     records = sandbox.records
     messages = records.all("conversation_messages")
+    receipts = records.all("conversation_receipts")
     people = records.all("participants")
     guests = records.all("room_participants")
     return {
         "tasks": [
-            {**task, "told": _told(task["attributes"]), "open": task["assignment_status"] not in OVER}
+            {
+                **task,
+                "told": _told(task["attributes"]),
+                "open": task["assignment_status"] not in OVER,
+                "waits": task["assignment_status"] in ("pending", "reserved"),
+            }
             for task in records.all("tasks")[: -SHOWN - 1 : -1]
         ],
         "conversations": [
@@ -47,7 +53,10 @@ def view(sandbox: Sandbox) -> dict[str, Any]:
                     ),
                     "",
                 ),
-                "messages": _of(messages, talk, "conversation"),
+                "messages": [
+                    {**message, "receipts": [one for one in receipts if one["message_sid"] == message["sid"]]}
+                    for message in _of(messages, talk, "conversation")
+                ],
             }
             for talk in records.all("conversations")[: -SHOWN - 1 : -1]
         ],
@@ -64,6 +73,8 @@ async def act(sandbox: Sandbox, form: Form) -> None:
         ValueError: it cannot be done, because it is over already.
     """
     channel, who, what = one(form, "channel"), one(form, "who"), one(form, "what").strip()
+    if one(form, "outcome").strip():
+        what = f"{what}: {one(form, 'outcome').strip()}"
     if channel in ("agent", "chat", "video") and who and what:
         await sandbox.inbound.take(InboundRequest(channel=channel, sender=who, body=what))
 
@@ -76,7 +87,13 @@ def _told(attributes: str) -> dict[str, str]:
     """Return what the agent is told, without what only finds the task again."""
     told: dict[str, Any] = msgspec.json.decode(attributes)
     return {
-        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        name: _plain(value)
         for name, value in told.items()
         if name not in _OURS and value not in (None, {}, "")
     }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(below)}" for name, below in value.items())
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

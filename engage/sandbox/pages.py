@@ -30,7 +30,7 @@ MAIL_POLICY = (
 )
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'self'"
 TONES = {
-    "delivered": "good", "sent": "good", "completed": "good", "open": "good", "click": "good", "processed": "good",
+    "delivered": "good", "sent": "good", "completed": "good", "open": "good", "click": "good", "processed": "good", "read": "good",
     "failed": "bad", "undelivered": "bad", "bounce": "bad", "blocked": "bad", "dropped": "bad", "busy": "bad",
     "no-answer": "bad", "spamreport": "bad", "canceled": "bad", "unsubscribe": "bad",
 }  # fmt: skip
