@@ -23,8 +23,13 @@ SELECT id FROM delivery WHERE ask_at <= %s AND status IN ('accepted', 'sent') OR
 """
 _CHATS = "SELECT doc FROM delivery WHERE channel = 'chat' AND provider_id = ANY(%s::text[])"
 _ON_THE_WAY = """
-SELECT EXISTS (SELECT FROM delivery WHERE lease_until IS NOT NULL AND channel = %s)
-    OR EXISTS (SELECT FROM delivery WHERE ask_at IS NOT NULL AND status = 'unknown' AND channel = %s)
+SELECT EXISTS (
+    SELECT FROM (SELECT channel FROM delivery WHERE lease_until IS NOT NULL ORDER BY lease_until) AS sending
+    WHERE channel = %s
+) OR EXISTS (
+    SELECT FROM (SELECT channel FROM delivery WHERE ask_at IS NOT NULL AND status = 'unknown' ORDER BY ask_at) AS unknown
+    WHERE channel = %s
+)
 """
 _BETWEEN = """
 SELECT id, channel, status, accepted_at FROM delivery WHERE id > %s::uuid AND id < %s::uuid ORDER BY id LIMIT %s
