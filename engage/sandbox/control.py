@@ -14,6 +14,7 @@ from engage.sandbox.errors import Reply, json_reply
 from engage.sandbox.inbound import InboundRequest
 from engage.sandbox.ledger import iso
 from engage.sandbox.state import Sandbox
+from engage.sandbox.twilio.messages import TextMessage
 from engage.sandbox.twilio.routes import respond
 
 SECRETS = ("auth_token", "api_keys", "sendgrid_api_key", "signing_key")
@@ -24,6 +25,18 @@ class Suppressing(msgspec.Struct, forbid_unknown_fields=True):
 
     list: str
     email: str
+
+
+class Telling(msgspec.Struct, forbid_unknown_fields=True):
+    """A text that is in this status from now on, and reported so: `id` is its SID."""
+
+    id: str
+    status: str
+    code: int | None = None
+
+
+class NoSuchTextError(ValueError):
+    """No text that is still kept has this id."""
 
 
 class ControlRoutes:
@@ -43,6 +56,7 @@ class ControlRoutes:
             ("POST", "/_sandbox/faults", self._faults),
             ("POST", "/_sandbox/inbound", self._inbound),
             ("POST", "/_sandbox/suppressions", self._suppress),
+            ("POST", "/_sandbox/status", self._status),
             ("POST", "/_sandbox/clock", self._clock),
             ("POST", "/_sandbox/config", self._config),
         ]
@@ -113,6 +127,14 @@ class ControlRoutes:
         wanted = msgspec.json.decode(await request.body(), type=Suppressing)
         self._sandbox.suppressions.put(wanted.list, wanted.email)
         return json_reply(200, {"ok": True})
+
+    async def _status(self, request: Request) -> Reply:
+        wanted = msgspec.json.decode(await request.body(), type=Telling)
+        message = self._sandbox.ledger.get(wanted.id)
+        if isinstance(message, TextMessage):
+            self._sandbox.messages.tell(message, wanted.status, wanted.code)
+            return json_reply(200, {"id": message.id, "status": message.status})
+        raise NoSuchTextError(f"no text has the id {wanted.id!r}")
 
     async def _clock(self, request: Request) -> Reply:
         changes = msgspec.json.decode(await request.body(), type=dict[str, Any])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from urllib.error import HTTPError
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
@@ -229,6 +230,38 @@ def test_a_scheduled_message_can_be_canceled(twin: Twin) -> None:
     assert message.update(status="canceled").status == "canceled"
     with pytest.raises(TwilioRestException):
         message.update(status="canceled")
+
+
+def test_a_scheduled_message_leaves_at_its_time(twin: Twin, receiver: Receiver) -> None:
+    twin.configure(messaging_services={SERVICE: ["+14155550100"]})
+    message = twin.text(
+        from_=None,
+        messaging_service_sid=SERVICE,
+        schedule_type="fixed",
+        send_at=datetime.now(UTC) + timedelta(minutes=20),
+        status_callback=f"{receiver.url}/cb",
+    )
+    twin.post("clock", {"speed": 1000})
+    assert message.fetch().status == "scheduled"
+
+    twin.settled()
+
+    assert message.fetch().status == "delivered"
+    assert sorted(receiver.forms()) == ["delivered", "queued", "sent"]
+
+
+def test_a_text_is_steered_into_a_status_and_the_sender_is_told(twin: Twin, receiver: Receiver) -> None:
+    message = twin.text("+15550000000", status_callback=f"{receiver.url}/cb")
+    twin.settled()
+
+    twin.post("status", {"id": message.sid, "status": "failed", "code": 30001})
+    twin.settled()
+
+    assert sorted(receiver.forms()) == ["failed", "sent"]
+    assert (message.fetch().status, message.fetch().error_code) == ("failed", 30001)
+    with pytest.raises(HTTPError) as refused:
+        twin.post("status", {"id": "SM0", "status": "failed"})
+    assert refused.value.code == 400
 
 
 def test_a_body_can_be_redacted_and_a_message_deleted(twin: Twin) -> None:

@@ -1,13 +1,9 @@
 """Every step of the vendor's tables of statuses, for messages and for calls: sent by the SDK, told by signed callbacks."""
 
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
-
 import pytest
 
 from engage.domain.delivery.delivery import Delivery, Mark
-from engage.sandbox.signing import twilio_signature
-from tests.sandbox.twin import ACCOUNT, FROM, PERSON, TOKEN, Twin
+from tests.sandbox.twin import PERSON, Twin, wait_until
 from tests.twin.shop import Shop, steps
 
 SILENT = "+15550000000"
@@ -57,27 +53,18 @@ def message(shop: Shop, twin: Twin) -> str:
     return str(shop.delivery().provider_id)
 
 
-def tell(shop: Shop, sid: str, status: str, code: str = "30008") -> int:
-    """Tell a status as the provider does; return our answer."""
-    delivery = next(delivery for delivery in shop.deliveries() if delivery.provider_id == sid)
-    url = f"{shop.url}/webhooks/twilio/status?ref={delivery.id}&lane={delivery.lane}"
-    fields = [
-        ("AccountSid", ACCOUNT),
-        ("ApiVersion", "2010-04-01"),
-        ("From", f"whatsapp:{FROM}"),
-        ("MessageSid", sid),
-        ("MessageStatus", status),
-        ("SmsSid", sid),
-        ("SmsStatus", status),
-        ("To", f"whatsapp:{PERSON}"),
-        *([("ErrorCode", code)] if status in ("failed", "undelivered") else []),
-    ]
-    request = Request(url, urlencode(fields).encode(), {"X-Twilio-Signature": twilio_signature(TOKEN, url, fields)})  # fmt: skip
-    with urlopen(request, timeout=10) as answer:
-        status_code: int = answer.status
+def tell(shop: Shop, sid: str, status: str, code: int = 30008) -> int | None:
+    """Have the provider put a message into a status and tell it; return our answer."""
+    failed = status in ("failed", "undelivered")
+    shop.twin.post("status", {"id": sid, "status": status, "code": code if failed else None})
+    wait_until(lambda: not shop.twin.get("stats")["callbacks"]["pending"])
+    (message,) = [message for message in shop.twin.messages() if message["id"] == sid]
+    told = message["callbacks"][-1]
     with shop._guard:
         shop.world.rest()
-    return status_code
+    assert told["event"] == status
+    answer: int | None = told["answer"]
+    return answer
 
 
 @pytest.mark.parametrize("backwards", [False, True])

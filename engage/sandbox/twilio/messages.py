@@ -175,8 +175,13 @@ class Messages:
         """Cancel a scheduled message; return the refusal if it is no longer waiting."""
         if message.status != "scheduled":
             return twilio_error(30409)
-        self._to(message, "canceled")
+        self._to(message, "canceled", None, is_told=True)
         return None
+
+    def tell(self, message: TextMessage, status: str, code: int | None) -> None:
+        """Put a message into a status and report that, whatever its life was to be; nothing more happens to it by itself."""
+        message.stages = ()
+        self._to(message, status, code, is_told=True)
 
     def _refusal(self, form: Form) -> int | None:  # a table of rules, one a line
         to, sender, service = one(form, "To"), one(form, "From"), one(form, "MessagingServiceSid")
@@ -277,17 +282,19 @@ class Messages:
         self._sandbox.clock.later(wait + delay, self._advance, message)
 
     def _advance(self, message: TextMessage) -> None:
+        if message.stage >= len(message.stages):
+            return  # somebody steers it
         stage = message.stages[message.stage]
         message.stage += 1
-        self._to(message, stage.status, stage.code)
+        self._to(message, stage.status, stage.code, is_told=stage is not SENDING)
         if message.stage < len(message.stages):
             self._schedule_next(message)
 
-    def _to(self, message: TextMessage, status: str, code: int | None = None) -> None:
+    def _to(self, message: TextMessage, status: str, code: int | None, *, is_told: bool) -> None:
         message.status, message.error_code, message.updated_at = status, code, unix_now()
         if status == "sent":
             message.sent_at = message.updated_at
-        if message.status_callback and status != "sending":
+        if message.status_callback and is_told:
             last = message.stage >= len(message.stages)
             fields = status_fields(message)
             self._sandbox.hooks.emit(message, message.status_callback, fields, status, last=last)
