@@ -262,6 +262,7 @@ def test_a_text_is_steered_into_a_status_and_the_sender_is_told(twin: Twin, rece
     with pytest.raises(HTTPError) as refused:
         twin.post("status", {"id": "SM0", "status": "failed"})
     assert refused.value.code == 400
+    refused.value.close()
 
 
 def test_a_body_can_be_redacted_and_a_message_deleted(twin: Twin) -> None:
