@@ -9,6 +9,9 @@ import structlog
 
 from tests.reliability.sim.world import World
 
+EVERY = 100
+"""Seeds after which a long run says how far it is."""
+
 
 def seeds(words: list[str]) -> Iterator[int]:
     for word in words:
@@ -32,10 +35,15 @@ def played(seed: int) -> list[str]:
 if __name__ == "__main__":
     # What goes wrong here is meant to: the log would only hide the verdict.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    began, cpu = time.monotonic(), time.process_time()
-    broken = [bool(played(seed)) for seed in seeds(sys.argv[1:])]
-    print(
-        f"{len(broken)} seeds, {sum(broken)} with broken promises;"
-        f" {time.monotonic() - began:.0f} s, {time.process_time() - cpu:.0f} s of CPU time"
-    )
+    began, cpu, broken = time.monotonic(), time.process_time(), list[bool]()
+
+    def told() -> str:
+        spent, used = time.monotonic() - began, time.process_time() - cpu
+        return f"{len(broken)} seeds, {sum(broken)} with broken promises; {spent:.0f} s, {used:.0f} s of CPU time"
+
+    for seed in seeds(sys.argv[1:]):
+        broken.append(bool(played(seed)))
+        if not len(broken) % EVERY:
+            print(told(), file=sys.stderr, flush=True)
+    print(told())
     sys.exit(any(broken))
