@@ -7,9 +7,9 @@ from typing import Any
 from engage.domain.consent.writing import stop
 from engage.domain.delivery.delivery import Channel, Delivery, Mark
 from engage.domain.delivery.events import CHANNEL_WORDS, delivery_properties
-from engage.domain.delivery.ledger import tell_run
 from engage.domain.fact import Inbound
 from engage.domain.ids import DeliveryId, ProfileId, uuid7
+from engage.domain.journey.awaited import tell_run
 from engage.domain.journey.run import Run
 from engage.domain.journey.walk import NO_RUN
 from engage.domain.profile.person import Person

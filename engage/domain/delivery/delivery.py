@@ -303,6 +303,10 @@ def status_of(marks: Iterable[Mark], channel: Channel, phase: Mark = Mark.QUEUED
     return phase
 
 
+ANSWERS = frozenset({Mark.OPENED, Mark.CLICKED, Mark.REPLIED, Mark.DIGITS})
+"""What a person does with a message, as often as they like."""
+
+
 def reached(marks: Iterable[Mark]) -> frozenset[Mark]:
     """Return the facts and everything they imply: a click implies opened, delivered, sent and accepted."""
     seen: set[Mark] = set()

@@ -30,11 +30,10 @@ from engage.domain.delivery.events import delivery_properties, event_of
 from engage.domain.delivery.once_more import ask_for_template, ask_next_day
 from engage.domain.delivery.withdrawing import TAKE_BACK, take_back, withdraw_if_late
 from engage.domain.fact import Outcome, Receipt
-from engage.domain.journey.run import Run
+from engage.domain.journey.awaited import tell_run
 from engage.domain.journey.walk import NO_RUN
 from engage.domain.profile.person import Person
 from engage.domain.profile.touched import Touched
-from engage.domain.steps.base import Moved
 from engage.domain.turn.changes import ReceiptRow
 from engage.domain.turn.react import react
 from engage.domain.turn.turn import Turn
@@ -321,19 +320,6 @@ def _mark(turn: Turn, person: Person, delivery: Delivery, mark: Mark, extra: Map
         run=delivery.run or NO_RUN,
         step=delivery.step,
     )
-
-
-def tell_run(turn: Turn, run: Run, delivery: Delivery, mark: Mark, event: Any) -> Moved | None:
-    known = run.deliveries.get(delivery.step or "")
-    moved = Moved(
-        delivery.step or "", mark, delivery.reason, event, delivery=delivery.id, marks=list(delivery.marks)
-    )
-    if known is None or known.id != delivery.id:
-        return moved if delivery.id in run.state.get("asked", ()) else None
-    if mark not in known.marks:
-        known.marks = [*known.marks, mark]
-        turn.changes.runs.setdefault(run.id, run)
-    return moved
 
 
 def _decide(turn: Turn, person: Person, delivery: Delivery, outcome: str, reason: str | None) -> None:

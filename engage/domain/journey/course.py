@@ -23,15 +23,15 @@ MAX_STEPS = 100_000
 """Steps a run may take in all, however long it rests between them: loops in loops would go on for ever."""
 
 
-def stimulate(turn: Turn, person: Person, run: Run, stimulus: Stimulus) -> bool:
-    """Let something happen to a run that rests; return whether it moved."""
-    if not run.active or run.step is None:
+def stimulate(turn: Turn, person: Person, run: Run, *fact: Stimulus) -> bool:
+    """Let one fact happen to a run that rests, with all that it is to it; return whether the run moved."""
+    if not fact or not run.active or run.step is None:
         return False
     journey = turn.catalog.version(run.journey, run.version)
     node = journey.program.nodes[run.step]
     walk = RunWalk(turn, person, run, journey)
     walk.node = node
-    move = node.step.resume(walk, node, stimulus)
+    move = node.step.resume_by(walk, node, fact)
     if move is None:
         return False
     proceed(turn, person, run, walk, move)
@@ -90,6 +90,8 @@ def finish(turn: Turn, person: Person, run: Run, reason: str, *, walk_exit_steps
     run.ended_at, run.reason = turn.now, str(reason)
     run.due_at = run.look_at = None
     run.state = {}
+    for known in run.deliveries.values():
+        known.facts = []  # nobody waits for them any more
     turn.cancel_sends(run, reason=run.reason)
     if reason != EndReason.COMPLETED:
         withdraw_from_run(turn, person, run, (Channel.HANDOFF, Channel.VOICE))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
 
+from engage.domain.delivery.delivery import Mark
 from engage.domain.expression import Place
 from engage.domain.forms import (
     DurationField,
@@ -23,6 +24,7 @@ from engage.domain.journey.trigger import Trigger
 from engage.domain.project_settings import Share
 from engage.domain.steps import StepList
 from engage.domain.steps.base import Node, Step
+from engage.domain.steps.wait_for import WaitFor
 
 
 class Reentry(Form):
@@ -189,6 +191,16 @@ class Program:
                 node.blocks[suffix] = self._link(block, f"{path}.{suffix}.", back)
             following = node
         return following
+
+    @cached_property
+    def awaited(self) -> dict[str, frozenset[Mark]]:
+        """The statuses that some `wait_for` asks for, by the id of the step it names."""
+        found: dict[str, set[Mark]] = {}
+        for node in self.nodes.values():
+            for branch in node.step.wait_for.branches if isinstance(node.step, WaitFor) else ():
+                if branch.step is not None and branch.status is not None:
+                    found.setdefault(branch.step, set()).add(branch.status)
+        return {step: frozenset(statuses) for step, statuses in found.items()}
 
     def walk(self) -> Iterator[Node]:
         """Yield all nodes, in the order in which they are written."""

@@ -19,8 +19,7 @@ def resume(turn: Turn, person: Person, journey: str) -> None:
         kept, run.kept = run.kept, []
         turn.changes.runs[run.id] = run
         for event in kept:
-            if run.active:
-                judge_kept(turn, person, run, event)
+            judge_kept(turn, person, run, event)
         if run.active:
             judge_conditions(turn, person, run, turn.catalog.version(run.journey, run.version))
         _release(turn, run)

@@ -1,14 +1,24 @@
 """Run: one person's way through one journey, as it is stored between two facts."""
 
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from engage.domain.delivery.delivery import Mark, reached
+from engage.domain.delivery.delivery import ANSWERS, Mark, reached
 from engage.domain.fact import Json
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.profile.profile import Event
+
+
+class StepFact(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One fact about a delivery that a step of this journey may wait for, with the event that it is."""
+
+    mark: Mark
+    event: Event
+    used: list[Mark] = []
+    """Statuses that it has satisfied a wait for: each at most once."""
 
 
 class StepDelivery(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -18,11 +28,39 @@ class StepDelivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     channel: str
     marks: list[Mark] = []
     used: list[Mark] = []
-    """Marks that already satisfied a wait: a fact satisfies at most one."""
+    """Statuses that are reached once, and have satisfied a wait."""
+    facts: list[StepFact] = []
+    """What somebody may wait for, oldest first, bounded: a status reached before its wait still has its event."""
+    earlier: list[DeliveryId] = []
+    """The deliveries of the same `reach` that came before it."""
 
     def status_reached(self, mark: Mark) -> bool:
         """Return whether the delivery has got as far as `mark`, directly or by implication."""
         return mark in reached(self.marks)
+
+    def facts_for(self, status: Mark, consumed: Collection[str]) -> list[StepFact]:
+        """Return the facts by which `status` was reached and that may still satisfy a wait; `consumed`: events that
+        have satisfied one, as an event or as another status of the same fact."""
+        return [
+            fact
+            for fact in self.facts
+            if status in reached([fact.mark]) and status not in fact.used
+            if fact.used or fact.event.id not in consumed
+        ]
+
+
+def next_delivery(
+    known: StepDelivery | None,
+    *,
+    delivery: DeliveryId,
+    channel: str,
+    beside: Iterable[str],
+    marks: Sequence[Mark] = (),
+) -> StepDelivery:
+    """Return what a run keeps of a step's delivery from now on; `beside`: the others of the same visit of a `reach`."""
+    earlier = [DeliveryId(other) for other in beside if other != delivery]
+    answers = [fact for fact in known.facts if fact.mark in ANSWERS] if known is not None and earlier else []
+    return StepDelivery(id=delivery, channel=channel, marks=list(marks), facts=answers, earlier=earlier)
 
 
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -20,7 +20,7 @@ from engage.domain.expression import Expression, Scope, Text, text_of
 from engage.domain.fact import Identifier, Start
 from engage.domain.ids import DeliveryId, RunId, uuid7
 from engage.domain.journey.journey import Journey
-from engage.domain.journey.run import Run, StepDelivery
+from engage.domain.journey.run import Run, next_delivery
 from engage.domain.profile.person import Person
 from engage.domain.profile.profile import Event
 from engage.domain.profile.spelling import user_traits
@@ -86,10 +86,11 @@ class RunWalk:
         delivery = self._delivery(node, asked, visit)
         self.turn.deliveries[delivery.id] = delivery
         self.turn.changes.deliveries[delivery.id] = delivery
-        self.run.deliveries = {
-            **self.run.deliveries,
-            node.id: StepDelivery(id=delivery.id, channel=delivery.channel),
-        }
+        known = self.run.deliveries.get(node.id)
+        newest = next_delivery(
+            known, delivery=delivery.id, channel=delivery.channel, beside=self.run.state.get("asked", ())
+        )
+        self.run.deliveries = {**self.run.deliveries, node.id: newest}
         return delivery.id
 
     def cancel(self, node: Node) -> None:

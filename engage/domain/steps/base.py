@@ -221,6 +221,10 @@ class Step(Form):
         del walk, stimulus
         return Go(node.after) if self.waits() else None
 
+    def resume_by(self, walk: Walk, node: Node, fact: Sequence[Stimulus]) -> Move | None:
+        """Return what one fact does that is several stimuli at once: the first that does something decides."""
+        return next((move for one in fact if (move := self.resume(walk, node, one)) is not None), None)
+
     def waits(self) -> bool:
         """Return whether a run can stand at this step at all."""
         return False

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from engage.domain.delivery.delivery import SETTLED, Channel, Mark, reached
 from engage.domain.expression import Place
 from engage.domain.forms import DataField, DurationField, Form, TextField, expression_field, mistake
-from engage.domain.journey.run import StepDelivery
+from engage.domain.ids import DeliveryId
+from engage.domain.journey.run import next_delivery
 from engage.domain.steps.base import Due, Go, Looked, Move, Moved, Node, Park, Step, Stimulus, Walk
 from engage.domain.steps.send import SendForm, asked_for
 from engage.domain.steps.wait_for import StatusField
@@ -115,10 +116,11 @@ class Reach(Step):
     def _judge(self, walk: Walk, node: Node, delivery: str, marks: list[Mark]) -> Move | None:
         known = reached(marks)
         if self.reach.until in known:
-            newest = walk.run.deliveries[node.id]
-            channel = walk.run.state["asked"][delivery]
+            newest, asked = walk.run.deliveries[node.id], walk.run.state["asked"]
+            channel = asked[delivery]
             if newest.id != delivery:
-                newest = StepDelivery(id=type(newest.id)(delivery), channel=channel, marks=list(marks))
+                winner = DeliveryId(delivery)
+                newest = next_delivery(newest, delivery=winner, channel=channel, beside=asked, marks=marks)
                 walk.run.deliveries = {**walk.run.deliveries, node.id: newest}
             return self._go_on(walk, node, channel)
         is_newest = walk.run.deliveries[node.id].id == delivery

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from engage.domain.delivery.delivery import Mark
+from engage.domain.delivery.delivery import ANSWERS, Mark, reached
 from engage.domain.expression import Expression, Place, parse_instant
 from engage.domain.forms import (
     DurationField,
@@ -79,6 +79,11 @@ class WaitBranch(Form):
         if self.restart and self.then:
             raise mistake("`restart` goes on waiting and never reaches its `then`")
         return self
+
+    def hears(self, event: Event, matches_key: bool) -> bool:
+        """Return whether this branch waits for an event of that name and key."""
+        named = self.event is not None and names_match(self.event, event.name)
+        return named and (self.any_key or matches_key)
 
     def takes(self, walk: Walk, event: Event) -> bool:
         """Return whether this branch is satisfied by an event it names."""
@@ -160,30 +165,43 @@ class WaitFor(Step):
 
     def _already(self, walk: Walk, node: Node, index: int, branch: WaitBranch) -> Move | None:
         if branch.step is not None:
-            return self._if_reached(walk, node, index, branch, None)
+            return self._if_reached(walk, node, index, None)
         if branch.when is not None:
             return self._go(walk, node, index, None) if branch.when.truth(walk.scope()) else None
         if self.wait_for.since == "entry" and branch.event is not None:
             for name in branch.event:
                 for event in walk.happened_since(walk.run.since, name):
                     if (branch.any_key or walk.belongs(event)) and branch.takes(walk, event):
-                        walk.run.consumed = [*walk.run.consumed, str(event.id)][-MAX_RESTARTS:]
+                        _consume(walk, event)
                         return self._go(walk, node, index, event)
         return None
 
-    def _if_reached(
-        self, walk: Walk, node: Node, index: int, branch: WaitBranch, event: Event | None
-    ) -> Move | None:
-        delivery = walk.run.deliveries.get(branch.step or "")
-        mark = branch.status
-        if delivery is None or mark is None or mark in delivery.used or not delivery.status_reached(mark):
+    def _if_reached(self, walk: Walk, node: Node, index: int, now: Event | None) -> Move | None:
+        """Take the branch if its step has got so far; `now`: only by this event, which has just happened."""
+        branch = self.wait_for.branches[index]
+        delivery, status = walk.run.deliveries.get(branch.step or ""), branch.status
+        if delivery is None or status is None or status in delivery.used:
             return None
-        if branch.where is not None and (event is None or not branch.takes(walk, event)):
+        for fact in delivery.facts_for(status, walk.run.consumed):
+            if now in (None, fact.event) and branch.takes(walk, fact.event):
+                fact.used = [*fact.used, status]
+                if status not in ANSWERS:
+                    delivery.used = [*delivery.used, status]
+                _consume(walk, fact.event)
+                return self._go(walk, node, index, fact.event)
+        return self._if_marked(walk, node, index)
+
+    def _if_marked(self, walk: Walk, node: Node, index: int) -> Move | None:
+        """Take the branch if its step has got so far by something that is no event."""
+        branch = self.wait_for.branches[index]
+        delivery, status = walk.run.deliveries.get(branch.step or ""), branch.status
+        if delivery is None or status is None or status in delivery.used or branch.where is not None:
             return None
-        delivery.used = [*delivery.used, mark]
-        if event is not None:
-            walk.run.consumed = [*walk.run.consumed, str(event.id)][-MAX_RESTARTS:]
-        return self._go(walk, node, index, event)
+        by_event = any(status in reached([fact.mark]) for fact in delivery.facts)
+        if by_event or not delivery.status_reached(status):
+            return None
+        delivery.used = [*delivery.used, status]
+        return self._go(walk, node, index, None)
 
     def _go(self, walk: Walk, node: Node, index: int, event: Event | None) -> Move | None:
         branch = self.wait_for.branches[index]
@@ -227,44 +245,46 @@ class WaitFor(Step):
         return Go(node.blocks.get("on_timeout", node.after))
 
     def resume(self, walk: Walk, node: Node, stimulus: Stimulus) -> Move | None:
-        """Judge the branches in order on what has just happened."""
-        match stimulus:
-            case Due():
-                walk.note("timeout")
-                return self._timed_out(node)
-            case Happened(event=event, fact_id=fact_id) if fact_id not in walk.run.consumed:
-                return self._on_event(walk, node, stimulus, event)
-            case Moved(step=step, event=event):
-                for index, branch in enumerate(self.wait_for.branches):
-                    if branch.step == step:
-                        move = self._if_reached(walk, node, index, branch, event)
-                        if move is not None:
-                            return move
-            case Looked():
-                return self._on_look(walk, node)
-            case _:
-                pass
-        return None
+        """Judge the branches on what has just happened."""
+        return self.resume_by(walk, node, [stimulus])
 
-    def _on_event(self, walk: Walk, node: Node, stimulus: Happened, event: Event) -> Move | None:
-        for index, branch in enumerate(self.wait_for.branches):
-            if (
-                branch.event is not None
-                and names_match(branch.event, event.name)
-                and (branch.any_key or stimulus.matches_key)
-                and branch.takes(walk, event)
-            ):
-                walk.run.consumed = [*walk.run.consumed, stimulus.fact_id][-MAX_RESTARTS:]
-                return self._go(walk, node, index, event)
-        return None
-
-    def _on_look(self, walk: Walk, node: Node) -> Move | None:
-        for index, branch in enumerate(self.wait_for.branches):
-            if branch.when is not None and branch.when.truth(walk.scope()):
-                return self._go(walk, node, index, None)
-            if branch.step is not None:  # a status that was reached while the journey was paused
-                move = self._if_reached(walk, node, index, branch, None)
+    def resume_by(self, walk: Walk, node: Node, fact: Sequence[Stimulus]) -> Move | None:
+        """Judge the branches in order on one fact, whatever it is to each of them."""
+        if any(isinstance(stimulus, Due) for stimulus in fact):
+            walk.note("timeout")
+            return self._timed_out(node)
+        for index in range(len(self.wait_for.branches)):
+            for stimulus in fact:
+                move = self._taken(walk, node, index, stimulus)
                 if move is not None:
                     return move
-        look = self._next_look(walk)
-        return Park(walk.run.due_at, look) if look != walk.run.look_at else None
+        if any(isinstance(stimulus, Looked) for stimulus in fact):
+            look = self._next_look(walk)
+            return Park(walk.run.due_at, look) if look != walk.run.look_at else None
+        return None
+
+    def _taken(self, walk: Walk, node: Node, index: int, stimulus: Stimulus) -> Move | None:
+        """Return where a branch leads if this satisfies it."""
+        branch = self.wait_for.branches[index]
+        match stimulus:
+            case Happened(event=event, fact_id=fact_id):
+                if fact_id in walk.run.consumed or not branch.hears(event, stimulus.matches_key):
+                    return None
+                if not branch.takes(walk, event):
+                    return None
+                _consume(walk, event)
+                return self._go(walk, node, index, event)
+            case Moved(step=step, event=event) if branch.step == step:
+                return self._if_reached(walk, node, index, event)
+            case Looked() if branch.when is not None:
+                return self._go(walk, node, index, None) if branch.when.truth(walk.scope()) else None
+            case Looked() if (
+                branch.step is not None
+            ):  # a status that was reached while the journey was paused
+                return self._if_reached(walk, node, index, None)
+            case _:
+                return None
+
+
+def _consume(walk: Walk, event: Event) -> None:
+    walk.run.consumed = [*walk.run.consumed, str(event.id)][-MAX_RESTARTS:]

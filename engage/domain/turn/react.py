@@ -7,6 +7,7 @@ from engage.domain.catalog import LiveJourney
 from engage.domain.decision import Decided, EndReason
 from engage.domain.fact import Start
 from engage.domain.forms import names_match
+from engage.domain.journey.awaited import moved_by
 from engage.domain.journey.clockwork import strike
 from engage.domain.journey.course import finish, proceed, stimulate
 from engage.domain.journey.entering import Candidate, enter
@@ -17,7 +18,7 @@ from engage.domain.journey.walk import RunWalk, delivery_run, has_key
 from engage.domain.profile.person import Person
 from engage.domain.profile.profile import Event
 from engage.domain.profile.touched import Touched
-from engage.domain.steps.base import Due, Go, Happened, Looked, Moved
+from engage.domain.steps.base import Due, Go, Happened, Looked, Moved, Stimulus
 from engage.domain.steps.flow import reason_of
 from engage.domain.turn.changes import TimerKind
 from engage.domain.turn.turn import Turn
@@ -205,11 +206,21 @@ def _leave(
 def judge_kept(turn: Turn, person: Person, run: Run, event: Event) -> None:
     """Judge a fact that came while the journey was paused: exit, goal, wait."""
     own = delivery_run(event)
-    if _exit_by(turn, person, run, event, own) or _goal_by(turn, person, run, event, own):
+    _end_by(turn, person, run, event, own)
+    if not run.active:
         return
     journey = turn.catalog.version(run.journey, run.version)
     belongs = own == run.id or has_key(turn, person, run, journey, event) is True
-    stimulate(turn, person, run, Happened(event, event.id, belongs))
+    moved = moved_by(run, event)
+    stimulate(turn, person, run, *(() if moved is None else (moved,)), Happened(event, event.id, belongs))
+
+
+def _end_by(turn: Turn, person: Person, run: Run, event: Event, own_run: str | None) -> None:
+    """Judge an event on exits and on the goal, which counts for a run that has ended, too."""
+    if run.active:
+        _exit_by(turn, person, run, event, own_run)
+    if run.goal_at is None and run.goal_until is not None:
+        _goal_by(turn, person, run, event, own_run)
 
 
 def _exits_by_condition(turn: Turn, person: Person) -> None:
@@ -309,15 +320,16 @@ def _waits(
             turn.look_again(person, run)
         if not run.active or turn.catalog.stands_still(run):
             continue
-        if moved is not None and own_run == run.id and stimulate(turn, person, run, moved):
-            continue
+        fact: list[Stimulus] = []
+        if moved is not None and own_run == run.id:
+            fact.append(moved)
         if event is not None and _sees(run, event, own_run):
             journey = turn.catalog.version(run.journey, run.version)
             belongs = own_run == run.id or has_key(turn, person, run, journey, event) is True
-            if stimulate(turn, person, run, Happened(event, event.id, belongs, own_step)):
-                continue
+            fact.append(Happened(event, event.id, belongs, own_step))
         if touched:
-            stimulate(turn, person, run, Looked())
+            fact.append(Looked())
+        stimulate(turn, person, run, *fact)
 
 
 def begin(turn: Turn, person: Person, live: LiveJourney, candidate: Candidate) -> bool:
@@ -341,7 +353,7 @@ def _begin(turn: Turn, person: Person, run: Run, journey: Journey) -> None:
             run.conditions = {**run.conditions, str(index): truth}
             if truth and rule.also_at_entry:
                 _leave(turn, person, run, journey, rule)
-                return
+                break
     if _already_over(turn, person, run, journey):
         return
     proceed(turn, person, run, RunWalk(turn, person, run, journey), Go(journey.program.first))
@@ -361,6 +373,5 @@ def _already_over(turn: Turn, person: Person, run: Run, journey: Journey) -> boo
         if delivery_run(event) is None
     }
     for event in sorted(later.values(), key=lambda event: (event.timestamp, event.arrival)):
-        if _exit_by(turn, person, run, event, None) or _goal_by(turn, person, run, event, None):
-            return not run.active
-    return False
+        _end_by(turn, person, run, event, None)
+    return not run.active
