@@ -1,6 +1,7 @@
 """Serve: the API process, put together and run."""
 
 import os
+import signal
 
 import structlog
 import uvicorn
@@ -113,4 +114,15 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             backlog=2048,
         )
-        uvicorn.Server(config).run()
+        _run(uvicorn.Server(config))
+
+
+def _run(server: uvicorn.Server) -> None:
+    """Serve until a signal, which is a normal end: uvicorn raises it once more when it has stopped, for us to hear."""
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    server.run()

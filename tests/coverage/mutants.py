@@ -232,19 +232,19 @@ _OF_STEPS = [
     Mutant(
         row="`wait_for`: branches in order",
         file="engage/domain/steps/wait_for.py",
-        old="for index, branch in enumerate(self.wait_for.branches):\n            if (",
-        new="for index, branch in reversed(list(enumerate(self.wait_for.branches))):\n            if (",
+        old="for index in range(len(self.wait_for.branches)):\n            for",
+        new="for index in reversed(range(len(self.wait_for.branches))):\n            for",
     ),
     Mutant(
         row="`when:` true on arrival",
         file="engage/domain/steps/wait_for.py",
-        old="if branch.when.truth(walk.scope()) else None",
-        new="if False else None",
+        old="if branch.when.truth(walk.scope()) else None\n        if self",
+        new="if False else None\n        if self",
     ),
     Mutant(
         row="`step` and `status`",
         file="engage/domain/steps/wait_for.py",
-        old="if branch.step is not None:\n            return self._if_reached(walk, node, index, branch, None)",
+        old="if branch.step is not None:\n            return self._if_reached(walk, node, index, None)",
         new="if branch.step is not None:\n            return None",
     ),
     Mutant(
@@ -274,8 +274,8 @@ _OF_STEPS = [
     Mutant(
         row="`any_key: true`",
         file="engage/domain/steps/wait_for.py",
-        old="and (branch.any_key or stimulus.matches_key)",
-        new="and stimulus.matches_key",
+        old="named and (self.any_key or matches_key)",
+        new="named and matches_key",
     ),
     Mutant(
         row="`wait_until` with `time`",

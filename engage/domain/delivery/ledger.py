@@ -50,6 +50,8 @@ RUN_ENDED = "run_ended"
 """Why a call is not repeated whose run ended so long ago that its own reason is not at hand."""
 
 _TELLING = ("code", "reason", "url", "link_id", "digits", "speech", "choice", "answered_by", "duration")
+_COUNTED = ("SMS ", "WhatsApp ")
+"""Events of messages that may have segments."""
 _REPEATABLE = frozenset({Mark.OPENED, Mark.OPENED_ANY, Mark.CLICKED, Mark.DEFERRED, Mark.DIGITS})
 
 
@@ -302,8 +304,10 @@ def _mark(turn: Turn, person: Person, delivery: Delivery, mark: Mark, extra: Map
         properties = {**delivery_properties(delivery), **{k: v for k, v in extra.items() if v is not None}}
         if mark in (Mark.OPENED, Mark.OPENED_ANY):
             properties["machine"] = mark is Mark.OPENED_ANY
-        if mark in (Mark.BUSY, Mark.NO_ANSWER, Mark.CANCELED) and delivery.channel is Channel.VOICE:
+        if name == "Call Failed":
             properties["code"] = str(mark)
+        if delivery.segments and name.startswith(_COUNTED):
+            properties["segments"] = delivery.segments
         if delivery.channel is Channel.HANDOFF:
             properties["outcome"] = extra.get("reason") or str(mark)
         event = turn.happen(person, name, properties, run=delivery.run, step=delivery.step)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from engage.domain.delivery.delivery import SETTLED, Channel, Mark, SkipReason, reached
+from engage.domain.delivery.delivery import SETTLED, Channel, FailReason, Mark, SkipReason, reached
 from engage.domain.expression import Place, Text, text_of
 from engage.domain.forms import DataField, Form, MessageField, TextField, expression_field, mistake
 from engage.domain.journey.run import Run
@@ -17,6 +17,7 @@ from engage.domain.steps.steplist import StepList
 
 _NAMED = re.compile(r"[\w./-]*\Z")
 _NOT_SENT = ("continue", "exit")
+_REASONS = (*SkipReason, *FailReason)
 _BEYOND_VALUES = re.compile(r"\b(?:bucket|entry_event)\b")
 """Names of expressions that a rendered text does not have and that `Reads` does not tell of."""
 
@@ -114,9 +115,9 @@ class Send(Step):
     @model_validator(mode="after")
     def _known_reasons(self) -> "Send":
         for reason, answer in (self.if_not_sent or {}).items():
-            if reason != "default" and reason not in set(SkipReason):
-                close = get_close_matches(reason, SkipReason, n=1)
-                hint = f"did you mean `{close[0]}`?" if close else "one of: default, " + ", ".join(SkipReason)
+            if reason != "default" and reason not in _REASONS:
+                close = get_close_matches(reason, _REASONS, n=1)
+                hint = f"did you mean `{close[0]}`?" if close else "one of: default, " + ", ".join(_REASONS)
                 raise mistake(f"`{reason}` is no reason for not sending", hint)
             if isinstance(answer, str) and answer not in _NOT_SENT:
                 raise mistake(
@@ -151,7 +152,7 @@ class Send(Step):
         known = _newest(walk.run, node.id)
         if known is None or not known & SETTLED:
             return None
-        if Mark.SKIPPED not in known or Mark.ACCEPTED in known:
+        if Mark.ACCEPTED in known or known.isdisjoint((Mark.SKIPPED, Mark.FAILED)):
             return Go(node.after)
         answers = self.if_not_sent or {}
         key = reason if reason in answers else "default"

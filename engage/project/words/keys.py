@@ -7,7 +7,7 @@ COMMON = {
     "id": "a name for this step: other steps, scenarios, reports and migrations use it",
     "note": "a remark to whoever reads the file",
     "expires": "how long after it was due this may still leave; then it is skipped as `expired` and the run goes on",
-    "if_not_sent": "what to do when it was not sent, by reason: steps, `exit` or `continue`; `default:` for all other reasons. Without it the run goes on",
+    "if_not_sent": "what to do when it was skipped or failed, by reason: steps, `exit` or `continue`; `default:` for all other reasons. Without it the run goes on",
 }
 """What may stand beside the verb of every step."""
 
