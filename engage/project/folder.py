@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from engage.project.yaml.reader import MAX_BYTES
 
 MAX_FILES = 20_000
 MAX_DEPTH = 6
+_BEGINNING = 65_536
+"""Bytes in which a definition says its name, at the latest."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 
 
@@ -32,6 +35,8 @@ class ProjectFolder:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.problems: list[Problem] = []
+        self.unread: dict[str, bytes] = {}
+        """Files that are there and were not read, by path, each with its beginning."""
         self._count = 0
 
     def exists(self, relative: str) -> bool:
@@ -46,6 +51,7 @@ class ProjectFolder:
                 continue
             if path.suffix in (".yml", ".YAML", ".YML"):
                 self._note(path, "this file is not read", "rename it to end in `.yaml`", Level.WARNING)
+                self._leave(path)
             elif path.suffix == ".yaml":
                 found.extend(self._read(path))
         return found
@@ -96,6 +102,7 @@ class ProjectFolder:
                     f"`{path.name}` is no name for a file of a project",
                     "use letters, digits, `-` and `_`",
                 )
+                self._leave(path)
             else:
                 found.append(path)
         return found
@@ -109,6 +116,7 @@ class ProjectFolder:
         try:
             if path.stat().st_size > MAX_BYTES:
                 self._note(path, f"the file is larger than {MAX_BYTES // 1_000_000} MB", "split it")
+                self._leave(path)
                 return []
             data = path.read_bytes()
             return [SourceFile(self._relative(path), data.decode("utf-8-sig"))]
@@ -116,9 +124,18 @@ class ProjectFolder:
             line = data[: exc.start].count(b"\n") + 1
             column = exc.start - (data.rfind(b"\n", 0, exc.start) + 1) + 1
             self._note(path, "the file is not UTF-8 text", "save it as UTF-8", line=line, column=column)
+            self._leave(path)
         except OSError as exc:
             self._note(path, f"the file cannot be read ({exc.strerror})")
+            self._leave(path)
         return []
+
+    def _leave(self, path: Path) -> None:
+        """Remember a file that is not read: what names it is no second mistake."""
+        begins = b""
+        with suppress(OSError), path.open("rb") as file:
+            begins = file.read(_BEGINNING)
+        self.unread[self._relative(path)] = begins
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

@@ -79,7 +79,7 @@ def load_project(root: Path, *, scenarios: bool = True, warnings: bool = True) -
     definitions, problems, sources = _definitions(folder)
     templates, template_sources = _templates(folder, problems)
     tests = _scenarios(folder, problems) if scenarios else ()
-    surroundings = Surroundings.of(definitions, templates)
+    surroundings = Surroundings.of(definitions, templates, folder.unread)
     problems.extend(references(definitions, surroundings))
     unread = frozenset(Path(problem.path).stem for problem in (*folder.problems, *problems))
     problems.extend(_unknown_names(tests, surroundings, unread))

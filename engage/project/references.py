@@ -193,6 +193,8 @@ class _Checker:
     def _template(self, send: SendAt, node: Scalar) -> Iterator[Problem]:
         name = str(node.data)
         template = self.around.templates.get(name)
+        if name in self.around.half_read:
+            return
         if template is None:
             near = nearest(name, self.around.templates)
             hint = f"did you mean `{near}`?" if near else f"make a folder `templates/{name}/`, or use `text:`"

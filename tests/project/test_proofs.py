@@ -274,3 +274,70 @@ def test_a_trait_that_no_audience_reads_causes_nothing(tmp_path: Path) -> None:
     files = {"journeys/traits/seen.yaml": "trait: seen\nvalue: count('*')\n"}
 
     assert load_project(write(tmp_path, files)).problems == []
+
+
+MAIL = {
+    "templates/m/email.html": "<p>Hi {{ profile.first_name }}</p>",
+    "templates/m/meta.yaml": "subject: Hi",
+}
+
+
+@pytest.mark.parametrize(
+    ("steps", "more"),
+    [
+        ("  - sms: {text: 'Hi {{ profile.first_name }}'}", {}),
+        ("  - sms: {text: 'Hi {{ profile.first_name | upper }}'}", {}),
+        ("  - email: m", MAIL),
+        ("  - email: m", {**MAIL, "templates/m/email.html": "x", "templates/m/meta.yaml": "subject: '{{ profile.first_name }}'"}),
+        ("  - reach: {within: 1h, channels: [{email: m}]}\n    id: r", MAIL),
+    ],
+    ids=["text", "filter", "template", "subject", "reach"],
+)  # fmt: skip
+def test_a_trait_that_nobody_promises_is_pointed_out_where_it_is_printed(
+    tmp_path: Path, steps: str, more: dict[str, str]
+) -> None:
+    (told,) = warnings(tmp_path, steps, more=more)
+
+    assert told.startswith("`profile.first_name` is printed ")
+    assert told.endswith(", and whoever has none gets no message")
+
+
+@pytest.mark.parametrize(
+    ("steps", "more"),
+    [
+        ("  - sms: {text: \"Hi {{ profile.first_name | default('you') }}\"}", {}),
+        ("  - sms: {text: \"{{ profile.first_name if profile.first_name else 'Hi' }}\"}", {}),
+        ("  - sms: {text: 'We text {{ profile.phone }}'}", {}),
+        ("  - branch: [{if: profile.firstName is present, then: [{email: m}]}]", MAIL),
+        ("  - set: {first_name: Friend}\n  - email: m", MAIL),
+        ("  - email: m", {**MAIL, "templates/m/email.html": "{% if profile.first_name %}{{ profile.first_name }}{% endif %}"}),
+        ("  - sms: {text: '{{ profile.first_name }}'}", {"journeys/traits/first_name.yaml": "trait: first_name\nvalue: count('X')\n"}),
+    ],
+    ids=["default", "if", "address", "branch", "set", "template asks", "computed"],
+)  # fmt: skip
+def test_a_trait_that_is_asked_for_or_given_may_be_printed(
+    tmp_path: Path, steps: str, more: dict[str, str]
+) -> None:
+    assert warnings(tmp_path, steps, more=more) == []
+
+
+@pytest.mark.parametrize("trigger", ["audience: {entered: named}", "trait: {changed: first_name}"])
+def test_a_trait_that_the_trigger_is_about_may_be_printed(tmp_path: Path, trigger: str) -> None:
+    journey = f"journey: a\ntopic: offers\ntrigger: {{{trigger}}}\nentry: {{reentry: never}}\nsteps: [{{email: m}}]\n"
+    audience = "audience: named\nwhere: profile.first_name is present\n"
+    files = {
+        "journeys/a.yaml": journey,
+        "journeys/settings.yaml": SETTINGS,
+        "journeys/audiences/named.yaml": audience,
+    }
+
+    assert load_project(write(tmp_path, {**files, **MAIL})).problems == []
+
+
+def test_quiet_hours_that_end_when_they_begin_are_pointed_out(tmp_path: Path) -> None:
+    settings = SETTINGS + 'quiet_hours: {from: "21:00", to: "21:00"}\n'
+
+    assert warnings(tmp_path, "  - wait: 1 hour", settings=settings) == [
+        "quiet hours from 21:00 to 21:00 are none at all"
+    ]
+    assert warnings(tmp_path, "  - wait: 1 hour", settings=settings.replace("21:00", "22:00", 1)) == []

@@ -56,7 +56,10 @@ def _send(subject: Subject, settings: ProjectSettings, send: SendAt) -> Iterator
 
 def _says_how_to_stop(subject: Subject, send: SendAt) -> bool:
     texts = [] if send.text is None else [str(send.text.data)]
-    template = None if send.template is None else subject.around.templates.get(str(send.template.data))
+    name = "" if send.template is None else str(send.template.data)
+    if name in subject.around.half_read:
+        return True
+    template = subject.around.templates.get(name)
     if template is not None:
         texts = [str(content) for name, content in template.files.items() if name.startswith(_TEXTED)]
     return bool(texts) and all(_OPT_OUT_WORDS.search(text) for text in texts)

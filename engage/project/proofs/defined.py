@@ -6,6 +6,7 @@ A value that cannot be there is a mistake: the message would never leave. One th
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Mapping_
+from typing import NamedTuple
 
 from engage.domain.expression import ExpressionError, Place, Text, compile_text, tree
 from engage.domain.expression.tree import FilterName, Root
@@ -19,13 +20,13 @@ from engage.project.yaml.nodes import ListNode, Mapping, Node, Position, Scalar
 _ALWAYS_THERE = frozenset({"key", "entered_at"})
 _PRINTED = re.compile(r"\{\{(?P<body>[^{}]*)\}\}")
 _ASKED = re.compile(r"\{%-?\s*(?:el)?if\b(?P<body>[^%]*)%\}")
-_NAMED = re.compile(r"\b(run|with)\.([A-Za-z_][A-Za-z0-9_]*)")
+_NAMED = re.compile(r"\b(run|with|profile)\.([A-Za-z_][A-Za-z0-9_]*)")
 
 _FILES = {"mms": ("mms", "sms"), "chat": ("chat", "sms")}
 """Channels that read another one's file where they have none of their own."""
 
 Names = frozenset[tuple[str, str]]
-"""`run` or `with`, and the name."""
+"""`run`, `with` or `profile`, and the name."""
 Known = frozenset[str] | None
 """Names that are set on every way so far; None: no way leads here."""
 
@@ -84,9 +85,7 @@ class _Walk:
         place = send.text or send.template
         if place is None:
             return
-        printed, where = (
-            (of_text(str(place.data)), "here") if send.text is not None else self._of_template(send, place)
-        )
+        printed, where = _of_send(self.subject, send, place)
         run = {name for root, name in printed if root == "run"}
         for name in sorted({name for root, name in printed if root == "with"} - send.given):
             self._mistake(
@@ -112,15 +111,34 @@ class _Walk:
         path = self.subject.definition.path
         self.found.append(Problem(path=path, line=at.line, column=at.column, message=message, hint=hint))
 
-    def _of_template(self, send: SendAt, place: Scalar) -> tuple[Names, str]:
-        template = self.subject.around.templates.get(str(place.data))
-        found: set[tuple[str, str]] = set()
-        for file, content in {} if template is None else template.files.items():
-            if file.startswith(_FILES.get(send.channel, (send.channel,))):
-                found.update(_of_file(str(content)))
-            elif file.startswith("meta") and isinstance(content, Mapping_):
-                found.update(_of_file(str(_printed_of(send.channel, content))))
-        return frozenset(found) - _required(template), f"by `{place.data}`"
+
+class Printed(NamedTuple):
+    """A name that a message prints without a default, and where."""
+
+    name: str
+    where: str
+
+
+def printed_by(subject: Subject, send: SendAt, roots: frozenset[str]) -> frozenset[Printed]:
+    """Return what a message prints of these roots without a default and without asking whether it is there."""
+    place = send.text or send.template
+    if place is None:
+        return frozenset()
+    names, where = _of_send(subject, send, place)
+    return frozenset(Printed(name, where) for root, name in names if root in roots)
+
+
+def _of_send(subject: Subject, send: SendAt, place: Scalar) -> tuple[Names, str]:
+    if send.text is not None:
+        return of_text(str(place.data)), "here"
+    template = subject.around.templates.get(str(place.data))
+    found: set[tuple[str, str]] = set()
+    for file, content in {} if template is None else template.files.items():
+        if file.startswith(_FILES.get(send.channel, (send.channel,))):
+            found.update(_of_file(str(content)))
+        elif file.startswith("meta") and isinstance(content, Mapping_):
+            found.update(_of_file(str(_printed_of(send.channel, content))))
+    return frozenset(found) - _required(template), f"by `{place.data}`"
 
 
 def _printed_of(channel: str, meta: Mapping_[str, object]) -> object:
@@ -187,7 +205,7 @@ def of_text(source: str) -> Names:
 def _printed(node: tree.Node) -> Iterator[tuple[str, str]]:
     """Yield the names without which an expression prints nothing: not those it asks for or has a default for."""
     match node:
-        case tree.Path(root=Root.RUN | Root.WITH as root, keys=keys) if keys:
+        case tree.Path(root=Root.RUN | Root.WITH | Root.PROFILE as root, keys=keys) if keys:
             yield str(root), keys[0]
         case tree.Filtered(name=FilterName.DEFAULT, args=args):
             for argument in args:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engage.domain.expression import Expression
+from engage.domain.project_settings import ProjectSettings
 from engage.domain.timing import CronError, parse_cron
 from engage.project.compiled import compiled_at
 from engage.project.problem import Problem
@@ -42,6 +43,7 @@ def meant_proofs(subject: Subject, outline: Outline | None) -> Iterator[Problem]
     """Yield what reads differently from how it counts."""
     root = subject.document.root
     yield from _cron(subject, root)
+    yield from _quiet(subject, root)
     if subject.definition.form is not None:
         for found in compiled_at(subject.definition.form, root):
             if isinstance(found.compiled, Expression):
@@ -67,6 +69,18 @@ def _cron(subject: Subject, root: Node) -> Iterator[Problem]:
             f"`{written.data}` runs on those days of the month and also on every such weekday: either is enough",
             'leave one of them `*`; for the first Tuesday of a month write `cron: "5 0 1 * *"` and begin with '
             '`wait_until: {time: "09:00", weekdays: [tue]}`',
+        )
+
+
+def _quiet(subject: Subject, root: Node) -> Iterator[Problem]:
+    settings = subject.definition.form
+    quiet = settings.quiet_hours if isinstance(settings, ProjectSettings) else None
+    written = root.child("quiet_hours")
+    if quiet is not None and written is not None and quiet.from_ == quiet.to:
+        yield subject.warning(
+            written.position,
+            f"quiet hours from {quiet.from_:%H:%M} to {quiet.to:%H:%M} are none at all",
+            'write `quiet_hours: "off"` if there are to be none; a whole day cannot be quiet',
         )
 
 

@@ -13,6 +13,7 @@ from engage.project.proofs.law import law_proofs
 from engage.project.proofs.meant import meant_proofs
 from engage.project.proofs.outline import Outline
 from engage.project.proofs.subject import Subject
+from engage.project.proofs.traits import trait_proofs
 from engage.project.proofs.variables import variable_proofs
 from engage.project.proofs.words import word_proofs
 from engage.project.references import ALL_VERBS
@@ -37,6 +38,7 @@ def proofs(definitions: Iterable[Definition], around: Surroundings) -> list[Prob
             found.extend(flow_proofs(subject, outline))
             found.extend(variable_proofs(subject, outline))
             found.extend(defined_proofs(subject, outline))
+            found.extend(trait_proofs(subject, outline))
     found.extend(chain_proofs(definitions, around))
     found.extend(feeding_proofs(definitions, around))
     return found
