@@ -275,7 +275,7 @@ def fill(data: Any, scope: Scope) -> Any:
     match data:
         case Text():
             value = data.value(scope)
-            return value.isoformat() if isinstance(value, datetime) else value
+            return text_of(value) if isinstance(value, datetime) else value
         case dict():
             return {key: fill(value, scope) for key, value in data.items()}
         case list() | tuple():
@@ -285,7 +285,7 @@ def fill(data: Any, scope: Scope) -> Any:
 
 
 def _context(run: Run) -> dict[str, Any]:
-    known = {**run.variables, "key": run.key or None, "entered_at": run.entered_at.isoformat()}
+    known = {**run.variables, "key": run.key or None, "entered_at": text_of(run.entered_at)}
     context: dict[str, Any] = {"entry": run.entry, "run": known}
     if run.event is not None:
         context["event"] = run.event

@@ -93,7 +93,7 @@ def _as_of_now(walk: Walk, text: Text, given: Mapping[str, Any]) -> tuple[str, d
             scope = walk.scope()
             scope.given = given
             value = part.value(scope)
-            seen[name] = value.isoformat() if isinstance(value, datetime) else value
+            seen[name] = text_of(value) if isinstance(value, datetime) else value
             parts.append(f"{{{{ with.{name} }}}}")
         else:
             parts.append(f"{{{{ {part.source} }}}}")

@@ -5,6 +5,7 @@ from datetime import datetime
 from engage.domain.audience.membership import follow, on_timer, put_in_or_out
 from engage.domain.catalog import LiveJourney
 from engage.domain.decision import Decided, EndReason
+from engage.domain.expression import text_of
 from engage.domain.fact import Start
 from engage.domain.forms import names_match
 from engage.domain.journey.awaited import moved_by
@@ -286,7 +287,7 @@ def _reach_goal(turn: Turn, person: Person, run: Run, journey: Journey, goal: Go
     run.goal_at = turn.now
     if goal.value is not None:
         value = goal.value.value(RunWalk(turn, person, run, journey).scope(event))
-        run.goal_value = value.isoformat() if isinstance(value, datetime) else value
+        run.goal_value = text_of(value) if isinstance(value, datetime) else value
     turn.changes.runs[run.id] = run
     turn.decide(
         person, Decided.GOAL, "reached", journey=run.journey, run=run.id, values={"value": run.goal_value}
