@@ -8,14 +8,16 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, cast
 
 from engage.domain.decision import Decided
+from engage.domain.delivery.delivery import Channel, Priority
 from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.turn.changes import Changes, Quarantined
 from engage.ports.locking import WorkerLock
-from engage.ports.storage import AGGREGATES, Inbox, Store, Transaction
+from engage.ports.storage import AGGREGATES, Deliveries, Inbox, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Chronicle:
     runs: dict[RunId, RunSeen] = field(default_factory=dict)
     deliveries: dict[DeliveryId, list[tuple[str, datetime]]] = field(default_factory=dict)
     """Every delivery ever asked for, in order of asking, with what was said of it and when."""
+    people: dict[ProfileId, None] = field(default_factory=dict)
+    """Everybody, in the order in which they came up."""
     moved: dict[ProfileId, ProfileId] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
     last_error: BaseException | None = None
@@ -47,6 +51,7 @@ class Chronicle:
 
     def take(self, changes: Changes) -> None:
         """Take in what a committed turn wrote."""
+        self.people.update(dict.fromkeys(changes.profiles))
         for run in changes.runs.values():
             self.runs[run.id] = RunSeen(
                 run.id,
@@ -134,13 +139,44 @@ class WatchedInbox:
         return self._inbox.lanes()
 
 
+class OrderlyDeliveries:
+    """Deliveries of which those that are due together are called in order: of the people as they came up, then of asking.
+
+    In life that is nobody's business; a script of a provider's answers counts on it. All else is the store's own.
+    """
+
+    __slots__ = ("_chronicle", "_deliveries")
+
+    def __init__(self, deliveries: Deliveries, chronicle: Chronicle) -> None:
+        self._deliveries, self._chronicle = deliveries, chronicle
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._deliveries, name)
+
+    def candidates(
+        self, channel: Channel, priority: Priority, now: datetime, limit: int
+    ) -> list[tuple[DeliveryId, ProfileId]]:
+        """See `Deliveries.candidates`."""
+        found = self._deliveries.candidates(channel, priority, now, limit)
+        if len(found) < 2:  # the usual case, and nothing to put in order
+            return found
+        people = {profile: place for place, profile in enumerate(self._chronicle.people)}
+        asked = {delivery: place for place, delivery in enumerate(self._chronicle.deliveries)}
+        last = len(people), len(asked)
+        return sorted(found, key=lambda one: (people.get(one[1], last[0]), asked.get(one[0], last[1])))
+
+
 class WatchedTransaction:
     """A transaction whose writes are remembered."""
 
     __slots__ = ("_transaction", "_written", *AGGREGATES)
 
     def __init__(
-        self, transaction: Transaction, written: list[Changes], quarantined: list[Quarantined]
+        self,
+        transaction: Transaction,
+        written: list[Changes],
+        quarantined: list[Quarantined],
+        chronicle: Chronicle,
     ) -> None:
         self._transaction, self._written = transaction, written
         self.inbox: Inbox = WatchedInbox(transaction.inbox, quarantined)
@@ -148,7 +184,7 @@ class WatchedTransaction:
         self.events = transaction.events
         self.folds = transaction.folds
         self.runs = transaction.runs
-        self.deliveries = transaction.deliveries
+        self.deliveries = cast("Deliveries", OrderlyDeliveries(transaction.deliveries, chronicle))
         self.consents = transaction.consents
         self.definitions = transaction.definitions
         self.selection = transaction.selection
@@ -179,7 +215,7 @@ class WatchedStore:
         quarantined: list[Quarantined] = []
         try:
             with self._store.transaction() as tx:
-                yield WatchedTransaction(tx, written, quarantined)
+                yield WatchedTransaction(tx, written, quarantined, self.chronicle)
         except IdentityRaceError:
             raise
         except Exception as exc:
