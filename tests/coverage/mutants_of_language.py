@@ -300,8 +300,8 @@ MUTANTS = [
     Mutant(
         "At resume exit, goal and waits",
         "engage/domain/journey/resume.py",
-        "                judge_kept(turn, person, run, event)",
-        "                pass",
+        "            judge_kept(turn, person, run, event)",
+        "            pass",
     ),
     Mutant(
         "Archive ends all",
