@@ -16,8 +16,9 @@ from engage.domain.errors import IdentityRaceError
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.turn.changes import Changes, Quarantined
+from engage.ports.deliveries import Deliveries
 from engage.ports.locking import WorkerLock
-from engage.ports.storage import AGGREGATES, Deliveries, Inbox, Store, Transaction
+from engage.ports.storage import AGGREGATES, Inbox, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from engage.domain.delivery.once_more import ask_for_template, ask_next_day
 from engage.domain.delivery.withdrawing import TAKE_BACK, take_back, withdraw_if_late
 from engage.domain.fact import Outcome, Receipt
 from engage.domain.journey.awaited import tell_run
+from engage.domain.journey.run import Run
 from engage.domain.journey.walk import NO_RUN
 from engage.domain.profile.person import Person
 from engage.domain.profile.touched import Touched
