@@ -29,6 +29,11 @@ class WriteKeys:
         """Return the keys of `{key: is it a browser key}`."""
         return cls({key: WriteKey(source=source_of(key), browser=browser) for key, browser in kinds.items()})
 
+    @property
+    def sources(self) -> frozenset[str]:
+        """What stands for the keys wherever something is stored."""
+        return frozenset(key.source for key in self.by_key.values())
+
     def find(self, *candidates: str | None) -> WriteKey | None:
         """Return the first of the candidates that is a key of ours."""
         for candidate in candidates:

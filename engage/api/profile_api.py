@@ -22,6 +22,7 @@ from engage.domain.fact import Identifier
 from engage.domain.profile.profile import Event, Profile
 from engage.domain.turn.changes import Origin
 from engage.engine.canonical.times import instant
+from engage.engine.people.profiles import SOURCE as FILES
 
 LOOKBACK = timedelta(days=14)
 MAX_LOOKED_AT = 5_000
@@ -90,7 +91,8 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         keys = sorted(key for key in named if not after or key > after)
         part, cursor = _cut(request, keys, limit)
         origins = deps.reading.origins(profile.id)
-        data = [_external_id(named[key], profile, origins.get(named[key])) for key in part]
+        found = [_external_id(named[key], profile, origins.get(named[key])) for key in part]
+        data = _with_sources(deps, found, "first_message_id")
         return json_response({"data": data, "cursor": cursor})
 
     @router.get(f"{_PATH}/events")
@@ -127,7 +129,8 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         ]
         part, cursor = _cut(request, keys, limit)
         names = [_named(name) for name in profile.identifiers]
-        return json_response({"data": [_event(by_key[key], names) for key in part], "cursor": cursor})
+        data = _with_sources(deps, [_event(by_key[key], names) for key in part], "message_id")
+        return json_response({"data": data, "cursor": cursor})
 
     @router.get(f"{_PATH}/metadata")
     def metadata(person: str, _caller: Annotated[Caller, may_read]) -> Response:
@@ -139,16 +142,19 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         first = next(iter(deps.reading.origins(profile.id).values()), None)
         changed = [times.written for times in profile.trait_times.values()]
         seen = [event.received_at for event in recent]
+        first_id = None if first is None else first.message_id
+        last_id = None if last is None else last.id
+        sources = _sources(deps, [first_id, last_id])
         return json_response(
             {
                 "metadata": {
                     "created_at": profile.created_at,
                     "updated_at": max([profile.created_at, *changed, *seen]),
                     "expires_at": None,
-                    "first_message_id": None if first is None else first.message_id,
-                    "first_source_id": None,
-                    "last_message_id": None if last is None else last.id,
-                    "last_source_id": None,
+                    "first_message_id": first_id,
+                    "first_source_id": sources.get(first_id or ""),
+                    "last_message_id": last_id,
+                    "last_source_id": sources.get(last_id or ""),
                 }
             }
         )
@@ -158,14 +164,10 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
         """The accounts this person belongs to."""
         profile = people.profile(person)
         origins = deps.reading.origins(profile.id)
-        data = [
-            {
-                "to_collection": "accounts",
-                "external_ids": [_external_id(name, profile, origins.get(name), "accounts")],
-            }
-            for name in profile.identifiers
-            if name.kind == "group_id"
-        ]
+        groups = [name for name in profile.identifiers if name.kind == "group_id"]
+        found = [_external_id(name, profile, origins.get(name), "accounts") for name in groups]
+        told = _with_sources(deps, found, "first_message_id")
+        data = [{"to_collection": "accounts", "external_ids": [one]} for one in told]
         return json_response({"data": data, "cursor": _cut(request, [], 20)[1]})
 
     return router
@@ -279,6 +281,17 @@ def _external_id(
         "created_at": profile.created_at if origin is None else origin.at,
         "first_message_id": None if origin is None else origin.message_id,
     }
+
+
+def _sources(deps: ApiDeps, messages: Iterable[str | None]) -> Mapping[str, str]:
+    """Return which write key, or file, each message came by: as long as messages are known again."""
+    asked = {message for message in messages if message}
+    return deps.reading.sources(asked, {*deps.keys.sources, FILES}) if asked else {}
+
+
+def _with_sources(deps: ApiDeps, shapes: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    sources = _sources(deps, (shape[by] for shape in shapes))
+    return [{**shape, "source_id": sources.get(shape[by])} for shape in shapes]
 
 
 def _names(text: str | None) -> frozenset[str] | None:

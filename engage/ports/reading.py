@@ -5,7 +5,7 @@ the cursor of the next one, opaque and stable while rows come in; `next` none me
 no page ever named raises CursorError.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -169,6 +169,10 @@ class PersonReading(Protocol):
 
     def origins(self, profile: ProfileId) -> dict[Identifier, Origin]:
         """Return where a person's identifiers came from, in the order in which they came; what is not known any more is left out."""
+        ...
+
+    def sources(self, messages: Collection[str], among: Collection[str]) -> dict[str, str]:
+        """Return by which of these sources messages came, of those that are still known."""
         ...
 
     def audiences(self, profile: ProfileId) -> list[Membership]:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from engage.api.auth import source_of
 from engage.domain.fact import Identifier
-from engage.domain.ids import ProfileId, uuid7
+from engage.domain.ids import LANES, ProfileId, uuid7
 from engage.domain.profile.profile import Profile
 from engage.domain.turn.changes import Changes, Origin
+from engage.engine.digest.digest import Digest
 from tests.api.test_reading import client as client  # the same Ada
-from tests.api.world import NOW, Client, World, bearer
+from tests.api.world import NOW, SERVER, Client, World, basic, bearer
 
 ADA = "/v1/spaces/any/collections/users/profiles/user_id:ada"
 
@@ -103,6 +105,31 @@ def test_who_someone_is_says_since_when_and_by_which_message(world: World, clien
 
     assert (found["created_at"], found["first_message_id"]) == ("2026-02-26T12:00:00Z", "m1")
     assert metadata["first_message_id"] == "m1"
+
+
+def test_what_came_by_a_write_key_says_so(world: World, client: Client) -> None:
+    client.post(
+        "/v1/identify",
+        json={"userId": "cyd", "messageId": "who-cyd-is", "traits": {"email": "cyd@b.c"}},
+        headers=basic(SERVER),
+    )
+    client.post(
+        "/v1/track", json={"userId": "cyd", "event": "Go", "messageId": "cyd-goes"}, headers=basic(SERVER)
+    )
+    digest = Digest(world.store, lambda _tx: world.catalog)
+    while digest.turn(range(LANES), world.clock.now()).more:
+        pass
+    path, source = ADA.replace("user_id:ada", "user_id:cyd"), source_of(SERVER)
+
+    def told(what: str) -> Any:
+        return client.get(f"{path}/{what}", headers=bearer()).json()
+
+    assert [one["source_id"] for one in told("external_ids")["data"]] == [source, source]
+    by_event = {one["event"]: one["source_id"] for one in told("events")["data"]}
+    assert by_event == {"Go": source, "Journey Entered": None}
+    metadata = told("metadata")["metadata"]
+    assert (metadata["first_source_id"], metadata["last_source_id"]) == (source, source)
+    assert SERVER not in str([told("external_ids"), told("events"), metadata])
 
 
 def test_the_last_message_is_the_last_that_came_and_none_of_ours(client: Client) -> None:

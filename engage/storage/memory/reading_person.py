@@ -1,6 +1,6 @@
 """One person's page in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -42,6 +42,16 @@ class MemoryPerson(MemoryReader):
         """Return where a person's identifiers came from, in the order in which they came."""
         rows = sorted(self._look().identifiers.where("profile", profile), key=lambda row: row.seq)
         return {row.identifier: row.origin for row in rows if row.origin is not None}
+
+    def sources(self, messages: Collection[str], among: Collection[str]) -> dict[str, str]:
+        """Return by which of these sources messages came, of those that are still known."""
+        seen = self._look().seen
+        return {
+            message: source
+            for source in sorted(among, reverse=True)
+            for message in messages
+            if seen.get((source, message)) is not None
+        }
 
     def audiences(self, profile: ProfileId) -> list[Membership]:
         """Return the audiences a person is in, by name."""

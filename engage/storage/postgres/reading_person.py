@@ -1,6 +1,6 @@
 """One person's page in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from engage.domain.decision import Decided, Decision
@@ -20,6 +20,11 @@ _PROFILE = "SELECT id, lane, created_at, bucket_key, merges, traits, trait_times
 _IDENTIFIERS = "SELECT kind, value FROM identifier WHERE profile_id = %s::uuid ORDER BY seq"
 _ORIGINS = """
 SELECT kind, value, since, message_id FROM identifier WHERE profile_id = %s::uuid AND since IS NOT NULL ORDER BY seq
+"""
+# Each pair is one look-up by key: there are a few sources, and a page of messages.
+_SOURCES = """
+SELECT message_id, min(source) FROM unnest(%s::text[]) AS s (source) CROSS JOIN unnest(%s::text[]) AS m (message_id)
+JOIN seen USING (source, message_id) GROUP BY message_id
 """
 _CONSENTS = """
 SELECT channel, topic, state, at, source, scope, owner FROM subscription
@@ -99,6 +104,11 @@ class PostgresPerson(PostgresReader):
         with self._session() as session:
             rows = session.rows(_ORIGINS, profile)
         return {Identifier(kind, value): Origin(since, message) for kind, value, since, message in rows}
+
+    def sources(self, messages: Collection[str], among: Collection[str]) -> dict[str, str]:
+        """Return by which of these sources messages came, of those that are still known."""
+        with self._session() as session:
+            return dict(session.rows(_SOURCES, texts(among), texts(messages)))
 
     def audiences(self, profile: ProfileId) -> list[Membership]:
         """Return the audiences a person is in, by name."""

@@ -27,6 +27,7 @@ from tests.storage.contract.given import (
     delivery,
     email,
     event,
+    fact,
     people,
     profile,
     profile_id,
@@ -74,6 +75,20 @@ class PersonReadingContract:
 
         assert reading.origins(ADA) == {told: Origin(at(1), "m1")}
         assert reading.origins(BOB) == {}
+
+    def test_a_message_that_is_known_again_says_by_which_source_it_came(
+        self, store: Store, reading: Reading
+    ) -> None:
+        facts = [fact("m1", source="key:a"), fact("m2", source="key:b")]
+        with store.transaction() as tx:
+            tx.inbox.add(facts)
+
+        assert reading.sources(["m1", "m2", "m3"], ["key:a", "key:b", "key:c"]) == {
+            "m1": "key:a",
+            "m2": "key:b",
+        }
+        assert reading.sources(["m1", "m2"], ["key:b"]) == {"m2": "key:b"}
+        assert reading.sources([], ["key:a"]) == {}
 
     def test_a_person_is_found_with_everything_that_belongs_to_them(
         self, store: Store, reading: Reading
