@@ -98,6 +98,20 @@ class StateChange(Wanted, frozen=True):
     action: Literal["pause", "resume", "archive"]
 
 
+class ReplayRequest(Wanted, frozen=True):
+    """`POST /v1/quarantine/replay`: of the page after a cursor those of these ids (none: all), with this reason (none: any)."""
+
+    after: Name | None = None
+    ids: Annotated[list[int], msgspec.Meta(max_length=MAX_LIST)] = []
+    reason: Name | None = None
+
+
+class Resolved(Wanted, frozen=True, rename={"how": "as"}):
+    """`PUT /v1/unknown/{delivery}`."""
+
+    how: Literal["taken", "not-taken", "failed"]
+
+
 class SendingChange(Wanted, frozen=True):
     """`PUT /v1/sending`; without a channel: all of them."""
 

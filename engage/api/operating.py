@@ -1,6 +1,7 @@
 """Routes for operators: what the command line asks of a server on another machine (`ENGAGE_API_URL`)."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -8,15 +9,37 @@ from engage.api.answers import ApiError
 from engage.api.commands import json_response
 from engage.api.deps import ApiDeps
 from engage.api.description import takes
-from engage.api.inputs import Body, SendingChange, StateChange, invalid, needs, read_request
-from engage.api.reading import People
+from engage.api.inputs import (
+    Body,
+    ReplayRequest,
+    Resolved,
+    SendingChange,
+    StateChange,
+    invalid,
+    needs,
+    read_request,
+)
+from engage.api.reading import After, Limit, People, cursor_checked
+from engage.api.shapes import kept_shape, page_shape, unknown_shape
 from engage.domain.access import Caller, Scope
+from engage.domain.ids import DeliveryId
 from engage.domain.timing import parse_instant_text, zone_of
 from engage.engine.explain.explain import About
 from engage.engine.explain.telling import told_about
-from engage.engine.operate import ALL, NoSuchVersionError, Operate, Operator, Wanted, WrongStateError
+from engage.engine.operate import (
+    ALL,
+    NoSuchVersionError,
+    NotUnknownError,
+    Operate,
+    Operator,
+    Resolution,
+    Wanted,
+    WrongStateError,
+)
 from engage.engine.overview import overview
 from engage.engine.people.erase import ERASED
+from engage.engine.quarantine import Again, Meant
+from engage.ports.reading import PAGE
 from engage.project.words.steps import step_line
 
 RECENT = 1_000
@@ -55,6 +78,32 @@ def operating_routes(deps: ApiDeps) -> APIRouter:
         """Stop all sends, or one channel, at once; or let them leave again."""
         return operators.sending(body, caller)
 
+    @router.get("/v1/quarantine")
+    def quarantine(
+        _caller: Annotated[Caller, may_operate], after: After = None, limit: Limit = PAGE
+    ) -> Response:
+        """Facts that could not be taken, the newest first, without their payload."""
+        page = cursor_checked(lambda: deps.reading.quarantine(after, limit))
+        return json_response(page_shape(page, kept_shape))
+
+    @router.post("/v1/quarantine/replay", openapi_extra=takes(ReplayRequest))
+    def replay(body: Body, _caller: Annotated[Caller, may_operate]) -> Response:
+        """Take facts of one page of the quarantine once more; what is still unfit stays."""
+        return operators.replay(body)
+
+    @router.get("/v1/unknown")
+    def unknown(
+        _caller: Annotated[Caller, may_operate], after: After = None, limit: Limit = PAGE
+    ) -> Response:
+        """Deliveries whose outcome is unknown, with when the provider is asked next."""
+        page = cursor_checked(lambda: deps.reading.unknown_deliveries(after, limit))
+        return json_response(page_shape(page, unknown_shape))
+
+    @router.put("/v1/unknown/{delivery}", openapi_extra=takes(Resolved))
+    def resolve(delivery: str, body: Body, caller: Annotated[Caller, may_operate]) -> Response:
+        """Say what became of a delivery whose outcome nobody knew; `not-taken` sends it again."""
+        return operators.resolve(delivery, body, caller)
+
     @router.get("/v1/erasures/{request}")
     def erasure(
         request: str, _caller: Annotated[Caller, Depends(needs(deps, Scope.PROFILES_WRITE))]
@@ -82,6 +131,7 @@ class _Operators:
     def __init__(self, deps: ApiDeps) -> None:
         self._deps = deps
         self._operate = Operate(deps.store)
+        self._again = Again(deps.store, deps.reading, deps.acceptor, deps.intake)
 
     def state(self, journey: str, body: bytes, caller: Caller) -> Response:
         wanted = Wanted(read_request(body, StateChange).action)
@@ -97,6 +147,21 @@ class _Operators:
         wanted = read_request(body, SendingChange)
         changed = self._operate.stop_sending(wanted.channel or ALL, wanted.stopped, self._by(caller))
         return json_response({"changed": changed, "stopped": sorted(self._operate.stopped())})
+
+    def replay(self, body: bytes) -> Response:
+        wanted = read_request(body, ReplayRequest)
+        meant = Meant(frozenset(wanted.ids), wanted.reason)
+        return json_response(cursor_checked(lambda: self._again.page(wanted.after, meant)))
+
+    def resolve(self, delivery: str, body: bytes, caller: Caller) -> Response:
+        how = Resolution(read_request(body, Resolved).how)
+        try:
+            found = self._operate.resolve(DeliveryId(str(UUID(delivery))), how, self._by(caller))
+        except ValueError as exc:
+            raise invalid("a delivery is named by its id") from exc
+        except NotUnknownError as exc:
+            raise ApiError(409, "not_unknown", str(exc)) from exc
+        return json_response({"delivery_id": found.id, "channel": found.channel, "as": how})
 
     def erasure(self, request: str) -> Response:
         with self._deps.store.transaction() as tx:

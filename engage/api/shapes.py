@@ -4,12 +4,20 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from engage.domain.decision import Decision
-from engage.domain.delivery.delivery import Mark
+from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.fact import Identifier
 from engage.domain.journey.run import Run
 from engage.domain.profile.profile import Event, Profile
 from engage.domain.profile.sensitive import Sensitive
-from engage.ports.reading import DeliverySeen, JourneyNumbers, Membership, Page, StepNumbers, Subscription
+from engage.ports.reading import (
+    DeliverySeen,
+    JourneyNumbers,
+    Kept,
+    Membership,
+    Page,
+    StepNumbers,
+    Subscription,
+)
 
 Item = TypeVar("Item")
 Shape = dict[str, Any]
@@ -36,6 +44,33 @@ def traits_shape(profile: Profile, covered: Sensitive) -> Shape:
     """Return a person's traits, the sensitive ones covered."""
     seen = covered.values({f"profile.{name}": value for name, value in profile.traits.items()})
     return {name.removeprefix("profile."): value for name, value in seen.items()}
+
+
+def kept_shape(item: Kept) -> Shape:
+    """Return a quarantined fact; its payload may hold personal data and is not shown."""
+    fact = item.fact
+    return {
+        "id": item.id,
+        "received_at": fact.received_at,
+        "source": fact.source,
+        "reason": fact.reason,
+        "detail": fact.detail,
+        "bytes": len(fact.payload),
+    }
+
+
+def unknown_shape(delivery: Delivery) -> Shape:
+    """Return a delivery whose outcome is unknown, with when the provider is asked next."""
+    return {
+        "delivery_id": delivery.id,
+        "channel": delivery.channel,
+        "topic": delivery.topic,
+        "journey": delivery.journey,
+        "step": delivery.step,
+        "unknown_since": delivery.unknown_since,
+        "asked_next": delivery.due_at,
+        "code": delivery.code,
+    }
 
 
 def identifier_shape(identifier: Identifier) -> str:

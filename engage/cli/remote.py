@@ -12,7 +12,8 @@ from engage.cli.client import Client, ClientError
 from engage.settings import Settings
 
 COMMANDS = (
-    "why, profile show, profile forget, send, status, pause, resume, archive, stop-sending, resume-sending"
+    "why, profile show, profile forget, send, status, pause, resume, archive, stop-sending, resume-sending, "
+    "quarantine list, quarantine replay, unknown list, unknown resolve"
 )
 """What can be asked of a server; everything else works where the database is."""
 KINDS = ("user_id", "email", "phone", "anonymous_id", "id")

@@ -48,6 +48,10 @@ SCOPED: dict[tuple[str, str], Scope | str] = {
     ("GET", "/v1/why/{person:path}"): Scope.PROFILES_READ,
     ("PUT", "/v1/journeys/{journey}/state"): Scope.ADMIN,
     ("PUT", "/v1/sending"): Scope.ADMIN,
+    ("GET", "/v1/quarantine"): Scope.ADMIN,
+    ("POST", "/v1/quarantine/replay"): Scope.ADMIN,
+    ("GET", "/v1/unknown"): Scope.ADMIN,
+    ("PUT", "/v1/unknown/{delivery}"): Scope.ADMIN,
     ("GET", "/v1/erasures/{request}"): Scope.PROFILES_WRITE,
     ("GET", "/u/{token}"): OPEN,
     ("POST", "/u/{token}"): OPEN,
@@ -99,6 +103,8 @@ BODIES: dict[str, Any] = {
     "/v1/deliveries": {"to": "ada@shop.example", "channel": "email", "template": "t", "topic": "orders"},
     "/v1/deliveries/{delivery}/check": {"code": "123456"},
     "/v1/audiences/{audience}/members": {"add": []},
+    "/v1/quarantine/replay": {},
+    "/v1/unknown/{delivery}": {"as": "taken"},
 }
 REFUSED = (401, 403)
 

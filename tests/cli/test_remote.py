@@ -5,7 +5,9 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import uvicorn
@@ -14,7 +16,11 @@ from engage.api.app import create_app
 from engage.bootstrap import open_runtime
 from engage.cli.client import Client
 from engage.cli.serve import api_deps
-from engage.settings import load_settings
+from engage.domain.delivery.delivery import Channel, Delivery, Mark
+from engage.domain.fact import Call, Identifier, Kind, encode
+from engage.domain.ids import DeliveryId, ProfileId, uuid7
+from engage.domain.turn.changes import Changes, Quarantined
+from engage.settings import Settings, load_settings
 from tests.cli.conftest import Author, work
 
 pytestmark = pytest.mark.live
@@ -22,7 +28,14 @@ TOKEN = "et_for_tests"
 
 
 @pytest.fixture
-def far(shop: Author, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
+def home(shop: Author) -> Settings:
+    """The settings of the server's own machine."""
+    del shop
+    return load_settings()
+
+
+@pytest.fixture
+def far(shop: Author, home: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
     """An author whose machine knows a server and a token, and no database; at the server somebody works."""
     monkeypatch.setenv("ENGAGE_API_TOKENS", TOKEN)
     shop.json("publish")
@@ -102,6 +115,42 @@ def test_a_message_is_sent_and_a_person_forgotten_from_far(far: Author) -> None:
     assert "nobody is known" in far.run("profile", "show", "ada", code=1)
 
 
+def test_quarantined_facts_are_seen_and_taken_again_from_far(far: Author, home: Settings) -> None:
+    kept = [
+        Quarantined(
+            source="test",
+            reason="poison",
+            detail="failed 5 times",
+            payload=encode(called(number)),
+            received_at=datetime(2026, 3, 1, tzinfo=UTC),
+            lane=7,
+        )
+        for number in range(60)
+    ]
+    with open_runtime(home, connections=2) as runtime, runtime.store.transaction() as tx:
+        tx.inbox.quarantine(kept)
+
+    listed = far.json("quarantine", "list", "--limit", "60")
+    assert len({one["id"] for one in listed}) == 60
+    assert "poison: failed 5 times" in far.run("quarantine", "list")
+    assert "not in quarantine: 9999" in far.run("quarantine", "replay", "9999", code=2)
+    assert far.json("quarantine", "replay", str(listed[0]["id"])) == {"taken": 1, "known": 0, "still": 0}
+    assert far.json("quarantine", "replay", "--reason", "other") == {"taken": 0, "known": 0, "still": 0}
+    assert far.json("quarantine", "replay") == {"taken": 59, "known": 0, "still": 0}
+    assert far.json("quarantine", "list") == []
+
+
+def test_what_became_of_a_delivery_is_said_from_far(far: Author, home: Settings) -> None:
+    lost = of_unknown_outcome()
+    with open_runtime(home, connections=2) as runtime, runtime.store.transaction() as tx:
+        tx.write(Changes(deliveries={lost.id: lost}))
+
+    assert [one["delivery_id"] for one in far.json("unknown", "list")] == [lost.id]
+    assert "1 of unknown outcome" in far.run("unknown", "list")
+    assert "counts as sent" in far.run("unknown", "resolve", lost.id, "--as", "taken")
+    assert "there is no delivery" in far.run("unknown", "resolve", str(uuid4()), "--as", "taken", code=1)
+
+
 def test_what_needs_the_database_says_so_and_starts_none(far: Author) -> None:
     told = far.run("audience", "export", "vip", code=2)
 
@@ -130,6 +179,35 @@ def test_a_server_may_live_below_a_path_and_behind_tls() -> None:
     client = Client("https://engage.shop.example/below/", token=TOKEN)
 
     assert (client._host, client._port, client._below) == ("engage.shop.example", 443, "/below")
+
+
+def called(number: int) -> Call:
+    """Return a call that digest can take."""
+    return Call(
+        kind=Kind.TRACK,
+        message_id=f"again-{number}",
+        event="Came Late",
+        timestamp=datetime(2026, 3, 1, tzinfo=UTC),
+        identifiers=(Identifier("user_id", "ada"),),
+        source="test",
+    )
+
+
+def of_unknown_outcome() -> Delivery:
+    """Return a delivery about which the provider is to be asked in an hour."""
+    now = datetime.now(UTC)
+    lost = Delivery(
+        id=DeliveryId(uuid7(now, "delivery", "lost")),
+        profile=ProfileId(uuid7(now, "profile", "lost")),
+        lane=3,
+        channel=Channel.EMAIL,
+        topic="account",
+        asked_at=now,
+        due_at=now + timedelta(hours=1),
+        unknown_since=now,
+    )
+    lost.stand(Mark.UNKNOWN, now + timedelta(hours=1))
+    return lost
 
 
 def _until(far: Author, wanted: Any) -> None:
