@@ -214,11 +214,11 @@ class Catalog:
     @cached_property
     def history_reads(self) -> dict[str, timedelta | None]:
         """Every event name (or `Prefix*`) that any expression counts, with the oldest age that can matter; without what
-        is told by `foldables` alone."""
+        is told by `foldables` alone, and what only counts since a run was entered (`entered_reads`)."""
         reads: dict[str, timedelta | None] = {}
         for expression in self._expressions():
             for read in expression.reads.events:
-                if read.folded and self._folding:
+                if read.entered or (read.folded and self._folding):
                     continue
                 if read.name not in reads:
                     reads[read.name] = read.within
@@ -227,9 +227,23 @@ class Catalog:
                     reads[read.name] = (
                         None if known is None or read.within is None else max(known, read.within)
                     )
-        for name in self._since_entry_names():
-            reads[name] = None
         return reads
+
+    @cached_property
+    def entered_reads(self) -> Mapping[str, frozenset[str]]:
+        """By journey the event names (or `Prefix*`) that its runs look at from their own entry on, in any version."""
+        found: dict[str, frozenset[str]] = {}
+        for (name, _), journey in self._versions.items():
+            names = {
+                read.name
+                for expression in compiled_in(journey)
+                for read in expression.reads.events
+                if read.entered
+            }
+            names.update(_waited_for_since_entry(journey))
+            if names:
+                found[name] = found.get(name, frozenset()) | names
+        return found
 
     @cached_property
     def foldables(self) -> Mapping[str, Foldable]:
@@ -247,13 +261,6 @@ class Catalog:
             yield trait.value
         for journey in self._versions.values():
             yield from compiled_in(journey)
-
-    def _since_entry_names(self) -> Iterable[str]:
-        for journey in self._versions.values():
-            for node in journey.program.nodes.values():
-                if isinstance(node.step, WaitFor) and node.step.wait_for.since == "entry":
-                    for branch in node.step.wait_for.branches:
-                        yield from branch.event or ()
 
     def judged_later(self, starting: Collection[str] | None) -> frozenset[str]:
         """Return the names that `exit_when` and `goal` listen to: looked at when a run starts from a late fact.
@@ -300,6 +307,13 @@ class Catalog:
 def _judged_later(journey: Journey) -> frozenset[str]:
     names = [name for rule in journey.exit_when for name in rule.event or ()]
     return frozenset([*names, *(journey.goal.event if journey.goal else ())])
+
+
+def _waited_for_since_entry(journey: Journey) -> Iterator[str]:
+    for node in journey.program.nodes.values():
+        if isinstance(node.step, WaitFor) and node.step.wait_for.since == "entry":
+            for branch in node.step.wait_for.branches:
+                yield from branch.event or ()
 
 
 def compiled_in(form: object) -> Iterator[Expression | Text]:

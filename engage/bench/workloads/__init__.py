@@ -13,6 +13,7 @@ from engage.bench.workloads import (
     scenarios,
     timers,
     urgent,
+    waiting,
 )
 
 WORKLOADS: dict[str, Workload] = {
@@ -30,5 +31,6 @@ WORKLOADS: dict[str, Workload] = {
         ready.WORKLOAD,
         growth.WORKLOAD,
         overload.WORKLOAD,
+        waiting.WORKLOAD,
     )
 }

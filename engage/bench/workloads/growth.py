@@ -47,6 +47,16 @@ _RULE = """
 audience: regulars
 where: count('Order Completed') >= 3
 """
+_ASKS = """
+journey: asks
+trigger: {event: Never Again}
+steps:
+  - wait: 30 days
+  - branch:
+      - if: did('Order Completed', since=run.entered_at)
+        then:
+          - wait: 1 day
+"""
 _names = count(1)
 
 
@@ -156,9 +166,14 @@ def run_growth(ground: Ground, sizes: Sequence[int]) -> Figures:
 
 
 def _by_history(ground: Ground) -> dict[str, float]:
-    """Return what one more order costs after ever longer histories, while a rule counts all of them."""
+    """Return what one more order costs after ever longer histories, while a rule counts all of them, and a journey those
+    since each run's entry."""
     world = _world(ground, CUSTOMERS * len(HISTORIES))
-    Publish(world.store).publish([Source(kind="audience", name="regulars", text=_RULE)])
+    sources = [
+        Source(kind="audience", name="regulars", text=_RULE),
+        Source(kind="journey", name="asks", text=_ASKS),
+    ]
+    Publish(world.store).publish(sources)
     digest = Digest(world.store, CompiledProject().catalog_of)
     found: dict[str, float] = {}
     for number, orders in enumerate(HISTORIES):

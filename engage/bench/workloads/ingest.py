@@ -16,18 +16,18 @@ WARM_UP = 2_000
 PATIENCE = 300.0
 
 
-def run_ingest(stack: Stack, profiles: int, events: int) -> Figures:
-    """Make people known, then let each do something many times.
+def run_ingest(stack: Stack, profiles: int, events: int, source: str = "I") -> Figures:
+    """Make people known, then let each do something many times; `source` tells one time from another.
 
     Raises:
         BenchError: digest does not come to an end.
     """
-    _played(stack, "Ik", profiles, Play.KNOWN, 1)
-    _played(stack, "Iw", profiles, Play.EVENT, max(1, WARM_UP // profiles))
+    _played(stack, f"{source}k", profiles, Play.KNOWN, 1)
+    _played(stack, f"{source}w", profiles, Play.EVENT, max(1, WARM_UP // profiles))
     stored = "SELECT count(*) FROM event WHERE name = 'Page Scrolled'"
     before, turns = stack.count(stored), max(1, events // profiles)
     cpu = stack.cpu()
-    began, ended, lost = _played(stack, "I", profiles, Play.EVENT, turns)
+    began, ended, lost = _played(stack, source, profiles, Play.EVENT, turns)
     spent = {name: used - cpu[name] for name, used in stack.cpu().items()}
     count = profiles * turns
     faults = [f"{lost} calls were refused for good"] if lost else []

@@ -51,6 +51,8 @@ class _Found:
     entry_event: bool = False
     links: list[tree.Link] = field(default_factory=list)
 
+    entered: set[str] = field(default_factory=set)
+
     def add_event(self, name: str, within: timedelta | None) -> None:
         if name in self.events:
             known = self.events[name]
@@ -83,7 +85,8 @@ def check(node: Node, place: Place) -> Checked:
         traits=frozenset(found.traits),
         identifiers=frozenset(found.identifiers),
         events=frozenset(EventRead(name, within) for name, within in found.events.items())
-        | {EventRead(fold.name, folded=True) for fold in found.folds},
+        | {EventRead(fold.name, folded=True) for fold in found.folds}
+        | {EventRead(name, entered=True) for name in found.entered},
         folds=frozenset(found.folds),
         audiences=frozenset(found.audiences),
         changed_at=frozenset(found.changed_at),
@@ -277,10 +280,12 @@ class _Visitor:
                 # `since` is inclusive, an age of exactly the shift still matters.
                 age = _TICK - bound.shift
                 oldest = age if oldest is None else min(oldest, age)
-        if fold is None:
-            self.found.add_event(events.name, oldest)
-        else:
+        if fold is not None:
             self.found.folds.add(fold)
+        elif oldest is None and _is_entry(events.since):
+            self.found.entered.add(events.name)
+        else:
+            self.found.add_event(events.name, oldest)
         if events.where is not None:
             self._counting += 1
             if self._counting > _DEEPEST_WHERE:
@@ -289,6 +294,10 @@ class _Visitor:
                 raise ExpressionError("`where=` is nested too deeply", hint=hint, offset=events.where.at)
             self.visit(events.where)
             self._counting -= 1
+
+
+def _is_entry(bound: Node | None) -> bool:
+    return isinstance(bound, tree.Path) and (bound.root, bound.keys) == (Root.RUN, ("entered_at",))
 
 
 _NEVER_INSTANTS = frozenset({Type.DATA, Type.TEXT, Type.NUMBER, Type.BOOLEAN, Type.LIST})

@@ -19,6 +19,8 @@ class EventRead:
     within: timedelta | None = None
     #: Whether only aggregates with a state look at them: what is kept of those counted stands for them.
     folded: bool = False
+    #: Whether only what happened since a run was entered is looked at: each run's own instant, then, and not the whole history.
+    entered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

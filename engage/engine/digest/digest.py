@@ -44,6 +44,7 @@ from engage.engine.digest.working_set import (
     completed,
     know_what_comes_again,
     load_people,
+    may_become_one,
     shared_consents,
     unreached,
     waiting_deliveries,
@@ -267,6 +268,7 @@ class Digest:
             oldest=min(calls, default=None),
             starting=starting,
             may_be_gone=() if patient else wanted - named,
+            kin=may_become_one((_identifiers([fact]) for fact in facts), batch.owners),
         )
         know_what_comes_again(
             tx, batch.people, ((call.message_id, call.timestamp, row.received_at) for row, call in told)

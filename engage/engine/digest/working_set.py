@@ -1,6 +1,6 @@
 """Working set: everything a turn needs to know about its people, in a few bulk queries."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from engage.domain.audience.folds import FOLDED_AT, NO_FOLDS, Folds
@@ -9,14 +9,17 @@ from engage.domain.consent.consent import Consents, ledger_key
 from engage.domain.consent.unreached import LATELY
 from engage.domain.delivery.delivery import Channel, Delivery
 from engage.domain.errors import IdentityRaceError
-from engage.domain.fact import Fact, Receipt
+from engage.domain.fact import Fact, Identifier, Receipt
 from engage.domain.ids import DeliveryId, ProfileId, RunId
+from engage.domain.journey.run import Run
 from engage.domain.profile.person import Entries, Person, address_of
 from engage.domain.profile.profile import Event, Profile
 from engage.ports.storage import Transaction
 
 REMEMBERED = timedelta(days=30)
 """How long a message is known again at least, as ingest promises."""
+TICK = timedelta(microseconds=1)
+"""The least that instants differ by."""
 _CONSENT_CHANNELS = ("email", "sms", "whatsapp", "voice")
 _NOBODY = ProfileId("00000000-0000-0000-0000-000000000000")
 
@@ -30,11 +33,13 @@ def load_people(
     oldest: datetime | None = None,
     starting: Collection[str] | None = None,
     may_be_gone: Collection[ProfileId] = (),
+    kin: Iterable[ProfileId] = (),
 ) -> dict[ProfileId, Person]:
     """Lock profiles in id order and return them with all that decisions about them may read.
 
     `oldest` is the earliest timestamp among the facts at hand: a run that a late fact starts is judged against
     what happened since; `starting` names the events at hand, where nothing else may start a run late. Those of `may_be_gone` who are not there are left out.
+    Of `kin`, who may become one person in this turn, each knows what the runs of the others look at.
 
     Raises:
         IdentityRaceError: one of them is gone (merged or erased since it was looked up); begin the turn again.
@@ -49,6 +54,8 @@ def load_people(
     runs = tx.runs.open(ids, now)
     entries = tx.runs.entries(ids, catalog.counts_entries) if catalog.counts_entries else {}
     folds, history = load_history(tx, catalog, ids, history_bounds(catalog, now, oldest, starting))
+    for profile_id, events in _since_entry(tx, catalog, ids, runs, min(now, oldest or now), kin).items():
+        history[profile_id] = _united(history.get(profile_id, ()), events)
     consents = tx.consents.view(ids, _addresses(locked)) if catalog.reads_consent else {}
     people = {
         profile_id: Person(
@@ -95,6 +102,51 @@ def load_history(
         for profile, later in tx.events.later(marks).items():
             history[profile] = _united(windows.get(profile, ()), later)
     return folds, history
+
+
+def _since_entry(
+    tx: Transaction,
+    catalog: Catalog,
+    profiles: Collection[ProfileId],
+    runs: Mapping[ProfileId, Sequence[Run]],
+    begun: datetime,
+    kin: Iterable[ProfileId],
+) -> dict[ProfileId, list[Event]]:
+    """Return what runs look at from their entry on: of each person since their own runs began, and since the turn began
+    for runs that begin in it. How long a history is behind that costs nothing."""
+    reads = catalog.entered_reads
+    if not reads:
+        return {}
+    found = tx.events.history(profiles, dict.fromkeys(frozenset().union(*reads.values()), begun))
+    marks = {profile: _marks(reads, runs.get(profile, ())) for profile in profiles}
+    together = set(kin)
+    shared = _marks(reads, [run for profile in together for run in runs.get(profile, ())])
+    marks |= {profile: shared for profile in together if profile in marks}
+    wanted = {profile: mark for profile, mark in marks.items() if mark}
+    if wanted:
+        for profile, events in tx.events.later(wanted).items():
+            found[profile] = _united(found.get(profile, ()), events)
+    return {profile: events for profile, events in found.items() if events}
+
+
+def may_become_one(
+    named: Iterable[Collection[Identifier]], owners: Mapping[Identifier, ProfileId]
+) -> Iterator[ProfileId]:
+    """Yield the people whom facts name by identifiers of several; who becomes one with whom only the turn will tell."""
+    for identifiers in named:
+        people = {owners[identifier] for identifier in identifiers if identifier in owners}
+        if len(people) > 1:
+            yield from people
+
+
+def _marks(reads: Mapping[str, frozenset[str]], runs: Iterable[Run]) -> dict[str, datetime]:
+    """Return by event name the instant after which some of these runs look at it."""
+    marks: dict[str, datetime] = {}
+    for run in runs:
+        before = min(run.entered_at, run.since) - TICK
+        for name in reads.get(run.journey, ()):
+            marks[name] = min(marks.get(name, before), before)
+    return marks
 
 
 def _united(some: Sequence[Event], others: Sequence[Event]) -> list[Event]:

@@ -37,6 +37,12 @@ def test_identifiers_are_no_traits() -> None:
         ("did('A', within='1 day', since=ago('3 days'))", {EventRead("A", DAY)}),
         ("did('A', since=last('B'))", {EventRead("A"), EventRead("B", folded=True)}),
         ("did('A', before=ago('3 days'))", {EventRead("A")}),
+        ("did('A', since=run.entered_at)", {EventRead("A", entered=True)}),
+        ("did('A', since=run.entered_at, within='3 days')", {EventRead("A", 3 * DAY)}),
+        (
+            "did('A', since=run.entered_at) or did('A', before=run.entered_at)",
+            {EventRead("A", entered=True), EventRead("A")},
+        ),
         ("did('A', where=did('B', within='1 hour'))", {EventRead("A"), EventRead("B", timedelta(hours=1))}),
         ("sequence('A', step('B', where=event.x), within='1 day')", {EventRead("A"), EventRead("B")}),
         ("profile.x", set()),
