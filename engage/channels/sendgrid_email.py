@@ -9,6 +9,7 @@ from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
 from engage.channels.connections import NotSentError, OutcomeUnknownError
+from engage.channels.mail_sender import MailSender, mail_sender
 from engage.channels.retry_after import retry_after
 from engage.domain.delivery.delivery import FailReason
 from engage.ports.channel import (
@@ -65,8 +66,8 @@ class SendGridEmail:
         content = outbound.content
         if not isinstance(content, EmailContent):
             return Rejected(reason=FailReason.CONFIG, code="not_a_mail", detail="this channel sends mail")
-        sender = self._from(outbound, content)
-        if sender is None:
+        sender = mail_sender(outbound, content, self._sender)
+        if not sender.address:
             return Rejected(reason=FailReason.CONFIG, code="no_sender", detail="no address to send from")
         try:
             response = self._mail.post(request_body=self._body(outbound, content, sender))
@@ -84,15 +85,7 @@ class SendGridEmail:
         """SendGrid can't list mail by our reference: its event stream settles it (providers, §5.2)."""
         return CannotSay()
 
-    def _from(self, outbound: Outbound, content: EmailContent) -> dict[str, str] | None:
-        written = outbound.sender or content.from_address or self._sender
-        name, address = parseaddr(written or "")
-        if not address:
-            return None
-        name = content.from_name or name
-        return {"email": address, "name": name} if name else {"email": address}
-
-    def _body(self, outbound: Outbound, content: EmailContent, sender: dict[str, str]) -> dict[str, Any]:
+    def _body(self, outbound: Outbound, content: EmailContent, sender: MailSender) -> dict[str, Any]:
         # text/plain must stand before text/html, and no part may be empty.
         parts = [("text/plain", content.text), ("text/html", content.html)]
         body: dict[str, Any] = {
@@ -102,13 +95,12 @@ class SendGridEmail:
                     "custom_args": {REF: outbound.delivery, LANE: str(outbound.lane)},
                 }
             ],
-            "from": sender,
+            "from": _party(sender.name, sender.address),
             "subject": content.subject,
             "content": [{"type": kind, "value": value} for kind, value in parts if value],
         }
         if content.reply_to:
-            name, address = parseaddr(content.reply_to)
-            body["reply_to"] = {"email": address, "name": name} if name else {"email": address}
+            body["reply_to"] = _party(*parseaddr(content.reply_to))
         if content.headers:
             body["headers"] = dict(content.headers)
         if content.categories:
@@ -137,6 +129,10 @@ class SendGridEmail:
         if self._sandbox_mode:
             body["mail_settings"] = {"sandbox_mode": {"enable": True}}
         return body
+
+
+def _party(name: str, address: str) -> dict[str, str]:
+    return {"email": address, "name": name} if name else {"email": address}
 
 
 def _answer_to_error(exc: HTTPError) -> Answer:

@@ -89,10 +89,8 @@ _parts = msgspec.json.Decoder(list[msgspec.Raw])
 _event = msgspec.json.Decoder(dict[str, Any])
 
 
-class EventsWebhook:
-    """`sendgrid/events`: batches of what happened to mails, in any order and often repeated."""
-
-    path = "sendgrid/events"
+class SendGridWebhook:
+    """What both of SendGrid's webhooks share: the signature."""
 
     def __init__(self, signature: SendGridSignature) -> None:
         self._signature = signature
@@ -100,6 +98,12 @@ class EventsWebhook:
     def verify(self, request: SignedRequest) -> bool:
         """Return whether SendGrid signed exactly these bytes. Never raises."""
         return self._signature.good(request)
+
+
+class EventsWebhook(SendGridWebhook):
+    """`sendgrid/events`: batches of what happened to mails, in any order and often repeated."""
+
+    path = "sendgrid/events"
 
     def read(self, request: SignedRequest) -> Heard:
         """Return what a verified batch says. One bad event never loses its neighbours."""

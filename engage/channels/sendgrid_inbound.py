@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from hashlib import blake2b
 from html import unescape
 
-from engage.channels.sendgrid_events import SendGridSignature
+from engage.channels.sendgrid_events import SendGridWebhook
 from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Inbound
 from engage.ports.channel import Heard, SignedRequest
@@ -30,17 +30,10 @@ _NO_CHARSETS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_esc
 """Python's own, which no mail is written in; the first takes the square of a text's length."""
 
 
-class MailWebhook:
+class MailWebhook(SendGridWebhook):
     """`sendgrid/inbound`: somebody wrote us a mail (Inbound Parse, in parsed or raw mode)."""
 
     path = "sendgrid/inbound"
-
-    def __init__(self, signature: SendGridSignature) -> None:
-        self._signature = signature
-
-    def verify(self, request: SignedRequest) -> bool:
-        """Return whether SendGrid signed exactly these bytes. Never raises."""
-        return self._signature.good(request)
 
     def read(self, request: SignedRequest) -> Heard:
         """Return the mail. Attachments are left out; parts we can't read are quarantined, never raised."""

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, formataddr, parseaddr
+from email.utils import format_datetime, formataddr
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from engage.channels.mail_sender import mail_sender
 from engage.domain.delivery.delivery import FailReason
 from engage.ports.channel import (
     Accepted,
@@ -114,15 +115,15 @@ class SmtpEmail:
         content = outbound.content
         if not isinstance(content, EmailContent):
             return Rejected(reason=FailReason.CONFIG, code="not_a_mail", detail="this channel sends mail")
-        name, sender = parseaddr(outbound.sender or content.from_address or self._sender or "")
-        if _MAILBOX.fullmatch(sender) is None:
+        sender = mail_sender(outbound, content, self._sender)
+        if _MAILBOX.fullmatch(sender.address) is None:
             return Rejected(reason=FailReason.CONFIG, code="no_sender", detail="no address to send from")
         if _MAILBOX.fullmatch(outbound.to) is None:
             return Rejected(
                 reason=FailReason.INVALID_ADDRESS, code="no_mailbox", detail="SMTP cannot carry this address"
             )
         try:
-            message = _message(outbound, content, (content.from_name or name, sender))
+            message = _message(outbound, content, sender)
             text = message.as_bytes()
         except ValueError as exc:
             return Rejected(
@@ -132,7 +133,7 @@ class SmtpEmail:
             )
         end = b".\r\n" if text.endswith(b"\r\n") else b"\r\n.\r\n"
         return self._hand_in(
-            (sender, outbound.to), _LEADING_DOT.sub(b"..", text) + end, message["Message-ID"]
+            (sender.address, outbound.to), _LEADING_DOT.sub(b"..", text) + end, message["Message-ID"]
         )
 
     def ask(self, question: Question) -> Taken | NotTaken | CannotSay:

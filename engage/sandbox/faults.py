@@ -37,7 +37,7 @@ class Fault(StrEnum):
     LOST = "lost"
     FORGED = "forged"
     ODD = "odd"
-    """Mail only: among the events come one that is broken, one that is unknown, one of foreign mail, and fields nobody documents."""
+    """Around the genuine come one that is unknown and one that is not ours (of mail a broken one, too), and it has fields that nobody documents."""
     BARE = "bare"
     """Mail only: the event comes without the mail's custom arguments; its `sg_message_id` is all there is."""
     REFUSE = "refuse"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -179,6 +180,35 @@ def test_a_forged_callback_lies_and_does_not_verify(twin: Twin, receiver: Receiv
     }
     assert genuine == {"sent", "delivered"}
     assert sorted(receiver.forms()) == ["delivered", "failed", "sent"]
+
+
+def test_odd_callbacks_of_texts_are_signed_and_surround_the_genuine_one(
+    twin: Twin, receiver: Receiver
+) -> None:
+    twin.faults({"channel": "sms", "fault": "odd", "count": 1})
+
+    twin.text(status_callback=f"{receiver.url}/cb")
+
+    twin.settled()
+    assert sorted(receiver.forms()) == ["delivered", "sent", "sent", "teleported"]
+    assert sorted(receiver.forms("AccountSid")) == [ACCOUNT] * 3 + ["AC" + "f" * 32]
+    assert sorted(receiver.forms("ChannelMood")) == ["", "", "", "sunny"]
+    validator = RequestValidator(TOKEN)
+    for hit in receiver.hits:
+        form = MultiDict(parse_qsl(hit.body.decode(), keep_blank_values=True))
+        assert validator.validate(hit.url, form, hit.headers["x-twilio-signature"])
+
+
+class MultiDict(dict[str, list[str]]):
+    """A form with repeated names, as web frameworks give it."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        super().__init__()
+        for name, value in pairs:
+            self.setdefault(name, []).append(value)
+
+    def getlist(self, name: str) -> list[str]:
+        return self[name]
 
 
 def events_of(receiver: Receiver) -> list[str]:

@@ -211,3 +211,17 @@ def test_a_look_up_that_fails_holds_up_no_text(shop: Shop, twin: Twin) -> None:
     text(shop, {"sms": {"text": "Hello"}})
 
     assert shop.delivery().status is Mark.DELIVERED
+
+
+def test_what_callbacks_say_that_nobody_understands_is_put_aside_and_the_rest_counts(
+    shop: Shop, twin: Twin
+) -> None:
+    twin.faults({"channel": "sms", "fault": "odd"})
+
+    text(shop, {"sms": {"text": "Hi"}, "id": "hi"})
+
+    assert shop.delivery().status is Mark.DELIVERED
+    assert (
+        sorted(item.reason for item in shop.quarantined()) == ["other_account"] * 2 + ["unknown_status"] * 2
+    )
+    assert shop.refused == []

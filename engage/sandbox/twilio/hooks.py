@@ -107,9 +107,15 @@ class TwilioHooks:
                 entry.held = [*held, job]
                 self._courier.hold(job)
                 self._clock.later(LONGEST_HOLD_SECONDS, self._release_held, entry, job)
-            case _:
+            case Fault.FORGED:
                 record.fault = None
                 self._forge(entry, url, fields, method)
+                self._courier.post(job)
+            case Fault.ODD:
+                entry.callbacks.pop()  # in its place come three
+                self._surround(entry, url, fields, method, event, held)
+            case _:
+                record.fault = None  # a fault of mail alone
                 self._courier.post(job)
 
     def _release_held(self, entry: Entry, job: Job) -> None:
@@ -129,6 +135,21 @@ class TwilioHooks:
         forged = self.job(entry, url, lying, "forged", method=method, token=secrets.token_hex(16))
         forged.records[0].fault = Fault.FORGED.value
         self._courier.post(forged)
+
+    def _surround(
+        self, entry: Entry, url: str, fields: Fields, method: str, event: str, held: list[Job]
+    ) -> None:
+        """Send the genuine callback with parameters that nobody documents, between one of another account and one of an unknown status."""
+        strange = {"MessageStatus": "teleported", "SmsStatus": "teleported", "CallStatus": "teleported"}
+        more = [("ChannelMood", "sunny"), ("ErrorUrl", ""), ("Extra", "1"), ("Extra", "2")]
+        foreign = [(name, "AC" + "f" * 32 if name == "AccountSid" else value) for name, value in fields]
+        unknown = [(name, strange.get(name, value)) for name, value in fields]
+        for name, changed in (("foreign", foreign), (event, [*fields, *more]), ("teleported", unknown)):
+            job = self.job(entry, url, changed, name, method=method)
+            job.records[0].fault = Fault.ODD.value
+            if name == event:
+                job.then = held
+            self._courier.post(job)
 
     def job(
         self,
