@@ -53,6 +53,8 @@ class SandboxConfig:
     """Lookup answers 503, whatever it is asked."""
     enforce_rates: bool = False
     """Meter every sender as carriers do (1/3/100/80 segments a second by kind), calls at one a second."""
+    call_queue_seconds: float = 86_400.0
+    """With `enforce_rates`: where a call would wait longer for its turn, it is refused with 22005."""
 
     seed: int = 1
     speed: float = 1.0

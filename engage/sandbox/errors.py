@@ -45,6 +45,7 @@ TWILIO_ERRORS: dict[int, tuple[int, str]] = {
     21623: (400, "Number of media files exceeds allowed limit"),
     21624: (400, "Validity period is out of range: 1 to 36000 seconds"),
     21701: (404, "The Messaging Service resource does not exist"),
+    22005: (400, "Too many calls are queued for this account"),
     30409: (409, "The message is in a state that does not allow this change"),
     50353: (409, "Conversation with provided unique name already exists"),
     50416: (409, "Participant already exists"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from mimetypes import guess_type
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,6 +34,8 @@ class InboundRequest(msgspec.Struct, kw_only=True):
     sender: str = msgspec.field(name="from")
     to: str = ""
     body: str = ""
+    media: tuple[str, ...] = ()
+    """Addresses of pictures that come along, of a text."""
     digits: str = ""
     subject: str = ""
     html: str = ""
@@ -142,7 +145,7 @@ class Inbound:
             ("ToCountry", "US"),
             ("ToState", ""),
             ("SmsMessageSid", sid),
-            ("NumMedia", "0"),
+            ("NumMedia", str(len(request.media))),
             ("ToCity", ""),
             ("FromZip", ""),
             ("SmsSid", sid),
@@ -159,6 +162,9 @@ class Inbound:
             ("From", person),
             ("ApiVersion", "2010-04-01"),
         ]
+        for number, url in enumerate(request.media):
+            kind = guess_type(url)[0] or "application/octet-stream"
+            fields += [(f"MediaContentType{number}", kind), (f"MediaUrl{number}", url)]
         service = self._service_of(person, to)
         if service:
             fields.append(("MessagingServiceSid", service))

@@ -326,3 +326,26 @@ def test_a_recorded_call_reports_its_recording(twin: Twin, receiver: Receiver) -
     twin.settled()
     assert receiver.forms("RecordingStatus") == ["completed"]
     assert receiver.forms("RecordingSid")[0].startswith("RE")
+
+
+def test_the_end_of_a_recorded_call_names_the_recording(twin: Twin, receiver: Receiver) -> None:
+    call = twin.call(twiml=HELLO, record=True, status_callback=f"{receiver.url}/cb")
+
+    twin.settled()
+    (hit,) = receiver.hits
+    assert hit.form["RecordingUrl"].endswith(
+        f"/Accounts/{call.account_sid}/Recordings/{hit.form['RecordingSid']}"
+    )
+    path = hit.form["RecordingUrl"].removeprefix(twin.url)
+    assert twin.page(f"{path}.wav")[1]["content-type"] == "audio/x-wav"
+
+
+def test_calls_beyond_the_queue_are_refused(twin: Twin) -> None:
+    twin.configure(enforce_rates=True, call_queue_seconds=2.0, speed=0)
+    for number in range(3):
+        twin.call(f"+1415555{number:04}", twiml=HELLO)
+
+    with pytest.raises(TwilioRestException) as refusal:
+        twin.call(twiml=HELLO)
+
+    assert refusal.value.code == 22005

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.error
+from typing import Any
 
 import pytest
 from sendgrid.helpers.eventwebhook import EventWebhook
@@ -20,7 +21,7 @@ def inbox(twin: Twin, receiver: Receiver) -> Receiver:
     return receiver
 
 
-def says(twin: Twin, body: str, **more: str) -> Json:
+def says(twin: Twin, body: str, **more: Any) -> Json:
     return twin.post("inbound", {"channel": "sms", "from": PERSON, "body": body} | more)
 
 
@@ -35,6 +36,19 @@ def test_an_inbound_text_is_signed_and_its_answer_awaited(twin: Twin, inbox: Rec
     assert "OptOutType" not in hit.form
     assert result["status"] == 204
     assert result["answered_at"] is not None
+
+
+def test_pictures_come_along_with_their_kind(twin: Twin, inbox: Receiver) -> None:
+    says(twin, "Look", media=["https://shop.example/a.png", "https://shop.example/b"])
+
+    (hit,) = inbox.hits
+    assert hit.form["NumMedia"] == "2"
+    assert (hit.form["MediaUrl0"], hit.form["MediaContentType0"]) == (
+        "https://shop.example/a.png",
+        "image/png",
+    )
+    assert hit.form["MediaContentType1"] == "application/octet-stream"
+    assert RequestValidator(TOKEN).validate(hit.url, hit.form, hit.headers["x-twilio-signature"])
 
 
 def test_it_goes_to_whoever_wrote_last(twin: Twin, inbox: Receiver) -> None:

@@ -295,6 +295,24 @@ def test_whatsapp_outside_the_window_fails_by_callback(twin: Twin, receiver: Rec
     assert (first["status"], second["status"]) == ("failed", "read")
 
 
+def test_callbacks_of_whatsapp_name_their_channel_and_event(twin: Twin, receiver: Receiver) -> None:
+    content, ours = "HX" + "a" * 32, f"whatsapp:{FROM}"
+    for to in (f"whatsapp:{PERSON}", "whatsapp:+155500030005"):
+        twin.text(to, from_=ours, content_sid=content, status_callback=f"{receiver.url}/cb")
+    twin.settled()
+
+    told = {(hit.form["To"], hit.form["MessageStatus"]): hit.form for hit in receiver.hits}
+    assert {form["ChannelPrefix"] for form in told.values()} == {"whatsapp"}
+    assert {form["ChannelInstallSid"][:2] for form in told.values()} == {"XE"}
+    assert {form["MessageStatus"]: form.get("EventType") for form in told.values()} == {
+        "sent": None,
+        "delivered": "DELIVERED",
+        "read": "READ",
+        "undelivered": "UNDELIVERED",
+    }
+    assert "30005" in told["whatsapp:+155500030005", "undelivered"]["ChannelStatusMessage"]
+
+
 def test_numbers_of_ours_are_listed(twin: Twin) -> None:
     twin.configure(numbers=["+14155550100"], messaging_services={SERVICE: ["+14155550101"]})
 

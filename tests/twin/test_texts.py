@@ -225,3 +225,15 @@ def test_what_callbacks_say_that_nobody_understands_is_put_aside_and_the_rest_co
         sorted(item.reason for item in shop.quarantined()) == ["other_account"] * 2 + ["unknown_status"] * 2
     )
     assert shop.refused == []
+
+
+def test_a_picture_that_somebody_sends_is_in_what_was_received(shop: Shop, twin: Twin) -> None:
+    text(shop, {"sms": {"text": "Hi"}, "id": "hi"})
+
+    twin.post(
+        "inbound", {"channel": "sms", "from": PERSON, "body": "", "media": ["https://shop.example/a.png"]}
+    )
+    shop.rest()
+
+    (received,) = [event for event in shop.events() if event.name == "SMS Received"]
+    assert received.properties["media"] == ["https://shop.example/a.png"]

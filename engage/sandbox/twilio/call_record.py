@@ -34,6 +34,7 @@ class Call(Entry):
     records: bool = False
     recording_callback: str = ""
     recording_sid: str = ""
+    recording_url: str = ""
     answered_by: str | None = None
     answered_at: float | None = None
     ended_at: float | None = None
@@ -105,7 +106,11 @@ def progress_fields(call: Call) -> list[tuple[str, str]]:
         if call.sip_code is not None:
             fields.append(("SipResponseCode", str(call.sip_code)))
         if call.recording_sid:
-            fields += [("RecordingSid", call.recording_sid), ("RecordingDuration", str(call.seconds))]
+            fields += [
+                ("RecordingDuration", str(call.seconds)),
+                ("RecordingSid", call.recording_sid),
+                ("RecordingUrl", call.recording_url),
+            ]
     return fields
 
 

@@ -140,7 +140,11 @@ class Calls:
         if not (one(form, "Timeout") or "60").isdigit():
             return 20001
         callback = one(form, "StatusCallback")
-        return 21609 if callback and not is_callback_url(callback) else None
+        if callback and not is_callback_url(callback):
+            return 21609
+        config = self._sandbox.config
+        waits = self._free_at - self._sandbox.clock.now()
+        return 22005 if config.enforce_rates and waits > config.call_queue_seconds else None
 
     def press(self, number: str, digits: str, speech: str) -> str:
         """Let the person at `number` press digits or speak: in the call going on, else in the next one.
@@ -264,6 +268,8 @@ class Calls:
             return
         if call.records and call.answered_at is not None:
             call.recording_sid = call.recording_sid or "RE" + secrets.token_hex(16)
+        if call.recording_sid:
+            call.recording_url = self._player.recording_url(call, call.recording_sid)
         call.status, call.ended_at = status, self._sandbox.clock.now()
         call.note("ended", status)
         live = self._live.get(call.to, [])

@@ -324,10 +324,16 @@ def status_fields(message: TextMessage) -> list[tuple[str, str]]:
     if message.status in {"delivered", "undelivered"} and message.channel is not Channel.WHATSAPP:
         stamp = datetime.fromtimestamp(message.updated_at).strftime("%y%m%d%H%M")  # noqa: DTZ006  # carrier's local time
         fields.append(("RawDlrDoneDate", stamp))
-    if message.status == "read":
-        fields.append(("EventType", "READ"))
     if message.channel is Channel.WHATSAPP:
-        fields += [("ChannelPrefix", "whatsapp"), ("ChannelToAddress", message.to)]
+        fields += [
+            ("ChannelInstallSid", "XE" + "0" * 32),
+            ("ChannelPrefix", "whatsapp"),
+            ("ChannelToAddress", message.to),
+        ]
+        if message.status in {"delivered", "undelivered", "read"}:
+            fields.append(("EventType", message.status.upper()))
+        if message.error_code is not None:
+            fields.append(("ChannelStatusMessage", f"error {message.error_code}"))
     return fields
 
 
