@@ -173,6 +173,7 @@ def failure(code: str | None) -> Failure:
     """Return the meaning of the `ErrorCode` of a callback; unknown and missing codes are the provider's error."""
     kind = _CLASS_OF.get(int(code)) if code and code.isascii() and code.isdigit() and len(code) < 9 else None
     if kind is None:
+        _tell_unknown(code)
         return Failure(reason=FailReason.PROVIDER_ERROR, permanent=False, opted_out=False)
     row = ERRORS[kind]
     _tell(kind, str(code))
@@ -202,6 +203,8 @@ def answer_to_error(status: int, code: object, wait: timedelta | None) -> Answer
         cap = None if number is None else _CAPS.get(number)
         meaning = ErrorClass.BUSY if cap is None else ErrorClass.CAPPED
         return Busy(retry_after=wait, code=text, slows=True, cap=cap, detail=meaning.value)
+    if kind is None and number is not None:
+        _tell_unknown(text)
     kind = kind or _by_status(status)
     _tell(kind, text)
     return Rejected(
@@ -217,6 +220,12 @@ def _tell(kind: ErrorClass, code: str) -> None:
     """Log what somebody must mend; never whom it was about."""
     if ERRORS[kind].is_ours:
         log.error("twilio.set_up", code=code, meaning=kind.value, action=ERRORS[kind].action)
+
+
+def _tell_unknown(code: str | None) -> None:
+    """Log a code that the table lacks, so that somebody adds it: until then its class is the one of its HTTP status."""
+    if code:
+        log.warning("twilio.unknown_code", code=code[:9])
 
 
 def _by_status(status: int) -> ErrorClass:

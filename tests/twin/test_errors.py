@@ -6,8 +6,9 @@ The rows are the provider notes', written down once more: the code's own table i
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from engage.channels.twilio_errors import ERRORS
+from engage.channels.twilio_errors import ERRORS, failure
 from engage.domain.delivery.delivery import Channel, Delivery, FailReason, Mark
 from engage.domain.ids import DeliveryId
 from engage.ports.channel import Answer, Busy, Outbound, Rejected, SmsContent, Unknown, VoiceContent
@@ -146,3 +147,22 @@ def _mistake(delivery: Delivery, code: int) -> dict[str, Any] | None:
         else Mark.FAILED
     )
     return None if told == {"status": str(status), "reason": str(reason_of(code))} else told
+
+
+def test_a_code_that_the_table_lacks_is_told_to_whoever_keeps_it(shop: Shop, twin: Twin) -> None:
+    twin.faults({"fault": "refuse", "code": 21999})
+    with capture_logs() as logged:
+        answer = sent(shop)
+        late = failure("39999")
+
+    assert isinstance(answer, Rejected)
+    assert (answer.reason, answer.code) == (FailReason.CONTENT, "21999")
+    assert (late.reason, late.permanent) == (FailReason.PROVIDER_ERROR, False)
+    assert [line["code"] for line in logged if line["event"] == "twilio.unknown_code"] == ["21999", "39999"]
+
+
+def test_a_failure_without_a_code_is_the_providers(shop: Shop) -> None:
+    with capture_logs() as logged:
+        assert failure(None).reason is FailReason.PROVIDER_ERROR
+
+    assert logged == []
