@@ -1,11 +1,14 @@
 """Segments of an SMS: what a text costs on the wire."""
 
+from collections.abc import Set
+
 # The default alphabet and its extension table; 3GPP TS 23.038, 6.2.1.
 _BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED = frozenset("\f^{}\\[~]|€")
+_GSM7 = _BASIC | _EXTENDED
 
 GSM7_SINGLE, GSM7_PART = 160, 153
 """Septets of a message that stands alone, and of a part of a longer one (3GPP TS 23.040: 7 go to the header)."""
@@ -39,16 +42,20 @@ def segments(text: str) -> int:
     outside the Basic Multilingual Plane two units, and neither is torn apart between two parts.
     """
     if is_gsm7(text):
-        return _parts([2 if letter in _EXTENDED else 1 for letter in text], GSM7_SINGLE, GSM7_PART)
-    return _parts([2 if letter > "\uffff" else 1 for letter in text], UCS2_SINGLE, UCS2_PART)
+        return _parts(text, _EXTENDED, GSM7_SINGLE, GSM7_PART)
+    return _parts(text, {letter for letter in text if letter > "\uffff"}, UCS2_SINGLE, UCS2_PART)
 
 
 def is_gsm7(text: str) -> bool:
     """Return whether the text fits the default alphabet."""
-    return all(letter in _BASIC or letter in _EXTENDED for letter in text)
+    return _GSM7.issuperset(text)
 
 
-def _parts(widths: list[int], single: int, part: int) -> int:
+def _parts(text: str, double: Set[str], single: int, part: int) -> int:
+    """Return how many parts hold the text, whose letters are one unit wide, those of `double` two."""
+    if double.isdisjoint(text):
+        return 1 if len(text) <= single else -(-len(text) // part)
+    widths = [2 if letter in double else 1 for letter in text]
     if sum(widths) <= single:
         return 1
     parts, room = 1, part

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -309,6 +310,11 @@ ANSWERS = frozenset({Mark.OPENED, Mark.CLICKED, Mark.REPLIED, Mark.DIGITS})
 
 def reached(marks: Iterable[Mark]) -> frozenset[Mark]:
     """Return the facts and everything they imply: a click implies opened, delivered, sent and accepted."""
+    return _with_implied(frozenset(marks))
+
+
+@lru_cache(maxsize=1024)  # a message asks twelve times, and a few dozen sets are all that there are
+def _with_implied(marks: frozenset[Mark]) -> frozenset[Mark]:
     seen: set[Mark] = set()
     todo = list(marks)
     while todo:
