@@ -142,6 +142,7 @@ def start(processes: Supervisor, stage: Stage) -> None:
         open_share=0.45,
         click_share=0.2,
         gather_share=0.5,
+        delivered_seconds=1.0,
         engage_seconds=8.0,
     )
     processes.start(
