@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,6 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+_PAIRS = re.compile(r"(?:\s*\w+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|\Z))+\s*")
+"""libpq's other way to write an address: `host=a dbname=b`."""
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 PREFIX_SECRET = "ENGAGE_USERSECRET_"
 PREFIX_DESTINATION = "ENGAGE_DESTINATION_"
 SECRETS = "secrets.env"
@@ -166,9 +170,14 @@ def load_settings(
     found: dict[str, Any] = {}
     for item in fields(Settings):
         name = item.metadata["name"]
-        raw = values.get(name)
-        if raw is None or raw == "":
+        raw = values.get(name, "").strip()  # files and secret stores end with a line break
+        if not raw:
             continue
+        if not raw.isprintable():
+            # Libraries quote what they cannot send, credentials too.
+            raise SettingsError(
+                f"{name} holds a line break or a control character: write it again, as one line"
+            )
         if item.metadata.get("list"):
             found[item.name] = tuple(part.strip() for part in raw.split(",") if part.strip())
         elif isinstance(item.default, Path):
@@ -187,7 +196,27 @@ def load_settings(
         for name, value in values.items()
         if name.startswith(PREFIX_DESTINATION) and value
     }
+    _require_url(found.get("database_url"))
     return Settings(**found)
+
+
+def _require_url(url: str | None) -> None:
+    """Refuse what the database's library would quote as it stands, with its password.
+
+    Raises:
+        SettingsError: it is no URL.
+    """
+    if url is None:
+        return
+    is_url = url.startswith(("postgresql://", "postgres://"))
+    if not is_url and _PAIRS.fullmatch(url) is None:
+        raise SettingsError(
+            "ENGAGE_DATABASE_URL is no address of PostgreSQL: write `postgresql://user:password@host/database`"
+        )
+    if is_url and _LONE_PERCENT.search(url):
+        raise SettingsError(
+            "ENGAGE_DATABASE_URL holds a `%` that stands for itself, in the password perhaps: write it as `%25`"
+        )
 
 
 def destination_variable(name: str) -> str:

@@ -40,7 +40,7 @@ from engage.api.profile_api import (
 )
 from engage.api.reading import reading_routes
 from engage.api.wire import Wire, overloaded
-from engage.ports.storage import StorageAwayError, StorageBusyError
+from engage.ports.storage import StorageAwayError, StorageBusyError, StorageRefusedError
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +99,7 @@ def create_app(deps: ApiDeps) -> EngageApi:
     app.add_exception_handler(RequestValidationError, _answered)
     app.add_exception_handler(StorageAwayError, _answered)
     app.add_exception_handler(StorageBusyError, _answered)
+    app.add_exception_handler(StorageRefusedError, _answered)
     app.add_exception_handler(OverloadedError, _answered)
     app.add_exception_handler(ClientGoneError, _answered)
     app.add_exception_handler(Exception, _answered)
@@ -135,6 +136,8 @@ def _error_of(request: Request, exc: Exception) -> ApiError:
             return overloaded(exc)
         case StorageAwayError() | StorageBusyError():
             return unavailable()
+        case StorageRefusedError():
+            return invalid("A value in this can neither be stored nor looked for; U+0000 is one.")
         case RequestValidationError():
             return invalid("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors()))
         case HTTPException(status_code=404):

@@ -97,18 +97,25 @@ def installation(
     data_dir: Path,
     *,
     broker: str | None = None,
+    database: str | None = None,
     processes: Sequence[str] = EVERYTHING,
     copies: Mapping[str, int] | None = None,
     variables: Mapping[str, str] | None = None,
     logs: Path | None = None,
     **sandbox: object,
 ) -> Iterator[Installation]:
-    """Start an installation whose data lie in `data_dir`, with `broker` or a Valkey of its own, and stop it, whatever happened meanwhile.
+    """Start an installation whose data lie in `data_dir`, with `broker` and `database` or its own, and stop it, whatever happened meanwhile.
 
     `variables` are set for its processes beside what they need; `sandbox` are settings of the provider twins.
     """
     listen, twin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    base = Settings(data_dir=data_dir, listen=listen, public_url=f"http://{listen}", broker_url=broker)
+    base = Settings(
+        data_dir=data_dir,
+        listen=listen,
+        public_url=f"http://{listen}",
+        broker_url=broker,
+        database_url=database,
+    )
     # What Python itself or a dynamic linker may read must be there when a process begins: a fork has begun.
     with nullcontext() if variables else fork_server() as forks, services_of(base) as services:
         migrate_schema(services.database_url)

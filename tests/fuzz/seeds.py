@@ -203,6 +203,27 @@ BATCHES = [
     ).encode(),
     b'{"batch":[{"type":"track","userId":"a","event":"Cart","properties":{"total":1e400,"order":1E-999999999}}]}',
 ]
+PIXELS = [
+    b"userId=ada&event=Cart&properties.total=10.5&properties.order=o&writeKey=shop&context.ip=127.0.0.1",
+    b"data=eyJ1c2VySWQiOiJhZGEiLCJldmVudCI6IkNhcnQiLCJwcm9wZXJ0aWVzIjp7InRvdGFsIjoxMC41fX0",
+    b'data={"anonymousId":"x","event":"Cart","properties":{"total":1e400}}',
+    b"a.a.a.a=1&a=2&a.a=%00&userId=%ff%fe",
+]
+CALLERS = [
+    b"Basic c2hvcDo=",
+    b"Bearer et_abc",
+    b"user_id:ada",
+    b"email:Ada@B.example",
+    b"phone:+1 (415) 555-0101",
+    b"loyalty_id:9",
+    b"anonymous_id:\x00",
+]
+ANSWERS = [
+    b'application/json\n{"a": [1, 1e400, -1E-999999999, true, null, "x\\u0000y"], "\\u0000": {"b": 1}}',
+    b'application/json\n{"n": ' + b"9" * 400 + b', "s": "\\ud800"}',
+    b"text/html; charset=utf-8\n<p>\x00\xff</p>",
+    b"application/json\n" + b"[" * 2000,
+]
 TOKENS = [
     make_token(
         Preferences(
@@ -236,8 +257,10 @@ def definitions(kind: str) -> Iterator[bytes]:
         "audience": "audiences/*.yaml",
         "trait": "traits/*.yaml",
         "settings": "settings.yaml",
+        "law": "*.yaml",
     }
-    for path in sorted((REPOSITORY / "journeys").glob(places[kind])):
+    folder = "engage/project/law_packs" if kind == "law" else "journeys"
+    for path in sorted((REPOSITORY / folder).glob(places[kind])):
         if kind == "settings" or path.name != "settings.yaml":
             yield path.read_bytes()
 

@@ -9,26 +9,33 @@ from io import BytesIO
 from urllib.parse import parse_qsl
 
 from engage.api.answers import ApiError
+from engage.api.auth import credential
 from engage.api.bodies import unzipped
+from engage.api.pixel import pixel_body
 from engage.channels.registry import ChannelSettings, build_webhooks
+from engage.channels.webhook_calls import _read as read_answer
+from engage.channels.webhook_calls import answer_of
 from engage.console.session import open_session, read_session
 from engage.domain.expression import ExpressionError, Place, check_regex, compile_expression, compile_text
-from engage.domain.fact import decode
+from engage.domain.fact import Kind, decode
+from engage.domain.json_text import mended
 from engage.domain.links.token import make_token, read_token
 from engage.domain.project_settings import ProjectSettings
 from engage.engine.accept.accept import Acceptor
 from engage.engine.accept.intake import Intake, Taken
-from engage.engine.canonical.call import Origin
+from engage.engine.accept.requests import UnknownPersonError, person_named
+from engage.engine.canonical.call import Origin, Refused, Unfit, read_item
 from engage.engine.canonical.split import MAX_BODY, MalformedBodyError, TooManyEventsError, open_batch
 from engage.engine.people.bring_in import Misfit
 from engage.engine.people.consents import ConsentRows, SuppressionRows
 from engage.engine.people.listfile import Format, ListFileError, read_rows
 from engage.engine.people.profiles import Profiles
 from engage.engine.receive import Receiver
-from engage.ports.channel import SignedRequest, Webhook
+from engage.ports.channel import Accepted, SignedRequest, Webhook
 from engage.ports.clock import NoHints
 from engage.ports.templating import Rendered, RenderRefused
 from engage.project.load import load_source, read_scenarios
+from engage.storage.coding import encode
 from engage.templating import TemplateSource, compile_templates
 from tests.domain.engine.house import House
 from tests.fuzz import seeds
@@ -204,6 +211,36 @@ def _batch(data: bytes) -> None:
     _digested(taken)
 
 
+def _pixel(data: bytes) -> None:
+    body = pixel_body(data.replace(b"\n", b"&"))
+    item = None if body is None else read_item(mended(body))
+    if body is None or (isinstance(item, Refused) and item.reason is Unfit.MALFORMED):
+        return
+    origin = Origin(
+        source="shop", received_at=seeds.NOW, kind=Kind.TRACK, browser=True, rules=_ACCEPTOR.rules()
+    )
+    _digested(_ACCEPTOR.call(mended(body), item, origin))
+
+
+def _caller(data: bytes) -> None:
+    key = credential(data)
+    assert key is None or key
+    try:
+        named = person_named(_text(data), _ACCEPTOR.rules())
+    except UnknownPersonError as exc:
+        _worded(exc)
+    else:
+        assert named.value
+        encode([named])
+
+
+def _answer(data: bytes) -> None:
+    kind, _, body = data.partition(b"\n")
+    answered = answer_of(200, read_answer(body, _text(kind)))
+    assert isinstance(answered, Accepted)
+    encode([answered.answer])
+
+
 def _zipped(data: bytes) -> None:
     encoding, _, body = data.partition(b"\n")
     try:
@@ -252,7 +289,7 @@ TARGETS = [
     Target("template", _template, seeds.TEMPLATES),
     *(
         Target(f"yaml-{kind}", _yaml(kind), seeds.definitions(kind))
-        for kind in ("journey", "audience", "trait", "settings")
+        for kind in ("journey", "audience", "trait", "settings", "law")
     ),
     Target(
         "yaml-template",
@@ -280,6 +317,9 @@ TARGETS = [
         _zipped,
         [b"gzip\n" + zlib.compress(b"{}", wbits=31), b"deflate\n" + zlib.compress(b"{}" * 99), b"\n{}"],
     ),
+    Target("pixel", _pixel, seeds.PIXELS),
+    Target("caller", _caller, seeds.CALLERS),
+    Target("answer", _answer, seeds.ANSWERS),
     Target("token", _token, seeds.TOKENS),
     Target("csv", _list_file(Format.CSV), seeds.CSV),
     Target("jsonl", _list_file(Format.JSONL), seeds.JSONL),

@@ -14,6 +14,8 @@ import pytest
 from engage.domain.turn.changes import Changes
 from engage.ports.storage import StorageAwayError, StorageBusyError, StorageRefusedError
 from engage.storage.postgres import PostgresStore
+from engage.storage.postgres.session import liveness
+from engage.storage.postgres.worker_lock import PostgresWorkerLock
 from tests.storage.contract.given import delivery, people, profile, profile_id, run_id, save, write
 
 pytestmark = pytest.mark.live
@@ -97,6 +99,22 @@ def test_a_number_beyond_everything_is_refused(store: PostgresStore, number: str
 
     with pytest.raises(StorageRefusedError):
         write(store, Changes(profiles={huge.id: huge}))
+
+
+def test_every_lasting_connection_notices_a_machine_that_is_gone(store: PostgresStore) -> None:
+    with store.hold_worker_lock("alone") as lock, store.session() as session:
+        assert isinstance(lock, PostgresWorkerLock)
+        assert lock._connection is not None
+        for connection in (lock._connection, session._cursor.connection):
+            given = connection.info.get_parameters()
+            assert int(given["connect_timeout"]) <= 10
+            assert int(given["keepalives_idle"]) + 3 * int(given["keepalives_interval"]) <= 30
+            assert int(given["tcp_user_timeout"]) <= 10_000
+
+
+def test_what_a_url_says_of_waiting_itself_is_left_alone() -> None:
+    assert "connect_timeout" not in liveness("postgresql://a/b?connect_timeout=60")
+    assert "connect_timeout" in liveness("postgresql://a,b/c?target_session_attrs=read-write")
 
 
 def test_a_killed_worker_is_not_alive(store: PostgresStore, storage_url: str) -> None:

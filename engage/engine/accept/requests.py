@@ -29,7 +29,7 @@ def person_named(text: str, rules: Rules) -> Identifier:
     if kind not in BUILT_IN and kind not in rules.identifiers.values():
         known = sorted(BUILT_IN | set(rules.identifiers.values()))
         raise UnknownPersonError(f"write `kind:value`; the kinds are {', '.join(known)}")
-    identifier = normal_identifier(kind, value, rules.region) if value and not value.isspace() else None
+    identifier = normal_identifier(kind, value, rules.region) if value.strip() and "\0" not in value else None
     if identifier is None:
         raise UnknownPersonError(f"the value after `{kind}:` cannot be one")
     return identifier

@@ -22,22 +22,13 @@ from engage.storage.postgres.people import PostgresPeople
 from engage.storage.postgres.runs import PostgresRuns
 from engage.storage.postgres.selecting import PostgresSelection
 from engage.storage.postgres.senders import PostgresSenders
-from engage.storage.postgres.session import Connection, Session, configure, translated
+from engage.storage.postgres.session import Connection, Session, configure, liveness, translated
 from engage.storage.postgres.short_links import PostgresShortLinks
 from engage.storage.postgres.trail import PostgresTrail
 from engage.storage.postgres.worker_lock import PostgresWorkerLock, key_of
 from engage.storage.postgres.write import write
 
 CONNECT_SECONDS = 10.0  # how long a transaction waits for a connection before the database counts as away
-
-# A machine or a network that is gone does not say so: without these the system finds out after a quarter of an hour.
-_LIVENESS = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 
 _WORKER_ALIVE = """
 SELECT EXISTS (
@@ -102,10 +93,9 @@ class PostgresStore:
         connection at most `patience` seconds. `pepper` keys what is left of erased addresses.
         """
         self._url, self._pepper = url, pepper
-        given = psycopg.conninfo.conninfo_to_dict(url)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
-            kwargs={name: value for name, value in _LIVENESS.items() if name not in given},
+            kwargs=liveness(url),
             min_size=min_size,
             max_size=max_size,
             timeout=patience,

@@ -8,7 +8,7 @@ from contextlib import suppress
 import psycopg
 
 from engage.ports.storage import StorageAwayError, StorageBusyError
-from engage.storage.postgres.session import Connection, Session, translated
+from engage.storage.postgres.session import Connection, Session, liveness, translated
 
 # Only a session that holds this very lock: the number of a process may be somebody else's by now.
 _END_OLD_SESSION = """
@@ -53,7 +53,7 @@ class PostgresWorkerLock:
 
     def _take(self) -> None:
         try:
-            connection: Connection = psycopg.connect(self._url, autocommit=True)
+            connection: Connection = psycopg.connect(self._url, autocommit=True, **liveness(self._url))
         except psycopg.Error as exc:
             raise translated(exc) from exc
         self._connection = connection
