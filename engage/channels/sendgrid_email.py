@@ -104,7 +104,9 @@ class SendGridEmail:
         if content.headers:
             body["headers"] = dict(content.headers)
         if content.categories:
-            body["categories"] = [name[:LONGEST_CATEGORY] for name in content.categories[:MOST_CATEGORIES]]
+            # Those that begin alike are one: SendGrid refuses a mail that names one twice.
+            short = dict.fromkeys(name[:LONGEST_CATEGORY] for name in content.categories)
+            body["categories"] = list(short)[:MOST_CATEGORIES]
         if content.pool:
             body["ip_pool_name"] = content.pool
         if content.unsubscribe_group is not None:

@@ -106,6 +106,15 @@ def test_what_a_mail_says_of_its_sending_is_posted_as_sendgrid_wants_it(mail: Se
     assert body["categories"] == [f"c{n}" for n in range(10)]
 
 
+def test_categories_that_begin_alike_are_named_once(mail: Sender, wire: Wire) -> None:
+    wire.usual = reply(202, b"")
+    long = "n" * 255
+
+    mail.send(outbound(content=replace(CONTENT, categories=(f"{long}-a", f"{long}-b", "cart"))))
+
+    assert wire.requests[0].json["categories"] == [long, "cart"]
+
+
 def test_mails_share_one_connection(mail: Sender, wire: Wire) -> None:
     wire.usual = reply(202, b"")
 
