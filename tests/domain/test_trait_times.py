@@ -1,5 +1,6 @@
 """Since when a trait has its value: in any order of arrival what a recomputation from all writes, sorted by time, says."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,9 +32,9 @@ def since(profile: Profile) -> datetime:
     return profile.trait_times["plan"].changed
 
 
-def known(profile: Profile) -> list[datetime]:
-    """Return the writes of the present value that are remembered, in order."""
-    instants: list[datetime] = profile.told_times()["plan"]["written_at"]
+def written(profile: Profile, trait: str = "plan") -> list[datetime]:
+    """Return the writes of a trait's present value that are remembered, in order."""
+    instants: list[datetime] = profile.told_times()[trait]["written_at"]
     return instants
 
 
@@ -100,7 +101,7 @@ def test_any_order_and_any_merges_give_what_a_recomputation_gives(said: list[Sai
         run = everything.run()
         assert profile.traits.get("plan") == run[0][1]
         assert since(profile) == at(run[0][0])
-        assert known(profile) == sorted({at(minute) for minute, _ in run})
+        assert written(profile) == sorted({at(minute) for minute, _ in run})
 
 
 @given(told(most=80, minutes=40, values=("free", "pro", "pro", "pro", "pro")))
@@ -110,9 +111,9 @@ def test_of_a_value_repeated_very_often_what_is_said_is_true_of_a_write_and_neve
     for profile, everything in lived(said):
         run = everything.run()
         assert profile.traits["plan"] == run[0][1]
-        assert known(profile)[-1] == at(run[-1][0])
+        assert written(profile)[-1] == at(run[-1][0])
         assert since(profile) in {at(minute) for minute, _ in run}
-        assert len(known(profile)) <= REMEMBERED
+        assert len(written(profile)) <= REMEMBERED
         if sum(value == run[0][1] for _, value in everything.writes) <= REMEMBERED:
             assert since(profile) == at(run[0][0])
 
@@ -197,6 +198,72 @@ def test_an_instant_that_no_trait_needs_makes_room_first() -> None:
     assert since(person) == at(10)
 
 
+def tell(person: Profile, minutes: Iterable[float], **traits: Any) -> None:
+    for minute in minutes:
+        person.write_traits(traits, at(minute))
+
+
+def test_an_instant_that_made_room_is_no_other_traits() -> None:
+    person = nobody()
+    tell(person, (0, 10, 20), plan="pro")
+    tell(person, range(100, 100 + MOST + 5), name="Ada")
+    tell(person, [200], plan="pro")
+    assert written(person, "plan") == [at(0), at(200)]
+
+    tell(person, [50], plan="free")
+
+    assert since(person) == at(200)
+
+
+def test_what_is_older_than_all_that_is_remembered_takes_no_room() -> None:
+    person = nobody()
+    tell(person, (0, 20), plan="pro")
+    tell(person, range(100, 100 + MOST + 2), name="Ada")
+    known_before = written(person, "name")
+
+    tell(person, [10], plan="pro")
+
+    assert written(person, "plan") == [at(0), at(20)]
+    assert written(person, "name") == known_before
+
+
+def test_traits_told_at_once_keep_what_each_was_told_before() -> None:
+    person = nobody()
+    tell(person, [1], name="Ada", plan="pro")
+    tell(person, [2], name="Ada")
+    tell(person, [3], plan="pro")
+    tell(person, [4, 5], name="Ada", plan="pro")
+
+    assert written(person, "name") == [at(1), at(2), at(4), at(5)]
+    assert written(person, "plan") == [at(1), at(3), at(4), at(5)]
+
+
+def test_a_merge_unites_what_both_were_told() -> None:
+    person, lost = nobody(), nobody(1)
+    tell(person, (1, 5, 9), plan="pro", name="Ada")
+    tell(lost, (2, 6, 10), plan="pro", city="Paris")
+    person.unite_traits(lost)
+    assert written(person, "plan") == [at(minute) for minute in (1, 2, 5, 6, 9, 10)]
+    assert written(person, "name") == [at(minute) for minute in (1, 5, 9)]
+    assert written(person, "city") == [at(minute) for minute in (2, 6, 10)]
+
+    tell(person, [3], plan="free")
+
+    assert since(person) == at(5)
+
+
+def test_a_merge_does_not_forget_what_cut_off_the_value_that_stays() -> None:
+    person, lost = nobody(), nobody(1)
+    tell(person, [1], plan="free")
+    tell(lost, [5], plan="none")
+    tell(lost, [8], plan="pro")
+    person.unite_traits(lost)
+
+    tell(person, [3], plan="pro")
+
+    assert since(person) == at(8)
+
+
 class Before(msgspec.Struct, array_like=True):
     """What the release before this one writes and reads."""
 
@@ -214,5 +281,5 @@ def test_what_an_older_release_wrote_is_read_and_what_this_one_writes_it_reads()
     person.traits, person.trait_times = {"plan": "pro"}, {"plan": ours}
     person.write_traits({"plan": "pro"}, at(3))
 
-    assert known(person) == [at(1), at(3), at(5)]
+    assert written(person) == [at(1), at(3), at(5)]
     assert decoder(Before).decode(encode(ours)) == older
