@@ -3,7 +3,15 @@
 `scripts/mutants` tries them all and writes which promises are proven so into `tests/coverage/proven.txt`.
 """
 
-from tests.coverage import mutants_of_expressions, mutants_of_language, mutants_of_others, mutants_of_settings
+from tests.coverage import (
+    mutants_of_expressions,
+    mutants_of_files,
+    mutants_of_language,
+    mutants_of_others,
+    mutants_of_scenarios,
+    mutants_of_settings,
+    mutants_of_templates,
+)
 from tests.coverage.mutant import Mutant
 
 _OF_STEPS = [
@@ -336,7 +344,10 @@ _OF_STEPS = [
 MUTANTS = [
     *_OF_STEPS,
     *mutants_of_expressions.MUTANTS,
+    *mutants_of_files.MUTANTS,
     *mutants_of_language.MUTANTS,
     *mutants_of_others.MUTANTS,
+    *mutants_of_scenarios.MUTANTS,
     *mutants_of_settings.MUTANTS,
+    *mutants_of_templates.MUTANTS,
 ]

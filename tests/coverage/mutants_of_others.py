@@ -62,7 +62,7 @@ MUTANTS = [
     ),
     Mutant(
         "`Subscription Updated`, `Address",
-        "engage/domain/delivery/ledger.py",
+        "engage/domain/consent/writing.py",
         '        "Subscription Updated",\n',
         '        "Subscription Changed",\n',
     ),
@@ -147,7 +147,7 @@ MUTANTS = [
     ),
     Mutant(
         "STOP and its kin",
-        "engage/domain/delivery/ledger.py",
+        "engage/domain/consent/writing.py",
         "state = ConsentState.UNSUBSCRIBED if stopped else ConsentState.SUBSCRIBED",
         "state = ConsentState.SUBSCRIBED",
     ),
