@@ -25,7 +25,6 @@ from engage.services import migrate_schema
 from engage.settings import load_settings
 
 PROJECT = Path(__file__).parent / "project"
-PROFILING = Path(__file__).parent / "profiling"
 LABELS = {
     "api": "API",
     "worker-engine": "engine worker",
@@ -95,12 +94,8 @@ class Stack:
 
 
 @contextmanager
-def running_stack(
-    ground: Ground, *, engine_workers: int = 1, profile_into: Path | None = None
-) -> Iterator[Stack]:
+def running_stack(ground: Ground, *, engine_workers: int = 1) -> Iterator[Stack]:
     """Run API, workers and beat of this project for the length of a block; the bench's journeys are live.
-
-    `profile_into` has every process of ours write where its CPU time went into that folder when it ends.
 
     Raises:
         BenchError: something does not start.
@@ -111,8 +106,6 @@ def running_stack(
         _publish(environment)
         sink = stack.enter_context(running_sink(_sink_settings(ground, environment)))
         environment |= {"TWILIO_API_BASE_URL": sink.url, "SENDGRID_API_BASE_URL": sink.url}
-        if profile_into is not None:
-            environment |= {"PYTHONPATH": str(PROFILING), "ENGAGE_BENCH_PROFILE": str(profile_into)}
         supervisor = stack.enter_context(Supervisor(environment, logs=ground.folder / "logs"))
         supervisor.start(list(LABELS), copies={"worker-engine": engine_workers})
         roots = {_label(name): supervisor.pid(name) for name in supervisor.labels()} | ground.services
