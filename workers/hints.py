@@ -51,20 +51,26 @@ class CeleryHints:
         self._lanes: set[int] = set()
         self._urgent_lanes: set[int] = set()
         self._work: set[tuple[Channel, Priority]] = set()
+        self._asked = 0
+        """Lanes and deliveries told of since the last hints left."""
         self._thread: threading.Thread | None = None
 
     def digest(self, lanes: Iterable[int], *, urgent: bool = False) -> None:
         """See `Hints.digest`."""
+        wanted = list(lanes)
         with self._lock:
-            (self._urgent_lanes if urgent else self._lanes).update(lanes)
+            self._asked += len(wanted)
+            (self._urgent_lanes if urgent else self._lanes).update(wanted)
         if urgent:
             self._hurry.set()
         self._start()
 
     def deliver(self, work: Iterable[tuple[Channel, Priority]]) -> None:
         """See `Hints.deliver`."""
+        wanted = list(work)
         with self._lock:
-            self._work.update(wanted := set(work))
+            self._asked += len(wanted)
+            self._work.update(wanted)
         if any(priority is Priority.URGENT for _, priority in wanted):
             self._hurry.set()
         self._start()
@@ -78,13 +84,15 @@ class CeleryHints:
         self._wake.set()
 
     def _run(self) -> None:
-        interval = INTERVAL
+        interval, began = INTERVAL, monotonic()
         while True:
-            interval = min(2 * interval, LONGEST_INTERVAL) if self._wake.is_set() else INTERVAL
             self._wake.wait()
             self._wake.clear()
-            began = monotonic()
+            last, began = began, monotonic()
             with self._lock:
+                # Judged by how many there were, not whether there were any: five events a second would keep a burst going for ever.
+                is_burst = self._asked * INTERVAL > began - last
+                interval, self._asked = min(2 * interval, LONGEST_INTERVAL) if is_burst else INTERVAL, 0
                 lanes, self._lanes = sorted(self._lanes), set()
                 urgent, self._urgent_lanes = sorted(self._urgent_lanes), set()
                 work, self._work = sorted(self._work), set()

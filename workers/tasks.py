@@ -47,7 +47,7 @@ def _digest(lanes: Collection[int], *, urgent: bool = False) -> Collection[int]:
     engine = runtime()
     done = engine.digest.turn(lanes, engine.clock.now(), wait=urgent)
     if done.deliveries:
-        engine.hints.deliver(done.deliveries)
+        engine.hints.deliver(done.deliveries.elements())
     if done.busy:
         # Whoever has them may have read before the facts of this hint were there: somebody must come back.
         engine.hints.digest(done.busy)

@@ -31,7 +31,7 @@ class Hints(Protocol):
         ...
 
     def deliver(self, work: Iterable[tuple[Channel, Priority]]) -> None:
-        """These channels have deliveries to release."""
+        """These channels have deliveries to release; told once for each, it is known how many there are."""
         ...
 
 

@@ -1,7 +1,8 @@
 """Hints reach the queue of those who can act on them, and what is urgent waits for no burst."""
 
 import threading
-from time import monotonic
+from statistics import median
+from time import monotonic, sleep
 from typing import Any
 
 from celery import Celery
@@ -53,6 +54,23 @@ def test_the_last_hints_of_a_burst_leave_together() -> None:
         threading.Event().wait(0.01)
     assert {lane for *_, args in app.tasks_sent for lane in args[0]} == set(range(50))
     assert len(app.tasks_sent) < 10
+
+
+def test_what_comes_now_and_then_waits_for_no_burst_that_is_over() -> None:
+    app = Published()
+    hints = CeleryHints(app)
+    for _ in range(150):
+        hints.digest([99])
+        sleep(0.005)
+
+    began = []
+    for lane in range(9):
+        began.append(monotonic())
+        hints.digest([lane])
+        sleep(0.2)
+
+    left = {lane: at for at, _, _, args in reversed(app.tasks_sent) for lane in args[0]}
+    assert median(left[lane] - at for lane, at in enumerate(began)) < LONGEST_INTERVAL / 5
 
 
 def test_what_is_urgent_waits_for_no_burst() -> None:

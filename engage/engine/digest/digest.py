@@ -1,5 +1,6 @@
 """Digest: a lane's facts and due timers, in order, become everything that follows — in one transaction."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,8 +78,8 @@ class Digested:
     """Whether the lane had more than fits into a turn."""
     busy: set[int] = field(default_factory=set)
     """Lanes that another worker has: it may have read before our facts came, so come back."""
-    deliveries: set[tuple[Channel, Priority]] = field(default_factory=set)
-    """What deliver should be told about."""
+    deliveries: Counter[tuple[Channel, Priority]] = field(default_factory=Counter)
+    """What deliver should be told about, and how many there are."""
     stopped: bool = False
     """Whether a lane cannot go on for now."""
 
@@ -208,11 +209,11 @@ class Digest:
                 timers=len(batch.timers),
                 more=batch.more,
                 busy=busy,
-                deliveries={
+                deliveries=Counter(
                     (delivery.channel, delivery.priority)
                     for delivery in turn.changes.deliveries.values()
                     if delivery.waits_for_release()
-                },
+                ),
             )
 
     def _read(self, tx: Transaction, lanes: list[int], now: datetime, limit: int) -> Batch:
@@ -307,7 +308,7 @@ def _sum(parts: Iterable[Digested]) -> Digested:
         total.timers += part.timers
         total.more = total.more or part.more
         total.busy |= part.busy
-        total.deliveries |= part.deliveries
+        total.deliveries += part.deliveries
     return total
 
 
