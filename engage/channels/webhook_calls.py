@@ -228,7 +228,7 @@ def _read(answer: bytes, kind: str) -> Any:
     if "json" in kind.lower():
         try:
             return _tame(_decoder.decode(answer))
-        except (msgspec.DecodeError, ValueError, RecursionError):
+        except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
             pass
     return _tame(answer.decode("utf-8", "replace")) if answer else None
 

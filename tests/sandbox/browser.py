@@ -79,8 +79,9 @@ class Browser:
 
     def _next(self, end: float) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            ready, _, _ = select.select([self._back], [], [], max(0.0, end - time.monotonic()))
-            assert ready, "the browser does not answer"
+            waiting = select.poll()
+            waiting.register(self._back, select.POLLIN)
+            assert waiting.poll(1000 * max(0.0, end - time.monotonic())), "the browser does not answer"
             self._rest += os.read(self._back.fileno(), 1 << 20)
         raw, _, self._rest = self._rest.partition(b"\0")
         message: dict[str, Any] = json.loads(raw)
