@@ -1,6 +1,7 @@
 """Services every test may ask for: a PostgreSQL, a Valkey, a browser; started once per test process, stopped at its end."""
 
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from engage.cli.main import keep_bytecode
 from engage.embedded import start_postgres, start_valkey
 
 keep_bytecode()  # else every process that a test starts would compile everything anew
+
+# A sandbox inside this process keeps a connection to every receiver it called, of tests long over: more than the usual 1,024.
+_, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC_BROWSERS = (
