@@ -37,8 +37,12 @@ class Doors(Protocol):
         """Return who has this password."""
         ...
 
-    def still(self, holder: str, mark: str) -> Viewer | None:
-        """Return the holder of an open session as they are now, None for nobody any more."""
+    def leave(self, session: bytes, until: datetime) -> None:
+        """End a session that would have lasted until then."""
+        ...
+
+    def still(self, holder: str, mark: str, session: bytes) -> Viewer | None:
+        """Return the holder of a session as they are now, None for nobody any more or if it was left."""
         ...
 
 

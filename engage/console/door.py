@@ -1,6 +1,7 @@
 """The door: who comes in, by password or token, what their role lets them see, and that it is the console itself that asks."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from engage.console.deps import ConsoleDeps
 from engage.console.rendering import Pages, base_of
-from engage.console.session import COOKIE, LIFETIME, open_session, read_session
+from engage.console.session import COOKIE, LIFETIME, Session, open_session, read_session
 from engage.domain.access import Role, Viewer
 
 MAX_FORM = 4_096
@@ -46,9 +47,12 @@ class Door:
         return guard
 
     def _viewer(self, request: Request) -> Viewer | None:
-        session = read_session(request.cookies.get(COOKIE), self._deps.clock.now(), self._deps.secrets)
-        # Asked each time: who was removed, or whose token was revoked, is out at once.
-        return None if session is None else self._deps.doors.still(session.holder, session.mark)
+        session = self._session(request)
+        # Asked each time: who was removed, whose token was revoked, or what was left, is out at once.
+        return None if session is None else self._deps.doors.still(session.holder, session.mark, session.id)
+
+    def _session(self, request: Request) -> Session | None:
+        return read_session(request.cookies.get(COOKIE), self._deps.clock.now(), self._deps.secrets)
 
     def show(self, request: Request) -> Response:
         """Ask who it is."""
@@ -89,9 +93,12 @@ class Door:
         return viewer
 
     def leave(self, request: Request) -> Response:
-        """End the session."""
+        """End the session, and copies of it."""
         if not _our_own(request):
             raise HTTPException(403, "This was sent from another site; open the console itself.")
+        session = self._session(request)
+        if session is not None:
+            self._deps.doors.leave(session.id, datetime.fromtimestamp(session.until, UTC))
         answer = RedirectResponse(f"{base_of(request)}/login", 303)
         answer.delete_cookie(COOKIE, path=base_of(request) or "/", httponly=True, samesite="lax")
         return answer

@@ -1,9 +1,11 @@
-"""Sessions: who looks, signed into a cookie; nothing is kept on the server."""
+"""Sessions: who looks, signed into a cookie; nothing is kept on the server but which ones were left."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from secrets import token_urlsafe
 
 import msgspec
 
@@ -22,6 +24,13 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     """Seconds since 1970, UTC."""
     mark: str = ""
     """What the holder had to show; a session ends when that changes."""
+    nonce: str = ""
+    """Tells it from others of its holder and second."""
+
+    @property
+    def id(self) -> bytes:
+        """What names this session once it was left; opens nothing."""
+        return sha256(msgspec.json.encode(self)).digest()
 
 
 def open_session(holder: str, now: datetime, secrets: Sequence[str], mark: str = "") -> str:
@@ -32,7 +41,7 @@ def open_session(holder: str, now: datetime, secrets: Sequence[str], mark: str =
     """
     if not secrets:
         raise ValueError("a session cannot be signed without a secret key")
-    payload = msgspec.json.encode(Session(holder, int((now + LIFETIME).timestamp()), mark))
+    payload = msgspec.json.encode(Session(holder, int((now + LIFETIME).timestamp()), mark, token_urlsafe(12)))
     return f"{_text(payload)}.{_text(_mac(secrets[0], payload))}"
 
 

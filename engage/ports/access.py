@@ -1,4 +1,4 @@
-"""Access: who works here, and which tokens there are. Passwords and tokens are stored hashed; neither can be read back."""
+"""Access: who works here, which tokens there are, and which sessions have ended. Passwords and tokens are stored hashed; neither can be read back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Access(Protocol):
-    """Users and tokens."""
+    """Users, tokens and ended sessions."""
 
     def user(self, email: str) -> User | None:
         """Return a user."""
@@ -62,6 +62,14 @@ class Access(Protocol):
 
     def guessed(self, who: bytes, now: datetime, since: datetime) -> None:
         """Count one more wrong guess; the first of a row, if the last one was not after `since`."""
+        ...
+
+    def end_session(self, session: bytes, until: datetime) -> None:
+        """Remember, until then at least, that this session has ended; ending it again changes nothing."""
+        ...
+
+    def has_ended(self, session: bytes) -> bool:
+        """Return whether this session has ended before its time."""
         ...
 
     def token(self, digest: bytes) -> Token | None:

@@ -133,9 +133,25 @@ class TestUsers:
 
         admit.set_role("bea@shop.example", Role.PUBLISHER, BY)
 
-        still = admit.still(viewer.name, viewer.mark)
+        still = admit.still(viewer.name, viewer.mark, b"a session")
         assert still is not None
         assert still.role is Role.PUBLISHER
+
+    def test_a_session_that_was_left_is_nobodys_and_others_go_on(self, admit: Admit) -> None:
+        admit.add_user("bea@shop.example", Role.VIEWER, GOOD, BY)
+        made = admit.create_token("bi", [Scope.PROFILES_READ], BY)
+        holders = (
+            admit.by_password("bea@shop.example", GOOD),
+            admit.by_token(made.text),
+            admit.by_token("from the settings"),
+        )
+
+        admit.leave(b"left", NOON)
+
+        for viewer in holders:
+            assert viewer is not None
+            assert admit.still(viewer.name, viewer.mark, b"left") is None
+            assert admit.still(viewer.name, viewer.mark, b"another") == viewer
 
     def test_nobody_is_changed_or_removed_who_is_not_there(self, admit: Admit) -> None:
         with pytest.raises(AccessError):

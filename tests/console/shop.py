@@ -73,8 +73,10 @@ class StillClock:
 class Shop:
     """The store and its console."""
 
-    def __init__(self, *, public: bool = True, reading: Reading | None = None) -> None:
-        self.store = MemoryStore()
+    def __init__(
+        self, *, public: bool = True, reading: Reading | None = None, store: MemoryStore | None = None
+    ) -> None:
+        self.store = store or MemoryStore()
         self.clock = StillClock()
         self.doors = Admit(self.store, FixedTokens.admins([TOKEN]), CHEAP)
         settings = ProjectSettings.model_validate(

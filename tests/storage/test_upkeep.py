@@ -140,6 +140,16 @@ def test_answers_under_a_key_are_forgotten_after_a_day(fresh: PostgresStore) -> 
     assert keys.claim("s", "young", "d", "second", NOON) == ("d", "first")
 
 
+def test_an_ended_session_is_remembered_until_it_would_have_ended(fresh: PostgresStore) -> None:
+    with fresh.transaction() as tx:
+        tx.access.end_session(b"over", NOON - DAY)
+        tx.access.end_session(b"copied", NOON - DAY / 100)
+
+    assert keep(fresh, NOON)["ended_session"] == 1
+    with fresh.transaction() as tx:
+        assert (tx.access.has_ended(b"over"), tx.access.has_ended(b"copied")) == (False, True)
+
+
 def test_two_processes_may_keep_house_at_once(fresh: PostgresStore) -> None:
     failures: list[BaseException] = []
 

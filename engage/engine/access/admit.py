@@ -113,14 +113,20 @@ class Admit:
         with self._store.transaction() as tx:
             tx.access.guessed(_digest(_address(email)), now, now - PATIENCE)
 
-    def still(self, holder: str, mark: str) -> Viewer | None:
-        """Return a session's holder as they are now; None once they are removed, revoked or have another password."""
-        kind, _, name = holder.partition(":")
-        if kind == "token" and (fixed := self._fixed.named(holder)) is not None:
-            return _viewer(fixed)
+    def leave(self, session: bytes, until: datetime) -> None:
+        """End a session that would have lasted until then, in every process."""
         with self._store.transaction() as tx:
+            tx.access.end_session(session, until)
+
+    def still(self, holder: str, mark: str, session: bytes) -> Viewer | None:
+        """Return a session's holder as they are now; None once it was left, or they are removed, revoked or have another
+        password."""
+        kind, _, name = holder.partition(":")
+        with self._store.transaction() as tx:
+            if tx.access.has_ended(session):
+                return None
             if kind == "token":
-                return _viewer(_caller(_by_id(tx, name)))
+                return _viewer(self._fixed.named(holder) or _caller(_by_id(tx, name)))
             user = tx.access.user(name)
         found = None if user is None else _at_work(user)
         return found if found is not None and hmac.compare_digest(found.mark, mark) else None

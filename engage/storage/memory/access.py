@@ -1,4 +1,4 @@
-"""Users and tokens in memory."""
+"""Users, tokens and ended sessions in memory."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from engage.storage.memory.work import Work
 
 
 class MemoryAccess:
-    """Users and tokens."""
+    """Users, tokens and ended sessions."""
 
     def __init__(self, work: Work) -> None:
         """Work inside a transaction."""
@@ -62,6 +62,14 @@ class MemoryAccess:
         self._work.guesses.put(
             who, (self.guesses(who, since) + 1, now if known is None else max(known[1], now))
         )
+
+    def end_session(self, session: bytes, until: datetime) -> None:
+        """Remember that this session has ended."""
+        self._work.ended_sessions.put(session, until)
+
+    def has_ended(self, session: bytes) -> bool:
+        """Return whether this session has ended before its time."""
+        return self._work.ended_sessions.get(session) is not None
 
     def token(self, digest: bytes) -> Token | None:
         """Return the token of this hash, revoked ones too."""

@@ -273,6 +273,7 @@ class Tables:
         self.users: Table[str, User] = Table()
         self.tokens: Table[bytes, Token] = Table()
         self.guesses: Table[bytes, tuple[int, datetime]] = Table()
+        self.ended_sessions: Table[bytes, datetime] = Table()
 
 
 def logged(seq: int, entry: Decision | ConsentEntry) -> Logged:

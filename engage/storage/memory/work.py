@@ -75,6 +75,7 @@ class Work:
     users = Seen(lambda tables: tables.users)
     tokens = Seen(lambda tables: tables.tokens)
     guesses = Seen(lambda tables: tables.guesses)
+    ended_sessions = Seen(lambda tables: tables.ended_sessions)
 
     def __init__(self, tables: Tables, sequences: Sequences, locks: LockTable) -> None:
         """See everything committed; hold nothing."""

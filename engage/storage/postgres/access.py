@@ -1,4 +1,4 @@
-"""Users and tokens in PostgreSQL."""
+"""Users, tokens and ended sessions in PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,13 +21,15 @@ INSERT INTO guess (who, tries, at) VALUES (%s, 1, %s)
 ON CONFLICT (who) DO UPDATE SET
     tries = CASE WHEN guess.at > %s THEN guess.tries + 1 ELSE 1 END, at = greatest(guess.at, excluded.at)
 """
+_END = "INSERT INTO ended_session (id, until) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_ENDED = "SELECT id FROM ended_session WHERE id = %s"
 _GIVEN = "SELECT hash, name, scopes, created_at, revoked_at FROM token"
 _GIVE = "INSERT INTO token (hash, name, scopes, created_at, revoked_at) VALUES (%s, %s, %s, %s, %s)"
 _REVOKE = "UPDATE token SET revoked_at = %s WHERE hash = %s AND revoked_at IS NULL"
 
 
 class PostgresAccess:
-    """Users and tokens."""
+    """Users, tokens and ended sessions."""
 
     def __init__(self, session: Session) -> None:
         """Work inside a transaction."""
@@ -60,6 +62,14 @@ class PostgresAccess:
     def guessed(self, who: bytes, now: datetime, since: datetime) -> None:
         """Count one more wrong guess."""
         self._session.run(_GUESSED, who, now, since)
+
+    def end_session(self, session: bytes, until: datetime) -> None:
+        """Remember that this session has ended."""
+        self._session.run(_END, session, until)
+
+    def has_ended(self, session: bytes) -> bool:
+        """Return whether this session has ended before its time."""
+        return bool(self._session.rows(_ENDED, session))
 
     def token(self, digest: bytes) -> Token | None:
         """Return the token of this hash, revoked ones too."""

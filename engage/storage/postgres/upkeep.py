@@ -16,6 +16,9 @@ HEARD_KEPT = timedelta(days=1)
 GUESSES_KEPT = timedelta(hours=1)
 """Longer than anybody must wait for having guessed wrong."""
 
+SKEW = timedelta(hours=1)
+"""How far apart the clocks of machines may be: an ended session outlasts its end by this."""
+
 _BATCH = 5000
 _BATCHES = 20
 
@@ -24,6 +27,7 @@ _OLD = {
     "seen": "DELETE FROM seen WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM seen WHERE received_at < %s LIMIT %s)",
     "heard": "DELETE FROM heard WHERE ctid IN (SELECT ctid FROM heard WHERE called_at < %s LIMIT %s)",
     "guess": "DELETE FROM guess WHERE ctid IN (SELECT ctid FROM guess WHERE at < %s LIMIT %s)",
+    "ended_session": "DELETE FROM ended_session WHERE ctid IN (SELECT ctid FROM ended_session WHERE until < %s LIMIT %s)",
     "idempotency": "DELETE FROM idempotency WHERE ctid IN (SELECT ctid FROM idempotency WHERE at < %s LIMIT %s)",
     "decision": "DELETE FROM decision WHERE ctid IN (SELECT ctid FROM decision WHERE at < %s LIMIT %s)",
     "quarantine": "DELETE FROM quarantine WHERE ctid IN (SELECT ctid FROM quarantine WHERE received_at < %s LIMIT %s)",
@@ -58,6 +62,7 @@ def keep_house(
         "seen": now - SEEN_KEPT,
         "heard": now - HEARD_KEPT,
         "guess": now - GUESSES_KEPT,
+        "ended_session": now - SKEW,
         "idempotency": now - KEYS_KEPT,
         "decision": now - decisions,
         "quarantine": now - bodies,

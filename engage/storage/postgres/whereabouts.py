@@ -56,6 +56,7 @@ NOBODYS = frozenset(
         "alembic_version",
         "audit",
         "definition",
+        "ended_session",
         "guess",
         "heard",
         "idempotency",

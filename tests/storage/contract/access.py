@@ -35,6 +35,15 @@ class AccessContract:
             tx.access.guessed(ada, at(60 * 30), at(60 * 20))
             assert tx.access.guesses(ada, at(60 * 20)) == 1
 
+    def test_a_session_ends_once_and_stays_ended(self, store: Store) -> None:
+        for _ in range(2):
+            with store.transaction() as tx:
+                tx.access.end_session(b"a" * 32, at(0))
+
+        with store.transaction() as tx:
+            assert tx.access.has_ended(b"a" * 32)
+            assert not tx.access.has_ended(b"b" * 32)
+
     def test_a_user_is_found_as_added(self, store: Store) -> None:
         with store.transaction() as tx:
             assert tx.access.add_user(user("bob", Role.EDITOR))
