@@ -12,6 +12,8 @@ Row = TypeVar("Row")
 Key = TypeVar("Key")
 
 _BETWEEN = "~"
+_LARGEST = 2**63 - 1
+"""Of the database's `bigint`."""
 
 
 def page(
@@ -63,3 +65,26 @@ def uuid(text: str) -> str:
         ValueError: it is none.
     """
     return str(UUID(text))
+
+
+def number(text: str) -> int:
+    """Return a number of a cursor.
+
+    Raises:
+        ValueError: it is none, or larger than any that counts rows.
+    """
+    found = int(text)
+    if abs(found) > _LARGEST:
+        raise ValueError("a number that counts no rows")
+    return found
+
+
+def event_id(text: str) -> str:
+    """Return the id of an event of a cursor.
+
+    Raises:
+        ValueError: no row can hold it.
+    """
+    if "\x00" in text:
+        raise ValueError("a text that no row holds")
+    return text

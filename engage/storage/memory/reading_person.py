@@ -14,7 +14,7 @@ from engage.domain.profile.profile import Event, Profile
 from engage.domain.turn.changes import Origin
 from engage.ports.reading import PAGE, DeliverySeen, Membership, Page, Subscription, Suppression
 from engage.storage.coding import decoder
-from engage.storage.cursor import instant, page, parts, uuid
+from engage.storage.cursor import event_id, instant, number, page, parts, uuid
 from engage.storage.memory.people import profile_of
 from engage.storage.memory.reading_base import MemoryReader, newest, seen
 
@@ -107,7 +107,7 @@ class MemoryPerson(MemoryReader):
         decode = decoder(Decision).decode
         lines = self._look().decisions.where("profile", profile)
         rows = [(decision.at, line.seq, decision) for line in lines for decision in [decode(line.doc)]]
-        found = newest(rows, lambda row: row[:2], parts(after, instant, int), limit)
+        found = newest(rows, lambda row: row[:2], parts(after, instant, number), limit)
         return page(
             found,
             limit,
@@ -120,7 +120,7 @@ class MemoryPerson(MemoryReader):
         rows = newest(
             self._look().events.where("profile", profile),
             lambda row: (row.key.timestamp, row.arrival, row.key.id),
-            parts(after, instant, int, str),
+            parts(after, instant, number, event_id),
             limit,
         )
         decode = decoder(Event).decode

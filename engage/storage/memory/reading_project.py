@@ -6,7 +6,7 @@ from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.ports.reading import PAGE, DeliverySeen, Kept, Member, Page
 from engage.storage.coding import decoder
-from engage.storage.cursor import instant, page, parts, uuid
+from engage.storage.cursor import instant, number, page, parts, uuid
 from engage.storage.memory.reading_base import MemoryReader, newest, oldest, seen
 from engage.storage.memory.work import Work
 
@@ -38,7 +38,7 @@ class MemoryLists(MemoryReader):
     def quarantine(self, after: str | None = None, limit: int = PAGE) -> Page[Kept]:
         """Return facts that could not be taken, newest first."""
         rows = [Kept(id=seq, fact=fact) for seq, fact in self._look().quarantine.table.rows.items()]
-        found = newest(rows, lambda row: (row.id,), parts(after, int), limit)
+        found = newest(rows, lambda row: (row.id,), parts(after, number), limit)
         return page(found, limit, lambda row: row, lambda row: (row.id,))
 
     def quarantine_reasons(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ from engage.domain.profile.trait_times import TraitTimes
 from engage.domain.turn.changes import Origin
 from engage.ports.reading import PAGE, DeliverySeen, Membership, Page, Subscription, Suppression
 from engage.storage.coding import decoder
-from engage.storage.cursor import instant, page, parts, uuid
+from engage.storage.cursor import event_id, instant, number, page, parts, uuid
 from engage.storage.postgres.reading_base import PostgresReader, seen
 from engage.storage.postgres.session import texts
 
@@ -163,14 +163,14 @@ class PostgresPerson(PostgresReader):
 
     def decisions(self, profile: ProfileId, after: str | None = None, limit: int = PAGE) -> Page[Decision]:
         """Return what was decided about a person, last first."""
-        at, key = parts(after, instant, int) or (None, None)
+        at, key = parts(after, instant, number) or (None, None)
         with self._session() as session:
             rows = session.named(_DECISIONS, profile=profile, at=at, key=key, limit=limit + 1)
         return page(rows, limit, _decision, lambda row: (row[1], row[11]))
 
     def events(self, profile: ProfileId, after: str | None = None, limit: int = PAGE) -> Page[Event]:
         """Return what happened to a person, last first; reserved names that came from outside too."""
-        at, arrival, key = parts(after, instant, int, str) or (None, None, None)
+        at, arrival, key = parts(after, instant, number, event_id) or (None, None, None)
         with self._session() as session:
             rows = session.named(_EVENTS, profile=profile, at=at, arrival=arrival, key=key, limit=limit + 1)
         return page(rows, limit, _event, lambda row: (row[4], row[6], row[0]))

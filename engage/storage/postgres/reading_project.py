@@ -9,7 +9,7 @@ from engage.domain.ids import DeliveryId
 from engage.domain.turn.changes import Quarantined
 from engage.ports.reading import PAGE, DeliverySeen, Kept, Member, Page
 from engage.storage.coding import decoder
-from engage.storage.cursor import instant, page, parts, uuid
+from engage.storage.cursor import instant, number, page, parts, uuid
 from engage.storage.postgres.reading_base import PostgresReader, seen
 
 _DELIVERY = "SELECT doc FROM delivery WHERE id = %s::uuid"
@@ -63,7 +63,7 @@ class PostgresLists(PostgresReader):
 
     def quarantine(self, after: str | None = None, limit: int = PAGE) -> Page[Kept]:
         """Return facts that could not be taken, newest first."""
-        (key,) = parts(after, int) or (None,)
+        (key,) = parts(after, number) or (None,)
         with self._session() as session:
             rows = session.named(_QUARANTINE, key=key, limit=limit + 1)
         return page(rows, limit, _kept, lambda row: (row[0],))
