@@ -7,6 +7,9 @@ from engage.api.answers import ApiError, Header, Receive
 
 DRAIN = 16 * 1024 * 1024
 """Bytes of a too large body that are still read, so that the sender sees our answer and not a broken connection."""
+MAX_MEMBERS = 3_000
+"""Pieces of a zipped body: gzip may come in several, one behind the other; some clients zip each event."""
+SLICE = 16 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _WINDOW_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
@@ -80,19 +83,31 @@ def unzipped(body: bytes, encoding: bytes, limit: int) -> bytes:
             return body
         if name != b"deflate":
             raise ApiError(400, "unknown_encoding", "Send the body as it is, or with Content-Encoding: gzip.")
-    plain = b""
-    while body:  # gzip may come in several members, one behind the other
-        inflate = zlib.decompressobj(_WINDOW_GZIP_OR_ZLIB)
+    plain, begin = bytearray(), 0
+    for _ in range(MAX_MEMBERS):
+        begin += _unzip_member(memoryview(body)[begin:], plain, limit)
+        if not body.startswith(_GZIP_MAGIC, begin):
+            return bytes(plain)
+    raise ApiError(400, "malformed_body", f"The body is zipped in more than {MAX_MEMBERS} pieces.")
+
+
+def _unzip_member(body: memoryview, plain: bytearray, limit: int) -> int:
+    """Add what the first member holds, and return where it ends.
+
+    By slices: zlib copies what it was given and is behind the end, which of many small members would be the square of all.
+    """
+    inflate = zlib.decompressobj(_WINDOW_GZIP_OR_ZLIB)
+    for begin in range(0, len(body), SLICE):
+        piece = body[begin : begin + SLICE]
         try:
-            plain += inflate.decompress(body, limit + 1 - len(plain))
+            plain += inflate.decompress(piece, limit + 1 - len(plain))
         except zlib.error as exc:
             raise ApiError(400, "malformed_body", "The body does not unzip.") from exc
         if len(plain) > limit:
             raise too_large(limit)
-        if not inflate.eof:
-            raise ApiError(400, "malformed_body", "The zipped body is cut off.")
-        body = inflate.unused_data if inflate.unused_data.startswith(_GZIP_MAGIC) else b""
-    return plain
+        if inflate.eof:
+            return begin + len(piece) - len(inflate.unused_data)
+    raise ApiError(400, "malformed_body", "The zipped body is cut off.")
 
 
 def too_large(limit: int) -> ApiError:

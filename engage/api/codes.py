@@ -26,8 +26,8 @@ def code_routes(deps: ApiDeps) -> APIRouter:
     @router.post("/v1/deliveries/{delivery}/check", tags=["deliveries"], openapi_extra=takes(CodeRequest))
     def check_code(
         delivery: str,
-        body: Body,
         _caller: Annotated[Caller, Depends(needs(deps, Scope.DELIVERIES_WRITE))],
+        body: Body,
     ) -> Response:
         """Say whether this is the code that the delivery brought. Each try counts; a right one makes the delivery `replied`."""
         wanted = read_request(body, CodeRequest)

@@ -61,7 +61,7 @@ def command_routes(deps: ApiDeps) -> APIRouter:
 
     @router.put("/v1/subscriptions", tags=["subscriptions"], openapi_extra=takes(SubscriptionChanges))
     def change_subscriptions(
-        body: Body, _caller: Annotated[Caller, Depends(needs(deps, Scope.CONSENT_WRITE))]
+        _caller: Annotated[Caller, Depends(needs(deps, Scope.CONSENT_WRITE))], body: Body
     ) -> Response:
         """Change consent; it is in the ledger when this answers."""
         return commands.subscriptions(body)
@@ -71,18 +71,18 @@ def command_routes(deps: ApiDeps) -> APIRouter:
     )
     def start_journey(
         journey: str,
+        caller: Annotated[Caller, Depends(needs(deps, Scope.JOURNEYS_START))],
         body: Body,
         request: Request,
-        caller: Annotated[Caller, Depends(needs(deps, Scope.JOURNEYS_START))],
     ) -> Response:
         """Ask that a person enters a journey that says `api: true`."""
         return commands.start(journey, body, request, caller)
 
     @router.post("/v1/deliveries", status_code=202, tags=["deliveries"], openapi_extra=takes(SendRequest))
     def send_one(
+        caller: Annotated[Caller, Depends(needs(deps, Scope.DELIVERIES_WRITE))],
         body: Body,
         request: Request,
-        caller: Annotated[Caller, Depends(needs(deps, Scope.DELIVERIES_WRITE))],
     ) -> Response:
         """Ask for one message outside every journey."""
         return commands.send(body, request, caller)
@@ -95,8 +95,8 @@ def command_routes(deps: ApiDeps) -> APIRouter:
     )
     def change_members(
         audience: str,
-        body: Body,
         _caller: Annotated[Caller, Depends(needs(deps, Scope.AUDIENCES_WRITE))],
+        body: Body,
     ) -> Response:
         """Change who is in a manual audience."""
         return commands.members(audience, body)

@@ -212,6 +212,7 @@ def needed_scope(dependency: object) -> Scope | None:
 
 
 Body = Annotated[bytes, Depends(body_up_to(MAX_LIST_BODY))]
+"""Stands behind the caller: dependencies are met in their order, and nothing is read of who may not speak."""
 
 
 def once(

@@ -69,12 +69,12 @@ def operating_routes(deps: ApiDeps) -> APIRouter:
         return json_response(_why(deps, people, person, journey, message, at))
 
     @router.put("/v1/journeys/{journey}/state", openapi_extra=takes(StateChange))
-    def change_state(journey: str, body: Body, caller: Annotated[Caller, may_operate]) -> Response:
+    def change_state(journey: str, caller: Annotated[Caller, may_operate], body: Body) -> Response:
         """Pause, resume or archive a journey; the people inside follow by a job that the workers do."""
         return operators.state(journey, body, caller)
 
     @router.put("/v1/sending", openapi_extra=takes(SendingChange))
-    def change_sending(body: Body, caller: Annotated[Caller, may_operate]) -> Response:
+    def change_sending(caller: Annotated[Caller, may_operate], body: Body) -> Response:
         """Stop all sends, or one channel, at once; or let them leave again."""
         return operators.sending(body, caller)
 
@@ -87,7 +87,7 @@ def operating_routes(deps: ApiDeps) -> APIRouter:
         return json_response(page_shape(page, kept_shape))
 
     @router.post("/v1/quarantine/replay", openapi_extra=takes(ReplayRequest))
-    def replay(body: Body, _caller: Annotated[Caller, may_operate]) -> Response:
+    def replay(_caller: Annotated[Caller, may_operate], body: Body) -> Response:
         """Take facts of one page of the quarantine once more; what is still unfit stays."""
         return operators.replay(body)
 
@@ -100,7 +100,7 @@ def operating_routes(deps: ApiDeps) -> APIRouter:
         return json_response(page_shape(page, unknown_shape))
 
     @router.put("/v1/unknown/{delivery}", openapi_extra=takes(Resolved))
-    def resolve(delivery: str, body: Body, caller: Annotated[Caller, may_operate]) -> Response:
+    def resolve(delivery: str, caller: Annotated[Caller, may_operate], body: Body) -> Response:
         """Say what became of a delivery whose outcome nobody knew; `not-taken` sends it again."""
         return operators.resolve(delivery, body, caller)
 

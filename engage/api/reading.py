@@ -57,7 +57,7 @@ def reading_routes(deps: ApiDeps) -> APIRouter:
         return people.page(person, only, after, limit)
 
     @router.post("/v1/subscriptions/query", tags=["subscriptions"], openapi_extra=takes(SubscriptionQuery))
-    def subscriptions(body: Body, _caller: Annotated[Caller, may_read]) -> Response:
+    def subscriptions(_caller: Annotated[Caller, may_read], body: Body) -> Response:
         """What somebody allowed, as the ledger has it now."""
         return people.subscriptions(body)
 

@@ -6,11 +6,12 @@ import signal
 import structlog
 import uvicorn
 
-from engage.api.app import create_app
+from engage.api.app import EngageApi, create_app
 from engage.api.auth import WriteKeys
 from engage.api.deps import ApiDeps
 from engage.api.microbatch import MicroBatcher
 from engage.bootstrap import Runtime, open_runtime
+from engage.cli.bounded_http import BoundedHttp
 from engage.console.app import mount_console
 from engage.console.deps import ConsoleDeps
 from engage.engine.accept.accept import Acceptor
@@ -99,22 +100,27 @@ def serve(settings: Settings) -> None:
         deps = api_deps(runtime)
         app = create_app(deps)
         mount_console(app, console_deps(deps, runtime.admit))
-        config = uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            loop="auto",  # uvloop where it is; `run` below is what heeds this
-            http="httptools",
-            lifespan="on",
-            proxy_headers=False,  # nobody asks for a caller's address; signed URLs begin with the public one
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            backlog=2048,
-        )
-        _run(uvicorn.Server(config))
+        _run(uvicorn.Server(server_config(app, host, port)))
+
+
+def server_config(app: EngageApi, host: str, port: int) -> uvicorn.Config:
+    """Return how the application is served."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="auto",  # uvloop where it is; `run` below is what heeds this
+        http=BoundedHttp,
+        ws="none",
+        lifespan="on",
+        proxy_headers=False,  # nobody asks for a caller's address; signed URLs begin with the public one
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        backlog=2048,
+    )
 
 
 def _run(server: uvicorn.Server) -> None:

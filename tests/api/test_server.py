@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 
+from engage.cli.serve import server_config
 from tests.api.world import SERVER, World, basic
 
 TRACK = json.dumps({"userId": "ada", "event": "Go"}).encode()
@@ -23,8 +24,7 @@ def serving(world: World) -> Iterator[int]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        config = uvicorn.Config(world.app, loop="uvloop", http="httptools", lifespan="on", log_config=None)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(world.app, "127.0.0.1", 0))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
         while not server.started:

@@ -4,7 +4,7 @@ import gzip
 import json
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 import pytest
@@ -16,6 +16,7 @@ from engage.channels.webhook_calls import is_public
 from engage.cli.serve import console_deps
 from engage.console.app import mount_console
 from engage.console.session import COOKIE, open_session
+from engage.domain.access import Scope
 from engage.domain.ids import DeliveryId
 from engage.domain.links.token import Confirm, LinkToken, Opened, Preferences, TrackedLink, Viewed, make_token
 from engage.engine.canonical.split import MAX_BODY
@@ -137,6 +138,8 @@ def test_a_session_is_for_the_server_alone_and_not_for_other_sites(client: Clien
         {"sec-fetch-site": "same-site"},
         {"origin": "https://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": ""},
     ],
 )
 def test_another_site_cannot_send_a_form_of_the_console(client: Client, headers: dict[str, str]) -> None:
@@ -215,6 +218,24 @@ def test_a_bomb_in_json_is_answered_soon_and_is_no_accident(world: World, client
         )
         assert answer.status_code < 500, path
         assert time.process_time() - started < 2, path
+
+
+def test_nothing_is_read_of_who_holds_no_token(client: Client) -> None:
+    routes = [
+        route for route, scope in SCOPED.items() if isinstance(scope, Scope) and route[0] in ("POST", "PUT")
+    ]
+    read = list[str]()
+
+    async def body(path: str) -> AsyncIterator[bytes]:
+        read.append(path)
+        yield b"{}"
+
+    assert len(routes) > 8
+    for method, path in routes:
+        for key in ({}, bearer("et_wrong"), basic(SERVER)):
+            answer = client.request(method, path_of(path), content=body(path), headers=key)
+            assert (answer.status_code, path) == (401, path)
+    assert read == []
 
 
 def test_a_zip_bomb_is_refused_before_it_unfolds() -> None:

@@ -1,5 +1,7 @@
 """Bytes whose reading would take the square of their length: whoever sends them waits no longer than others."""
 
+import gzip
+import random
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -7,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from engage.api.bodies import unzipped
+from engage.api.inputs import MAX_LIST_BODY
 from engage.engine.canonical.split import MAX_BODY
-from tests.api.world import SERVER, Client, World, basic, calling
+from tests.api.world import ADMIN, SERVER, Client, World, basic, bearer, calling
 from tests.channels.test_sendgrid_webhooks import MAIL, event, form, read, webhook
 
 MOST_SECONDS = 2.0
@@ -37,6 +41,24 @@ def test_a_text_that_never_ends_behind_what_is_too_deep(client: Client, path: st
     answer = soon(lambda: client.request("POST", path, content=body, headers=basic(SERVER)))
 
     assert answer.status_code in (200, 400)
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/v1/deliveries", "/u/x"])
+def test_a_body_that_is_zipped_in_many_pieces(client: Client, path: str) -> None:
+    piece = gzip.compress(b"")
+    body = piece * (MAX_LIST_BODY // len(piece))
+
+    answer = soon(lambda: client.request("POST", path, content=body, headers=bearer(ADMIN)))
+
+    assert answer.status_code in (400, 413)
+
+
+def test_zipped_pieces_are_one_body_wherever_they_end() -> None:
+    texts = [random.Random(n).randbytes(n * 997) for n in range(60)]
+    body = b"".join(map(gzip.compress, texts))
+
+    assert unzipped(body, b"gzip", len(body)) == b"".join(texts)
+    assert unzipped(body + b"and more", b"gzip", len(body)) == b"".join(texts)
 
 
 @pytest.mark.parametrize("dots", [900, 5_000, 30_000])
