@@ -25,16 +25,8 @@ class Doors(Protocol):
         """Return who holds this token, if it lets them look."""
         ...
 
-    def hears(self, email: str, now: datetime) -> bool:
-        """Return whether another guess at this address is heard."""
-        ...
-
-    def guessed(self, email: str, now: datetime) -> None:
-        """Count a wrong one."""
-        ...
-
-    def by_password(self, email: str, password: str) -> Viewer | None:
-        """Return who has this password."""
+    def by_password(self, email: str, password: str, now: datetime) -> Viewer | None:
+        """Return who has this password, unless too many wrong ones came for the address. Takes a while, and much memory."""
         ...
 
     def leave(self, session: bytes, until: datetime) -> None:

@@ -1,5 +1,6 @@
 """The door: who comes in, by password or token, what their role lets them see, and that it is the console itself that asks."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from urllib.parse import parse_qs
@@ -16,6 +17,10 @@ from engage.domain.access import Role, Viewer
 
 MAX_FORM = 4_096
 """Bytes of a login."""
+AT_ONCE = 2
+"""Passwords that are looked at together; each takes a quarter of a second."""
+MAX_WAITING = 20
+"""Passwords that wait for it, those included."""
 
 
 class Door:
@@ -24,6 +29,7 @@ class Door:
     def __init__(self, deps: ConsoleDeps, pages: Pages) -> None:
         """Let in whom `deps` know."""
         self._deps, self._pages = deps, pages
+        self._turns, self._waiting = asyncio.Semaphore(AT_ONCE), 0
 
     def guarded(
         self, page: Callable[[Request], Response], least: Role = Role.VIEWER
@@ -66,7 +72,7 @@ class Door:
         )
         if not _our_own(request):
             raise HTTPException(403, "This was sent from another site; open the console itself.")
-        viewer = await run_in_threadpool(self._known, email.strip().lower(), password, token.strip())
+        viewer = await (self._by_token(token.strip()) if token else self._by_password(email, password))
         if viewer is None:
             return await run_in_threadpool(self._form, request, back, wrong=True)
         answer = RedirectResponse(f"{base_of(request)}{_inside(back)}", 303)
@@ -81,16 +87,22 @@ class Door:
         )
         return answer
 
-    def _known(self, email: str, password: str, token: str) -> Viewer | None:
-        if token:
-            return self._deps.doors.by_token(token)
-        now = self._deps.clock.now()
-        if not (email and password) or not self._deps.doors.hears(email, now):
+    async def _by_token(self, token: str) -> Viewer | None:
+        return await run_in_threadpool(self._deps.doors.by_token, token)
+
+    async def _by_password(self, email: str, password: str) -> Viewer | None:
+        if not (email and password):
             return None
-        viewer = self._deps.doors.by_password(email, password)
-        if viewer is None:
-            self._deps.doors.guessed(email, now)
-        return viewer
+        if self._waiting >= MAX_WAITING:
+            raise HTTPException(503, "Too many people sign in just now. Try again in a moment.")
+        self._waiting += 1
+        try:
+            # Who waits takes no thread: the pages of everybody else need them.
+            async with self._turns:
+                now = self._deps.clock.now()
+                return await run_in_threadpool(self._deps.doors.by_password, email, password, now)
+        finally:
+            self._waiting -= 1
 
     def leave(self, request: Request) -> Response:
         """End the session, and copies of it."""

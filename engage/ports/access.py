@@ -56,12 +56,13 @@ class Access(Protocol):
         """Remove a user; False if there is none."""
         ...
 
-    def guesses(self, who: bytes, since: datetime) -> int:
-        """Return how many wrong guesses in a row there were for `who`; none, if the last one was not after `since`."""
+    def guess(self, who: bytes, now: datetime, since: datetime, most: int) -> bool:
+        """Count a guess at `who`, the first of a row if the last one was not after `since`; False, and nothing is counted, if `most` stand
+        already. However many come at once, no more are heard."""
         ...
 
-    def guessed(self, who: bytes, now: datetime, since: datetime) -> None:
-        """Count one more wrong guess; the first of a row, if the last one was not after `since`."""
+    def forget_guesses(self, who: bytes) -> None:
+        """End the row: one was right."""
         ...
 
     def end_session(self, session: bytes, until: datetime) -> None:

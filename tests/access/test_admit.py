@@ -107,7 +107,7 @@ class TestUsers:
 
         with pytest.raises(AccessError, match="already"):
             admit.add_user("bea@shop.example", Role.ADMIN, GOOD, BY)
-        viewer = admit.by_password("BEA@shop.example", GOOD)
+        viewer = admit.by_password("BEA@shop.example", GOOD, NOON)
         assert viewer is not None
         assert (viewer.name, viewer.role) == ("user:bea@shop.example", Role.EDITOR)
 
@@ -124,11 +124,11 @@ class TestUsers:
     def test_a_wrong_password_and_an_unknown_address_are_alike(self, admit: Admit, email: str) -> None:
         admit.add_user("bea@shop.example", Role.VIEWER, GOOD, BY)
 
-        assert admit.by_password(email, "not the right one") is None
+        assert admit.by_password(email, "not the right one", NOON) is None
 
     def test_another_role_holds_at_once(self, admit: Admit) -> None:
         admit.add_user("bea@shop.example", Role.VIEWER, GOOD, BY)
-        viewer = admit.by_password("bea@shop.example", GOOD)
+        viewer = admit.by_password("bea@shop.example", GOOD, NOON)
         assert viewer is not None
 
         admit.set_role("bea@shop.example", Role.PUBLISHER, BY)
@@ -141,7 +141,7 @@ class TestUsers:
         admit.add_user("bea@shop.example", Role.VIEWER, GOOD, BY)
         made = admit.create_token("bi", [Scope.PROFILES_READ], BY)
         holders = (
-            admit.by_password("bea@shop.example", GOOD),
+            admit.by_password("bea@shop.example", GOOD, NOON),
             admit.by_token(made.text),
             admit.by_token("from the settings"),
         )

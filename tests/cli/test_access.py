@@ -1,18 +1,21 @@
 """The commands of access: passwords and tokens are shown once, and end when somebody says so."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from engage.domain.access import SCOPES_OF, Role, Scope
 from tests.cli.conftest import Author
 
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
 
 def test_a_user_is_added_with_a_password_shown_once(shop: Author) -> None:
     said = shop.json("user", "add", "bea@shop.example", "--role", "editor")
 
     with shop.runtime() as runtime:
-        viewer = runtime.admit.by_password("bea@shop.example", said["password"])
+        viewer = runtime.admit.by_password("bea@shop.example", said["password"], NOW)
     assert viewer is not None
     assert viewer.role is Role.EDITOR
     assert said["password"] not in shop.run("user", "list")
@@ -25,7 +28,7 @@ def test_a_password_of_ones_own_is_read_and_not_shown(shop: Author) -> None:
 
     assert own not in said
     with shop.runtime() as runtime:
-        assert runtime.admit.by_password("bea@shop.example", own) is not None
+        assert runtime.admit.by_password("bea@shop.example", own, NOW) is not None
 
 
 def test_a_user_changes_and_goes(shop: Author) -> None:
@@ -34,8 +37,8 @@ def test_a_user_changes_and_goes(shop: Author) -> None:
     second = shop.json("user", "password", "bea@shop.example")["password"]
 
     with shop.runtime() as runtime:
-        assert runtime.admit.by_password("bea@shop.example", first) is None
-        found = runtime.admit.by_password("bea@shop.example", second)
+        assert runtime.admit.by_password("bea@shop.example", first, NOW) is None
+        found = runtime.admit.by_password("bea@shop.example", second, NOW)
     assert found is not None
     assert found.role is Role.ADMIN
     shop.run("user", "remove", "bea@shop.example")

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -309,15 +308,6 @@ class TestUsers:
         made = shop.doors.create_token("hook", [Scope.JOURNEYS_START], Operator("test", NOON))
 
         assert ask(shop, "/login", "POST", data={"token": made.text}).status_code == 403
-
-    def test_ten_wrong_guesses_are_heard_and_then_none_for_ten_minutes(self, shop: Shop) -> None:
-        for _ in range(10):
-            assert self.enter(shop, "a wrong one").status_code == 403
-        assert self.enter(shop).status_code == 403
-
-        shop.clock.at += timedelta(minutes=10)
-
-        assert self.enter(shop).status_code == 303
 
     def test_a_form_of_another_site_is_not_heard(self, shop: Shop) -> None:
         form = {"email": "bea@shop.example", "password": self.PASSWORD}

@@ -92,26 +92,26 @@ class Admit:
         """Return who comes to the console with this token, if it lets them look."""
         return _viewer(self.find(token))
 
-    def by_password(self, email: str, password: str) -> Viewer | None:
-        """Return who comes to the console with this password. Takes as long for an address that nobody has."""
+    def by_password(self, email: str, password: str, now: datetime) -> Viewer | None:
+        """Return who comes to the console with this password. Takes as long for an address that nobody has.
+
+        Ten guesses in a row at an address, of whichever process, are heard; another one ten minutes after the last.
+        """
         if len(password) > MOST:
             return None
+        address = _address(email)
         with self._store.transaction() as tx:
-            user = tx.access.user(_address(email))
+            # Counted before it is known to be wrong: of many at once each would find that few were.
+            if not tx.access.guess(_digest(address), now, now - PATIENCE, GUESSES):
+                return None
+            user = tx.access.user(address)
         with self._hashing:
             good = matches(password, _nobodys(self._cost) if user is None else user.password)
-        return _at_work(user) if good and user is not None else None
-
-    def hears(self, email: str, now: datetime) -> bool:
-        """Return whether another guess at this address is heard, in whichever process: fewer than ten in a row were wrong,
-        or the last one was ten minutes ago."""
+        if user is None or not good:
+            return None
         with self._store.transaction() as tx:
-            return tx.access.guesses(_digest(_address(email)), now - PATIENCE) < GUESSES
-
-    def guessed(self, email: str, now: datetime) -> None:
-        """Count a wrong guess at this address, whether anybody has it or not."""
-        with self._store.transaction() as tx:
-            tx.access.guessed(_digest(_address(email)), now, now - PATIENCE)
+            tx.access.forget_guesses(_digest(address))
+        return _at_work(user)
 
     def leave(self, session: bytes, until: datetime) -> None:
         """End a session that would have lasted until then, in every process."""

@@ -50,18 +50,20 @@ class MemoryAccess:
             self._work.users.delete(email)
         return there
 
-    def guesses(self, who: bytes, since: datetime) -> int:
-        """Return how many wrong guesses in a row there were."""
-        tries, at = self._work.guesses.get(who) or (0, since)
-        return tries if at > since else 0
-
-    def guessed(self, who: bytes, now: datetime, since: datetime) -> None:
-        """Count one more wrong guess."""
+    def guess(self, who: bytes, now: datetime, since: datetime, most: int) -> bool:
+        """Count a guess at `who`, unless `most` stand already."""
         self._work.lock(("guess", who.hex()))
-        known = self._work.guesses.get(who)
-        self._work.guesses.put(
-            who, (self.guesses(who, since) + 1, now if known is None else max(known[1], now))
-        )
+        tries, at = self._work.guesses.get(who) or (0, since)
+        tries = tries if at > since else 0
+        if tries >= most:
+            return False
+        self._work.guesses.put(who, (tries + 1, max(at, now)))
+        return True
+
+    def forget_guesses(self, who: bytes) -> None:
+        """End the row."""
+        self._work.lock(("guess", who.hex()))
+        self._work.guesses.delete(who)
 
     def end_session(self, session: bytes, until: datetime) -> None:
         """Remember that this session has ended."""

@@ -15,11 +15,12 @@ _ADD_USER = (
 _CHANGE_USER = (
     "UPDATE account SET role = coalesce(%s, role), password = coalesce(%s, password) WHERE email = %s"
 )
-_GUESSES = "SELECT tries FROM guess WHERE who = %s AND at > %s"
-_GUESSED = """
-INSERT INTO guess (who, tries, at) VALUES (%s, 1, %s)
+_GUESS = """
+INSERT INTO guess (who, tries, at) VALUES (%(who)s, 1, %(now)s)
 ON CONFLICT (who) DO UPDATE SET
-    tries = CASE WHEN guess.at > %s THEN guess.tries + 1 ELSE 1 END, at = greatest(guess.at, excluded.at)
+    tries = CASE WHEN guess.at > %(since)s THEN guess.tries + 1 ELSE 1 END, at = greatest(guess.at, excluded.at)
+WHERE guess.at <= %(since)s OR guess.tries < %(most)s
+RETURNING tries
 """
 _END = "INSERT INTO ended_session (id, until) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _ENDED = "SELECT id FROM ended_session WHERE id = %s"
@@ -55,13 +56,13 @@ class PostgresAccess:
         """Remove a user; False if there is none."""
         return bool(self._session.run("DELETE FROM account WHERE email = %s", email))
 
-    def guesses(self, who: bytes, since: datetime) -> int:
-        """Return how many wrong guesses in a row there were."""
-        return next((tries for (tries,) in self._session.rows(_GUESSES, who, since)), 0)
+    def guess(self, who: bytes, now: datetime, since: datetime, most: int) -> bool:
+        """Count a guess at `who`, unless `most` stand already."""
+        return bool(self._session.named(_GUESS, who=who, now=now, since=since, most=most))
 
-    def guessed(self, who: bytes, now: datetime, since: datetime) -> None:
-        """Count one more wrong guess."""
-        self._session.run(_GUESSED, who, now, since)
+    def forget_guesses(self, who: bytes) -> None:
+        """End the row."""
+        self._session.run("DELETE FROM guess WHERE who = %s", who)
 
     def end_session(self, session: bytes, until: datetime) -> None:
         """Remember that this session has ended."""

@@ -22,18 +22,24 @@ def token(name: str, minute: int = 0, *scopes: Scope) -> Token:
 class AccessContract:
     """Who works here, and which tokens there are."""
 
-    def test_wrong_guesses_in_a_row_are_counted_for_everybody(self, store: Store) -> None:
-        ada, bob = b"a" * 32, b"b" * 32
-        for minute in (0, 5, 9):
+    def test_so_many_guesses_in_a_row_are_heard_and_then_none_for_a_while(self, store: Store) -> None:
+        def heard(who: bytes, minute: float) -> bool:
             with store.transaction() as tx:
-                tx.access.guessed(ada, at(60 * minute), at(60 * (minute - 10)))
+                return tx.access.guess(who, at(60 * minute), at(60 * (minute - 10)), 3)
 
-        with store.transaction() as tx:
-            assert (tx.access.guesses(ada, at(0)), tx.access.guesses(bob, at(0))) == (3, 0)
-            assert tx.access.guesses(ada, at(60 * 9)) == 0
-        with store.transaction() as tx:
-            tx.access.guessed(ada, at(60 * 30), at(60 * 20))
-            assert tx.access.guesses(ada, at(60 * 20)) == 1
+        ada, bob = b"a" * 32, b"b" * 32
+        assert [heard(ada, minute) for minute in (0, 5, 9, 9.5, 15, 18.9)] == [True] * 3 + [False] * 3
+        assert heard(bob, 15)
+        assert [heard(ada, 19) for _ in range(4)] == [True] * 3 + [False]
+
+    def test_a_right_guess_ends_the_row(self, store: Store) -> None:
+        who = b"a" * 32
+        for _ in range(2):
+            with store.transaction() as tx:
+                assert tx.access.guess(who, at(60), at(0), 1)
+                assert not tx.access.guess(who, at(60), at(0), 1)
+            with store.transaction() as tx:
+                tx.access.forget_guesses(who)
 
     def test_a_session_ends_once_and_stays_ended(self, store: Store) -> None:
         for _ in range(2):
