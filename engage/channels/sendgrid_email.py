@@ -159,7 +159,7 @@ def _recipient_is_wrong(body: bytes) -> bool:
     """`personalizations.0.to.0.email` is the one field of a request that the recipient's address fills."""
     try:
         errors = _errors.decode(body).errors
-    except msgspec.DecodeError:
-        return False  # 413 is HTML of the front end.
+    except (ValueError, RecursionError):
+        return False  # 413 is HTML of the front end, and nobody promises that anything else is JSON.
     fields = [error.field or "" for error in errors]
     return bool(fields) and all(field.startswith("personalizations.0.to") for field in fields)

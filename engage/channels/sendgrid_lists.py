@@ -121,5 +121,5 @@ def _away(exc: HTTPError) -> ListsAwayError:
 def _read(decoder: "msgspec.json.Decoder[_T]", body: bytes) -> _T:
     try:
         return decoder.decode(body)
-    except msgspec.DecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ListsAwayError("the answer is no list") from exc

@@ -219,7 +219,7 @@ class TaskWebhook(TwilioWebhook):
 def _reference(attributes: str) -> Reference | None:
     try:
         told = msgspec.json.decode(attributes)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(told, dict):
         return None

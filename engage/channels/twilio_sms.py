@@ -1,5 +1,6 @@
 """SMS, MMS and WhatsApp texts through Twilio's Messages API, both directions."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -49,10 +50,12 @@ LATEST_CREATION = timedelta(minutes=2)
 
 FAILURES = (
     *(TwilioException, NotSentError, OutcomeUnknownError),
-    *(ValueError, TypeError, AttributeError, LookupError),
+    *(ValueError, TypeError, AttributeError, LookupError, RecursionError),
 )
 """What looking something up at Twilio may end in."""
 GONE = object()
+_COUNT = re.compile(r"[1-9][0-9]{0,2}")
+"""Of segments: the longest text has a few dozen."""
 _NOT_FOUND = 404
 _PREFIXES = {Channel.WHATSAPP: "whatsapp:", Channel.CHAT: "messenger:"}
 _WITHOUT_TEXTS = frozenset({"landline", "pager", "premium", "sharedCost", "tollFree", "uan", "voicemail"})
@@ -243,13 +246,13 @@ def attempt(create: Callable[[], Any], http: KeptHttpClient) -> Answer:
         return Busy(code="not_sent", detail=str(exc))
     except OutcomeUnknownError as exc:
         return Unknown(code="no_answer", detail=str(exc))
-    except (TwilioException, ValueError, TypeError, AttributeError, LookupError):
+    except (TwilioException, ValueError, TypeError, AttributeError, LookupError, RecursionError):
         # A success that is not Twilio's JSON: something in between answered, and we cannot know what it did before.
         return Unknown(code="odd_answer", detail="the answer is not Twilio's")
     if not isinstance(made.sid, str) or not made.sid:
         return Unknown(code="odd_answer", detail="the answer has no id")
     segments = getattr(made, "num_segments", None)
-    is_count = isinstance(segments, str) and segments.isdecimal() and int(segments) > 0
+    is_count = isinstance(segments, str) and _COUNT.fullmatch(segments)
     return Accepted(provider_id=made.sid, segments=int(segments) if is_count and segments else None)
 
 

@@ -205,5 +205,5 @@ def _read_place(text: str | None) -> _Place:
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         return msgspec.json.decode(raw, type=_Place)
-    except (ValueError, msgspec.DecodeError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise CursorError("no page named this cursor") from exc

@@ -6,6 +6,7 @@
 
 import base64
 import http.client
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -22,6 +23,9 @@ from engage.ports.channel import Accepted, Answer, Busy, Rejected
 
 TIMEOUT_SECONDS = 15.0
 MAX_ANSWER = 64 * 1024
+LONGEST_WAIT = timedelta(hours=1)
+"""Whoever asks for more is asked again all the same."""
+_SECONDS = re.compile(r"[0-9]{1,9}")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -89,6 +93,7 @@ def _meaning(status: int, retry_after: str | None) -> Answer:
     if 200 <= status < 300:
         return Accepted(provider_id="", answer={"status": status, "body": None})
     if status in (408, 425, 429) or status >= 500:
-        wait = timedelta(seconds=int(retry_after)) if retry_after and retry_after.isdigit() else None
+        asked = _SECONDS.fullmatch(retry_after or "")
+        wait = min(timedelta(seconds=int(asked[0])), LONGEST_WAIT) if asked else None
         return Busy(code=str(status), retry_after=wait)
     return Rejected(reason=FailReason.PROVIDER_ERROR, code=str(status))

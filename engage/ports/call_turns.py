@@ -70,7 +70,7 @@ def unpack_bytes(packed: bytes) -> dict[str, Turn]:
     """Return the turns of a payload that is no longer text; none if it is damaged. Never raises."""
     try:
         return _decoder.decode(zlib.decompressobj().decompress(packed, MAX_DOCUMENT * 4))
-    except (zlib.error, msgspec.DecodeError):
+    except (zlib.error, ValueError, RecursionError):
         return {}
 
 

@@ -157,7 +157,7 @@ def _checked(action: Callable[[Request], Awaitable[Reply]]) -> Callable[[Request
     async def checked(request: Request) -> Response:
         try:
             return respond(await action(request))
-        except (msgspec.DecodeError, ValueError) as exc:
+        except (ValueError, RecursionError) as exc:
             return respond(json_reply(400, {"code": "bad_request", "message": str(exc), "details": {}}))
 
     return checked

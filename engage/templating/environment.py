@@ -1,10 +1,11 @@
 """The sandbox: Jinja2 with the language's values, without Python behind them, and with a price on everything."""
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from jinja2 import BaseLoader, TemplateNotFound, nodes
+from jinja2 import BaseLoader, TemplateNotFound, TemplateSyntaxError, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Template, TemplateModule
 from jinja2.nodes import EvalContext
@@ -38,6 +39,7 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {"-": subtract, "*": multipl
 # Objects of the template engine itself: their public attributes are the language.
 _ENGINE = (LoopContext, TemplateModule, Namespace, TemplateReference)
 _CALLABLE = (Macro, BlockReference)
+_TOO_LONG = re.compile(r"[0-9a-fA-F_]{3000,}")
 _LOOP_METHODS = frozenset({"cycle", "changed"})
 
 
@@ -163,7 +165,12 @@ class StrictEnvironment(ImmutableSandboxedEnvironment):
         self.tests = dict(TESTS)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        return _priced(super()._parse(source, name, filename))
+        try:
+            return _priced(super()._parse(source, name, filename))
+        except ValueError as exc:  # Python reads no number of more digits than these.
+            found = _TOO_LONG.search(source)
+            line = 1 if found is None else 1 + source.count("\n", 0, found.start())
+            raise TemplateSyntaxError("a number has too many digits", line, name, filename) from exc
 
     # --- reading ---
 
@@ -270,6 +277,10 @@ def _priced(tree: nodes.Template) -> nodes.Template:
     for number in tree.find_all(nodes.Const):
         if isinstance(number.value, float):
             number.value = Decimal(repr(number.value))
+        elif isinstance(number.value, int):
+            str(
+                number.value
+            )  # as the compiled template holds it, also of one that was written in hexadecimal
     for loop in list(tree.find_all(nodes.For)):
         size = nodes.Const(_fixed_text(loop))
         loop.iter = nodes.Filter(loop.iter, "_looped", [size], [], None, None).set_lineno(

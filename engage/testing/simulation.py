@@ -11,7 +11,7 @@ import msgspec
 
 from engage.compiled import CompiledProject, sources_of
 from engage.domain.consent.consent import ConsentState
-from engage.domain.delivery.delivery import Delivery, Mark
+from engage.domain.delivery.delivery import REACHING, Delivery, Mark
 from engage.domain.fact import Identifier
 from engage.domain.journey.journey import Journey
 from engage.domain.profile.profile import Profile
@@ -20,7 +20,8 @@ from engage.domain.timing import parse_instant_text
 from engage.engine.accept.accept import Acceptor
 from engage.engine.accept.consent import ConsentDesk, Wish
 from engage.engine.accept.intake import Intake
-from engage.engine.canonical.call import Origin
+from engage.engine.canonical.call import Origin, Refused, read_item
+from engage.engine.canonical.split import MAX_BODY
 from engage.engine.deliver.rendering import Requests
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.clock import NoHints
@@ -134,6 +135,8 @@ def read_people(lines: Iterable[bytes]) -> list[Known]:
                 isinstance(topics, dict) for topics in consents.values()
             ):
                 raise UnplayableError(f"line {number}: `consents` is {{channel: {{topic: true}}}}")
+            if unknown := set(consents).difference(REACHING):
+                raise UnplayableError(f"line {number}: `consents`: no channel is called {min(unknown)!r}")
             told = tuple(
                 (channel, topic, bool(yes))
                 for channel, topics in consents.items()
@@ -144,10 +147,9 @@ def read_people(lines: Iterable[bytes]) -> list[Known]:
 
 
 def _object(line: bytes, number: int) -> dict[str, Any]:
-    try:
-        body = msgspec.json.decode(line)
-    except msgspec.DecodeError as exc:
-        raise UnplayableError(f"line {number}: {exc}") from exc
+    body = read_item(line, MAX_BODY)
+    if isinstance(body, Refused):
+        raise UnplayableError(f"line {number}: {body.detail}")
     if not isinstance(body, dict):
         raise UnplayableError(f"line {number}: a call is a JSON object")
     return body

@@ -24,7 +24,19 @@ from engage.ports.channel import (
 )
 from tests.channels.provider_wires import ADDRESSES, CONTENTS, WIRES, ProviderWire, nobody_there
 from tests.channels.test_twilio_sms import NOW, REF
+from tests.channels.wire import Wire, reply
 
+ODD_BODIES = (
+    b"",
+    b"[" * 5_000,
+    b'{"x": ' + b"[" * 5_000,
+    b'{"sid": "\xff", "code": 1, "errors": [{"field": "\xff"}]}',
+    b'{"sid": 1, "code": 1e999, "status": NaN, "num_segments": "9", "errors": 1}',
+    b'{"code": "x", "status": "y", "message": null, "errors": [1, null]}',
+    b'{"sid": "SM1", "num_segments": "' + b"9" * 5_000 + b'"}',
+    b'{"sid": "SM1", "date_created": "x", "code": ' + b"9" * 5_000 + b"}",
+    b"null",
+)
 POOL = ConnectionPool(connect_timeout=0.5, read_timeout=0.5)
 
 
@@ -169,3 +181,18 @@ def test_no_webhook_believes_an_unsigned_request(provider: Provider) -> None:
             method="POST", url=f"https://engage.example/webhooks/{webhook.path}", query={}, headers={}, body=b"[]", received_at=NOW
         )  # fmt: skip
         assert not webhook.verify(request)
+
+
+@pytest.mark.parametrize("name", ["twilio", "sendgrid"])
+def test_an_answer_that_nobody_understands_is_an_answer_all_the_same(name: str) -> None:
+    _, drive = WIRES[name]
+    with Wire() as server:
+        wire = drive(server)
+        for channel, sender in senders(name, wire.settings).items():
+            for way in ways(wire, channel):
+                for status in (200, 201, 400, 401, 404, 429, 500):
+                    for body in ODD_BODIES:
+                        server.usual = reply(status, body)
+                        answer = sender.send(way)
+
+                        assert isinstance(answer, Accepted | Busy | Rejected | Unknown)

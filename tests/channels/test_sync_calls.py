@@ -1,16 +1,18 @@
 """What a `sync` step tells another system: Segment's calls, the audience behind the journey as a boolean trait, once per profile."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from engage.destinations.registry import calls_of
+from engage.destinations.segment_http import _meaning
 from engage.domain.catalog import Catalog, LiveJourney
 from engage.domain.delivery.delivery import Channel
 from engage.domain.fact import Identifier
 from engage.domain.journey.journey import Journey
 from engage.engine.deliver.calling import call_of
-from engage.ports.channel import SyncContent
+from engage.ports.channel import Busy, SyncContent
 from tests.storage.contract.given import NOON, delivery, profile
 
 
@@ -50,3 +52,21 @@ def test_a_journey_without_an_audience_tells_the_traits_alone() -> None:
 
     assert identify["traits"] == {"plan": "pro"}
     assert (track["event"], track["properties"]["stage"]) == ("Lead Found", "new")
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7", 7),
+        ("999999999", 3600),
+        (None, None),
+        ("9" * 18, None),
+        ("9" * 5_000, None),
+        ("²", None),
+        ("-1", None),
+    ],
+)
+def test_a_wait_is_kept_where_it_can_be(asked: str | None, seconds: int | None) -> None:
+    answer = _meaning(429, asked)
+
+    assert answer == Busy(code="429", retry_after=None if seconds is None else timedelta(seconds=seconds))

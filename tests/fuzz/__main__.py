@@ -22,7 +22,8 @@ def search(name: str, seconds: int) -> None:
     import structlog
 
     with atheris.instrument_imports(include=["engage", "yaml", "jinja2"]):
-        from tests.fuzz.targets import TARGETS, check
+        from tests.fuzz.target import check
+        from tests.fuzz.targets import TARGETS
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     target = next(target for target in TARGETS if target.name == name)
     corpus = KEPT / name

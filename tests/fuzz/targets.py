@@ -1,10 +1,8 @@
 """Targets: what is fuzzed, and what must hold whatever the bytes are."""
 
 import json
-import time
 import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from io import BytesIO
 from urllib.parse import parse_qsl
 
@@ -38,50 +36,17 @@ from engage.project.load import load_source, read_scenarios
 from engage.storage.coding import encode
 from engage.templating import TemplateSource, compile_templates
 from tests.domain.engine.house import House
-from tests.fuzz import seeds
+from tests.fuzz import faces, played, seeds, twins
+from tests.fuzz.target import Target, text_of, worded
 from tests.templating.build import request
-
-SLOWEST_SECONDS = 10.0
-"""CPU of one input; far more than any needs, far less than an attack takes. Instrumented code is about five times slower."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Something that reads bytes of strangers."""
-
-    name: str
-    run: Callable[[bytes], None]
-    """Raises if what must hold does not."""
-    seeds: Iterable[bytes]
-
-
-def check(target: Target, data: bytes) -> None:
-    """Let a target read `data`.
-
-    Raises:
-        Exception: something that must hold does not.
-    """
-    started = time.process_time()
-    target.run(data)
-    took = time.process_time() - started
-    assert took < SLOWEST_SECONDS, f"{took:.1f} s of CPU for {len(data)} bytes"
-
-
-def _worded(refusal: Exception) -> None:
-    """Hold a refusal to saying something."""
-    assert str(refusal), type(refusal)
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
 
 
 def _expression(data: bytes) -> None:
-    place, text = list(Place)[data[0] % len(Place)] if data else Place.WAIT, _text(data[1:])
+    place, text = list(Place)[data[0] % len(Place)] if data else Place.WAIT, text_of(data[1:])
     try:
         found = compile_expression(text, place)
     except ExpressionError as exc:
-        _worded(exc)
+        worded(exc)
         return
     for scope in seeds.SCOPES:
         found.value(scope)
@@ -93,9 +58,9 @@ def _expression(data: bytes) -> None:
 
 def _expression_text(data: bytes) -> None:
     try:
-        found = compile_text(_text(data))
+        found = compile_text(text_of(data))
     except ExpressionError as exc:
-        _worded(exc)
+        worded(exc)
         return
     for scope in seeds.SCOPES:
         found.text(scope)
@@ -103,13 +68,13 @@ def _expression_text(data: bytes) -> None:
 
 def _regex(data: bytes) -> None:
     try:
-        check_regex(_text(data))
+        check_regex(text_of(data))
     except ExpressionError as exc:
-        _worded(exc)
+        worded(exc)
 
 
 def _template(data: bytes) -> None:
-    text = _text(data)
+    text = text_of(data)
     name = "email.html" if data[:1] == b"<" else "sms.txt"
     source = TemplateSource(name="t", files={name: text})
     templates, problems = compile_templates([source])
@@ -120,7 +85,7 @@ def _template(data: bytes) -> None:
 
 def _yaml(kind: str) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
-        form, problems = load_source(kind, "n", _text(data))
+        form, problems = load_source(kind, "n", text_of(data))
         assert form is not None or problems
         for problem in problems:
             assert str(problem)
@@ -130,7 +95,7 @@ def _yaml(kind: str) -> Callable[[bytes], None]:
 
 
 def _scenario(data: bytes) -> None:
-    found, problems = read_scenarios(_text(data), "journeys/tests/n.yaml")
+    found, problems = read_scenarios(text_of(data), "journeys/tests/n.yaml")
     assert found or problems
     assert all(map(str, problems))
 
@@ -167,7 +132,7 @@ def _webhook(path: str, content_type: str) -> Callable[[bytes], None]:
         asked = SignedRequest(
             method="POST",
             url=f"https://engage.example/webhooks/{path}",
-            query=dict(parse_qsl(_text(query), keep_blank_values=True)),
+            query=dict(parse_qsl(text_of(query), keep_blank_values=True)),
             headers={"content-type": content_type},
             body=body,
             received_at=seeds.NOW,
@@ -202,7 +167,7 @@ def _batch(data: bytes) -> None:
     try:
         envelope = open_batch(data)
     except (MalformedBodyError, TooManyEventsError) as exc:
-        _worded(exc)
+        worded(exc)
         return
     origin = Origin(source="shop", received_at=seeds.NOW, rules=_ACCEPTOR.rules())
     taken = _ACCEPTOR.batch(envelope, origin)
@@ -226,9 +191,9 @@ def _caller(data: bytes) -> None:
     key = credential(data)
     assert key is None or key
     try:
-        named = person_named(_text(data), _ACCEPTOR.rules())
+        named = person_named(text_of(data), _ACCEPTOR.rules())
     except UnknownPersonError as exc:
-        _worded(exc)
+        worded(exc)
     else:
         assert named.value
         encode([named])
@@ -236,7 +201,7 @@ def _caller(data: bytes) -> None:
 
 def _answer(data: bytes) -> None:
     kind, _, body = data.partition(b"\n")
-    answered = answer_of(200, read_answer(body, _text(kind)))
+    answered = answer_of(200, read_answer(body, text_of(kind)))
     assert isinstance(answered, Accepted)
     encode([answered.answer])
 
@@ -246,11 +211,11 @@ def _zipped(data: bytes) -> None:
     try:
         assert len(unzipped(body, encoding, MAX_BODY)) <= max(MAX_BODY, len(body))
     except ApiError as exc:
-        _worded(exc)
+        worded(exc)
 
 
 def _token(data: bytes) -> None:
-    text = _text(data)
+    text = text_of(data)
     found = read_token(text, ["secret"])
     assert found is None or make_token(found, ["secret"])
     session = read_session(text, seeds.NOW, ["secret"])
@@ -270,9 +235,9 @@ def _list_file(kind: Format) -> Callable[[bytes], None]:
                     try:
                         reader.read(row)
                     except Misfit as exc:
-                        _worded(exc)
+                        worded(exc)
         except ListFileError as exc:
-            _worded(exc)
+            worded(exc)
 
     return read
 
@@ -323,4 +288,7 @@ TARGETS = [
     Target("token", _token, seeds.TOKENS),
     Target("csv", _list_file(Format.CSV), seeds.CSV),
     Target("jsonl", _list_file(Format.JSONL), seeds.JSONL),
+    *faces.TARGETS,
+    *twins.TARGETS,
+    *played.TARGETS,
 ]

@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from tests.fuzz.targets import TARGETS, Target, check
+from tests.fuzz.target import Target, check
+from tests.fuzz.targets import TARGETS
 
 FOUND = Path(__file__).parent / "found"
 

@@ -73,6 +73,13 @@ def test_a_link_of_one_purpose_is_worth_nothing_for_another(
         assert world.consents("email", MAIL).by_address == {}
 
 
+def test_an_origin_that_is_no_address_is_another_site(client: Client) -> None:
+    for origin in ("http://[", "http://]", "null", "//", ""):
+        answer = client.post("/console/login", data={"token": ADMIN}, headers={"origin": origin})
+
+        assert answer.status_code == 403
+
+
 def test_a_session_is_no_link_and_a_link_is_no_session_or_token(client: Client) -> None:
     session = open_session("user:a", NOW, SECRETS)
 

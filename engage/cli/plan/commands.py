@@ -152,7 +152,7 @@ def read_plan(path: Path) -> PlanFile:
     """
     try:
         kept = _decode(path.read_bytes())
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise click.UsageError(
             f"{path} is no plan of `engage plan -o`; a project is named by its folder"
         ) from exc

@@ -1,5 +1,6 @@
 """Rows of consent: who allowed what, when and how it is known — straight into the ledger, with the time they carry."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ from engage.ports.storage import Transaction
 SOURCE = "import"
 MAX_TEXT = 500
 """Characters of a source, a proof, a reason."""
+_UNIX = re.compile(r"[0-9]{1,16}")
 _NOBODY = ProfileId("00000000-0000-0000-0000-000000000000")
 CHANNELS = tuple(str(channel) for channel in REACHING if family(channel) == channel)
 """Those under which consent and suppression are kept."""
@@ -262,7 +264,7 @@ def _when(values: Mapping[str, Any], now: datetime) -> datetime:
     given = values.get("at") or values.get("created")
     if given is None or given == "":
         return now
-    at = instant(int(given) if isinstance(given, str) and given.strip().isdigit() else given)
+    at = instant(int(given) if isinstance(given, str) and _UNIX.fullmatch(given.strip()) else given)
     if at is None:
         raise Misfit("at: write an instant, 2026-03-01T10:00:00Z")
     return min(at, now)

@@ -100,7 +100,7 @@ class Mails:
             return TOO_LARGE
         try:
             mail = _decode(body)
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             return sendgrid_error(400, "Bad Request")
         errors = mistakes(mail, unix_now())
         if not errors and mail.get("batch_id") and mail["batch_id"] not in self.batches:

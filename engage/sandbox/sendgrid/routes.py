@@ -87,7 +87,7 @@ class SendGridRoutes:
                 return respond(sendgrid_error(401, message))
             try:
                 return respond(await action(request))
-            except (msgspec.DecodeError, ValueError):
+            except (ValueError, RecursionError):
                 return respond(sendgrid_error(400, "Bad Request"))
 
         return guarded

@@ -6,7 +6,6 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -50,7 +49,7 @@ class RecordRoutes:
                 return respond(twilio_error(20003))
             try:
                 return respond(await action(request))
-            except (ValueError, msgspec.DecodeError) as exc:
+            except (ValueError, RecursionError) as exc:
                 return respond(twilio_error(20001, detail=str(exc)))
 
         return guarded

@@ -107,7 +107,7 @@ class Rooms:
             )
             grants = claims["grants"]
             identity, room = str(grants["identity"]), str(grants["video"]["room"])
-        except (ValueError, KeyError, TypeError, msgspec.DecodeError) as exc:
+        except (ValueError, KeyError, TypeError, RecursionError) as exc:
             raise NoSuchRoomError("this is no token for a room") from exc
         if not good or not secret or algorithm != "HS256" or claims["exp"] < unix_now():
             raise NoSuchRoomError("this token does not let in")
