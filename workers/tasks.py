@@ -2,10 +2,10 @@
 
 import atexit
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from time import monotonic
 
 import structlog
@@ -54,15 +54,26 @@ def _digest(lanes: Collection[int], *, urgent: bool = False) -> Collection[int]:
     return lanes if done.more else ()
 
 
+def _overtake(lanes: Collection[int]) -> Iterable[int]:
+    """Digest these together, and where they hold more than a turn takes, each to its end: else who waits in one lane would
+    wait for what was before them in all."""
+    left = _digest(lanes, urgent=True)
+    return [lane for lane in left if not _to_its_end(lane)]
+
+
+def _to_its_end(lane: int) -> bool:
+    return any(not _digest([lane], urgent=True) for _ in range(TURNS))
+
+
 def _hint(lanes: Collection[int]) -> None:
     if lanes:
         runtime().hints.digest(lanes)
 
 
 _digesting: Gather[int] = Gather(_digest, _hint, most=LANES_A_TURN)
-_overtaking: Gather[int] = Gather(partial(_digest, urgent=True), _hint, most=LANES_A_TURN)
-"""A lane that somebody waits for is digested by the worker that has nothing else to do: the backlog of a broadcast lies in
-all lanes, and only a sixty-fourth of it in this one."""
+_overtaking: Gather[int] = Gather(_overtake, _hint, most=LANES_A_TURN)
+"""A lane that somebody waits for is digested by the worker that has nothing else to do: the backlog of a broadcast or a flood
+lies in all lanes, and only a sixty-fourth of it in this one."""
 
 
 def _settle(_: Collection[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from engage.api.brake import Brake, Lookout
 from engage.engine.accept.intake import Intake, Taken, together
 from engage.ports.storage import StorageAwayError
 
@@ -31,6 +32,8 @@ CROWD = 4
 CROWD_SECONDS = 0.003
 """How long the commit after a crowd waits for its own: a commit costs as much as storing fifty facts."""
 
+HELD_SECONDS = 0.01
+"""Between two looks whether events may be stored again, while nothing else is to be."""
 TOO_LATE_SECONDS = 2 * WAIT_SECONDS
 """Who has waited as long, because storing became slower meanwhile, is told to come back too."""
 RATE = MAX_WAITING / WAIT_SECONDS
@@ -101,6 +104,9 @@ class MicroBatcher:
 
     What providers tell goes ahead of events, and is not refused because of them: nobody says STOP twice, and how much they
     have to tell is bounded by what was sent.
+
+    Once facts wait for digest, events wait here instead (`Brake`), where who waits can be told to come back: what was taken
+    in has a claim to be digested in time, and so has what came in otherwise, as a code that somebody asks for.
     """
 
     def __init__(
@@ -115,6 +121,9 @@ class MicroBatcher:
         """The database has not answered in time, nor since."""
         self._rate = RATE
         """Facts a second, as lately seen: what the wait and `Retry-After` are reckoned from."""
+        self._brake = Brake()
+        self._lookout = Lookout(intake.backlog, self._brake)
+        self._closing = False
         self._draining: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
 
@@ -159,13 +168,17 @@ class MicroBatcher:
 
     def _retry_after(self) -> int:
         """Return in how many seconds what waits now is stored."""
-        return min(MAX_RETRY_AFTER, max(1, math.ceil(self.load().waiting / self._rate)))
+        return min(MAX_RETRY_AFTER, max(1, math.ceil(self.load().waiting / self._pace())))
+
+    def _pace(self) -> float:
+        """Return how many facts a second are stored, as far as events are concerned."""
+        return min(self._rate, self._brake.rate)
 
     def _most(self, queue: _Queue) -> float:
         """Return how many facts may wait: of events no more than are stored within `WAIT_SECONDS`."""
         if queue is self._ahead:
             return self._max_waiting
-        in_time = self._rate * WAIT_SECONDS - self._ahead.weight
+        in_time = self._pace() * WAIT_SECONDS - self._ahead.weight
         return min(self._max_waiting, max(FACTS_A_COMMIT, in_time))
 
     def load(self) -> Load:
@@ -180,9 +193,11 @@ class MicroBatcher:
         )
 
     async def close(self) -> None:
-        """Store what waits, then stop the thread."""
+        """Store what waits, then stop the threads."""
+        self._closing = True
         if self._draining is not None:
             await self._draining
+        await self._lookout.close()
         self._thread.shutdown()
 
     async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -192,7 +207,10 @@ class MicroBatcher:
                 self._turn_away(started - TOO_LATE_SECONDS)
                 if not self._ahead.requests and not self._events.requests:
                     break
-                group, together = self._gather()
+                group, together = self._gather(started)
+                if not group:
+                    await asyncio.sleep(HELD_SECONDS)
+                    continue
                 try:
                     stored = await self._store(loop, group, together)
                 except Exception as exc:
@@ -203,6 +221,7 @@ class MicroBatcher:
                     self._answer(group, stored)
                     self._commits += 1
                     self._stored += len(together)
+                    self._lookout.stored(self._events_in(group))
                 for request in group:
                     request.leave()
                 if len(group) >= CROWD:
@@ -254,15 +273,23 @@ class MicroBatcher:
             self._refused += len(late)
             self._fail(late, OverloadedError(self._retry_after()))
 
-    def _gather(self) -> tuple[list[_Request], Taken]:
+    def _gather(self, now: float) -> tuple[list[_Request], Taken]:
         group, weight = list[_Request](), 0
-        for queue in (self._ahead, self._events):
+        for queue in (self._ahead, *self._let(now)):
             while queue.requests and (weight == 0 or weight + len(queue.requests[0].taken) <= FACTS_A_COMMIT):
                 group.append(queue.requests.popleft())
                 weight += len(group[-1].taken)
+        self._brake.spend(self._events_in(group))
         if len(group) == 1:
             return group, group[0].taken
         return group, together([request.taken for request in group])
+
+    def _let(self, now: float) -> tuple[_Queue, ...]:
+        """Return the queue of events, if any may be stored now; who shuts down stores what waits."""
+        return (self._events,) if self._closing or self._brake.lets(now) else ()
+
+    def _events_in(self, group: Iterable[_Request]) -> int:
+        return sum(len(request.taken) for request in group if request.queue is self._events)
 
     @staticmethod
     def _fail(group: Iterable[_Request], exc: Exception) -> None:

@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 CONNECTIONS = 8
 SHUTDOWN_SECONDS = 5
+IDLE_SECONDS = 75
+"""After which an idle connection is closed: longer than proxies keep theirs (AWS's 60 s), which else send into one that is
+just being closed, and longer than whoever was told to come back later waits."""
 
 
 def write_keys(settings: Settings) -> WriteKeys:
@@ -118,6 +121,7 @@ def server_config(app: EngageApi, host: str, port: int) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         backlog=2048,
     )

@@ -4,7 +4,7 @@ A `Store` gives transactions; everything inside one is atomic. Two implementatio
 same contract suite. Every verb takes a batch. Lock order: profiles in id order, before any other row.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +29,16 @@ from engage.ports.selecting import Selection
 from engage.ports.senders import Senders as Senders
 from engage.ports.short_links import ShortLinks
 from engage.ports.trail import Trail
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Where the inbox begins and ends, by the `seq` of facts."""
+
+    newest: int
+    """Of the last fact stored, also if that is digested: it only grows."""
+    oldest: Mapping[int, int]
+    """Of the first fact of each lane that has one."""
 
 
 class Inbox(Protocol):
@@ -86,6 +96,10 @@ class Inbox(Protocol):
 
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return where the inbox begins and ends: as cheap for a million facts as for one."""
         ...
 
 

@@ -18,7 +18,7 @@ from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.turn.changes import Changes, Quarantined
 from engage.ports.deliveries import Deliveries
 from engage.ports.locking import WorkerLock
-from engage.ports.storage import AGGREGATES, Inbox, Store, Transaction
+from engage.ports.storage import AGGREGATES, Backlog, Inbox, Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,10 @@ class WatchedInbox:
     def lanes(self) -> dict[int, datetime]:
         """See `Inbox.lanes`."""
         return self._inbox.lanes()
+
+    def backlog(self) -> Backlog:
+        """See `Inbox.backlog`."""
+        return self._inbox.backlog()
 
 
 class OrderlyDeliveries:

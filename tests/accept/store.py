@@ -20,7 +20,7 @@ ADA = ProfileId("019ca945-0a00-71df-b438-00000000ada0")
 
 
 class TestedStore(MemoryStore):
-    """`trouble` is asked at every transaction's commit with the ids of the facts it holds."""
+    """`trouble` is asked at every commit of something with the ids of the facts it holds."""
 
     __test__ = False
 
@@ -34,6 +34,8 @@ class TestedStore(MemoryStore):
         with super().transaction() as tx:
             yield tx
             ids = [message_id for _, message_id in tx._work.new_facts]
+            if not {"seen", "quarantine"} & vars(tx._work).keys():
+                return  # who only looks how much waits stores nothing
             exc = self.trouble(ids)
             if exc is not None:
                 raise exc

@@ -42,5 +42,12 @@ def test_hints_and_memory_are_bounded(found: Figures) -> None:
     assert found.more["grown_mb"] <= 100
 
 
+def test_what_was_taken_in_is_digested_within_seconds_and_codes_do_not_wait_for_all_of_it(
+    found: Figures,
+) -> None:
+    assert found.more["inbox_most_s"] <= 3
+    assert found.more["code_p99_ms_flood"] < found.more["accepted_p99_ms_flood"]
+
+
 def test_it_is_over_soon_after_it_is_over(found: Figures) -> None:
     assert found.more["recovered_s"] <= 2 * SECONDS

@@ -22,7 +22,7 @@ from engage.domain.turn.changes import Quarantined
 from engage.engine.canonical.call import Unfit
 from engage.engine.canonical.stored import keep_fact, told_again
 from engage.ports.clock import Hints
-from engage.ports.storage import StorageAwayError, StorageBusyError, Store, Transaction
+from engage.ports.storage import Backlog, StorageAwayError, StorageBusyError, Store, Transaction
 
 NOBODY = ProfileId("00000000-0000-0000-0000-000000000000")
 """Stands for "no profile" where the ledger is asked about an address alone."""
@@ -126,6 +126,15 @@ class Intake:
                 # The facts are durable and a sweep finds them: nobody may be told otherwise because a broker is away.
                 log.warning("hint.lost", lanes=len(lanes))
         return stored
+
+    def backlog(self) -> Backlog:
+        """Return how much of what was stored nobody has digested.
+
+        Raises:
+            StorageAwayError: the database is away.
+        """
+        with self._store.transaction() as tx:
+            return tx.inbox.backlog()
 
     def _store_all(self, taken: Taken, lanes: set[int]) -> list[bool]:
         for _ in range(ATTEMPTS):

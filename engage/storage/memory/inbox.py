@@ -7,7 +7,7 @@ import msgspec
 
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.turn.changes import Quarantined
-from engage.ports.storage import StorageBusyError
+from engage.ports.storage import Backlog, StorageBusyError
 from engage.storage.coding import refuse_nul
 from engage.storage.memory.work import Work
 
@@ -97,8 +97,16 @@ class MemoryInbox:
 
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
+        return {lane: fact.received_at for lane, fact in self._oldest().items()}
+
+    def backlog(self) -> Backlog:
+        """Return where the inbox begins and ends."""
+        oldest = {lane: fact.seq for lane, fact in self._oldest().items()}
+        return Backlog(newest=self._work.sequences.inbox.last, oldest=oldest)
+
+    def _oldest(self) -> dict[int, InboxRow]:
         oldest: dict[int, InboxRow] = {}
         for fact in self._work.inbox.all():
             if fact.lane not in oldest or fact.seq < oldest[fact.lane].seq:
                 oldest[fact.lane] = fact
-        return {lane: fact.received_at for lane, fact in oldest.items()}
+        return oldest

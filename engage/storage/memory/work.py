@@ -1,7 +1,6 @@
 """Work: what one open transaction holds: its view of every table, its locks, and the constraints at its end."""
 
 from collections.abc import Callable, Hashable
-from itertools import count
 from typing import Generic, TypeVar
 
 from engage.domain.errors import IdentityRaceError
@@ -15,13 +14,26 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+class Sequence:
+    """Numbers that only grow, from 1, shared by all transactions; a rolled back one leaves a gap."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self.last = 0
+
+    def __next__(self) -> int:
+        """Return the next one."""
+        self.last += 1
+        return self.last
+
+
 class Sequences:
-    """Numbers that only grow, shared by all transactions; a rolled back one leaves a gap."""
+    """The sequences of a store."""
 
     def __init__(self) -> None:
         """Start at 1."""
-        self.inbox = count(1)
-        self.other = count(1)
+        self.inbox = Sequence()
+        self.other = Sequence()
 
 
 class Seen(Generic[K, V]):

@@ -8,7 +8,7 @@ from msgspec import structs
 from engage.domain.fact import InboxRow, NewFact
 from engage.domain.ids import LANES
 from engage.domain.turn.changes import Quarantined
-from engage.ports.storage import StorageBusyError
+from engage.ports.storage import Backlog, StorageBusyError
 from engage.storage.postgres.session import Session, json, numbers
 from engage.storage.within import words_of
 
@@ -58,8 +58,14 @@ SELECT lane, oldest.received_at
 FROM generate_series(0, %s) AS lane,
 LATERAL (SELECT received_at FROM inbox WHERE inbox.lane = lane.lane ORDER BY seq LIMIT 1) AS oldest
 """
-
-
+# The sequence itself is asked: at the end of the index lie the facts that were digested a moment ago, to be stepped over.
+_BACKLOG = """
+SELECT (SELECT last_value - (NOT is_called)::int FROM inbox_seq_seq), array_agg(lane), array_agg(seq) FROM (
+    SELECT lane, oldest.seq
+    FROM generate_series(0, %s) AS lane,
+    LATERAL (SELECT seq FROM inbox WHERE inbox.lane = lane.lane ORDER BY seq LIMIT 1) AS oldest
+) AS lanes
+"""
 _LOCK_LANES = """
 SELECT lane FROM unnest(%s::integer[]) WITH ORDINALITY AS lanes (lane, place)
 WHERE pg_try_advisory_xact_lock(%s, lane) ORDER BY place
@@ -179,6 +185,11 @@ class PostgresInbox:
     def lanes(self) -> dict[int, datetime]:
         """Return the lanes that have facts, with the arrival of their oldest."""
         return dict(self._session.rows(LANES_WITH_FACTS, LANES - 1))
+
+    def backlog(self) -> Backlog:
+        """Return where the inbox begins and ends."""
+        ((newest, lanes, oldest),) = self._session.rows(_BACKLOG, LANES - 1)
+        return Backlog(newest=newest, oldest=dict(zip(lanes or (), oldest or (), strict=True)))
 
 
 def _with_words(item: Quarantined) -> dict[str, object]:

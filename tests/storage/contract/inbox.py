@@ -57,6 +57,26 @@ class InboxContract:
 
         assert (row.lane, row.received_at, row.payload, row.attempts) == (LANE, at(0.000001), payload, 0)
 
+    def test_a_backlog_is_told_by_where_its_lanes_begin_and_by_the_last_fact_there_was(
+        self, store: Store
+    ) -> None:
+        with store.transaction() as tx:
+            tx.inbox.add([fact("a"), fact("b"), fact("other", lane=LANE + 1), fact("c")])
+        with store.transaction() as tx:
+            ours, theirs = tx.inbox.read(LANE, 10), tx.inbox.read(LANE + 1, 10)
+            before = tx.inbox.backlog()
+            tx.inbox.remove([ours[0].seq, ours[-1].seq])
+        with store.transaction() as tx:
+            after = tx.inbox.backlog()
+            tx.inbox.remove([ours[1].seq, theirs[0].seq])
+        with store.transaction() as tx:
+            nothing = tx.inbox.backlog()
+
+        assert dict(before.oldest) == {LANE: ours[0].seq, LANE + 1: theirs[0].seq}
+        assert dict(after.oldest) == {LANE: ours[1].seq, LANE + 1: theirs[0].seq}
+        assert dict(nothing.oldest) == {}
+        assert {before.newest, after.newest, nothing.newest} == {ours[-1].seq}
+
     def test_a_lane_is_read_oldest_first_and_no_further_than_asked(self, store: Store) -> None:
         with store.transaction() as tx:
             tx.inbox.add(
