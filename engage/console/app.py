@@ -16,7 +16,7 @@ from engage.console.deps import ConsoleDeps
 from engage.console.door import Door
 from engage.console.pages import Looking
 from engage.console.rendering import SECURITY, Pages
-from engage.ports.storage import StorageAwayError, StorageBusyError
+from engage.ports.storage import StorageAwayError, StorageBusyError, StorageRefusedError
 
 _BRIEFLY = "public, max-age=60"
 
@@ -54,6 +54,7 @@ def create_console(deps: ConsoleDeps) -> Starlette:
             HTTPException: door.refused,
             StorageAwayError: door.away,
             StorageBusyError: door.away,
+            StorageRefusedError: door.unheard_of,
         },
     )
     console.router.redirect_slashes = False  # it would lead to whatever host the caller says we are

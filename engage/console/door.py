@@ -134,6 +134,11 @@ class Door:
             message="The database does not answer, or has too much to do. Try again in a moment.",
         )
 
+    def unheard_of(self, request: Request, _exc: Exception) -> Response:
+        """Say that the database has no such text: U+0000 is in one."""
+        message = "There is no such text in any database; look at what was typed."
+        return self._pages(request, "error.html", status=400, message=message)
+
 
 def _to_login(request: Request) -> Response:
     back = request.url.path.removeprefix(base_of(request))

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from engage.cli.serve import console_deps
+from engage.console.app import mount_console
 from engage.storage.postgres import PostgresStore
-from tests.access.test_authorisation import SCOPED
+from tests.access.test_authorisation import CONSOLE, SCOPED
 from tests.api.world import ADMIN, SERVER, Client, World, basic, bearer, calling
 
 pytestmark = pytest.mark.live
@@ -26,8 +28,27 @@ ODD = [
 
 @pytest.fixture(scope="module")
 def client(attacked: PostgresStore) -> Iterator[Client]:
-    with calling(World(store=attacked)) as client:
+    world = World(store=attacked)
+    mount_console(world.app, console_deps(world.deps, world.admit))
+    with calling(world) as client:
         yield client
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_no_text_in_the_console_is_an_accident(client: Client, text: str) -> None:
+    entered = client.post("/console/login", data={"token": ADMIN}).headers["set-cookie"].partition(";")[0]
+    for field in ("email", "password", "token", "next"):
+        form = f"{field}={text}&email=ada%40shop.example&password=a"
+        answer = client.post("/console/login", content=form.encode())
+        assert answer.status_code < 500, field
+        assert "x-a" not in answer.headers
+    for method, route in CONSOLE:
+        begin, _, rest = route.partition("{")
+        path = f"/console{begin}{text}{rest.partition('}')[2]}" if rest else f"/console{route}"
+        for name in ("q", "after", "journey", "channel", "status", "show", "next"):
+            answer = client.request(method, f"{path}?{name}={text}", headers={"cookie": entered})
+            assert answer.status_code < 500, (path, name)
+            assert "x-a" not in answer.headers
 
 
 @pytest.mark.parametrize("text", ODD)
