@@ -23,6 +23,7 @@ from engage.channels.retry_after import retry_after
 from engage.domain.delivery.delivery import FailReason
 from engage.domain.journey.walk import SECRET_MARKS
 from engage.domain.links.signing import SIGNATURE, signature
+from engage.domain.profile.sensitive import MASK
 from engage.ports.channel import (
     Accepted,
     Answer,
@@ -36,6 +37,8 @@ from engage.ports.channel import (
 
 MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read; the rest is left."""
+LEAST_SECRET = 6
+"""Characters; a shorter one stands in many a text by chance."""
 DEFAULT_TIMEOUT = 10.0
 """Seconds for a whole call."""
 _MARKED = re.compile(f"{SECRET_MARKS[0]}([^{SECRET_MARKS[1]}]*){SECRET_MARKS[1]}")
@@ -76,7 +79,8 @@ class WebhookCalls:
             return Busy(code="timeout", detail="no answer in time; repeating is safe by contract")
         except (OSError, http.client.HTTPException, ValueError) as exc:
             return Busy(code="connection", detail=type(exc).__name__)
-        return answer_of(status, _read(answer, headers.get("content-type", "")), retry_after(headers))
+        told = _without(self._used(content), _read(answer, headers.get("content-type", "")))
+        return answer_of(status, told, retry_after(headers))
 
     def ask(self, question: Question) -> NotTaken:
         """Say that it may be called again: the same key tells the other side that it is the same call."""
@@ -108,6 +112,11 @@ class WebhookCalls:
         headers["Idempotency-Key"] = str(outbound.delivery)
         headers[SIGNATURE] = signature(self._key, int(time()), body)
         return headers
+
+    def _used(self, content: WebhookContent) -> list[str]:
+        """Return the secrets that the other side was told, the longest first, apart from what may stand in any text."""
+        told = {self._secrets[name] for name in content.secrets if name in self._secrets}
+        return sorted((secret for secret in told if len(secret) >= LEAST_SECRET), key=len, reverse=True)
 
     def _with_secrets(self, data: Any, allowed: frozenset[str]) -> Any:
         """Put secrets where their names stand; a name that the step itself does not write stays a name."""
@@ -231,6 +240,21 @@ def _read(answer: bytes, kind: str) -> Any:
         except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
             pass
     return _tame(answer.decode("utf-8", "replace")) if answer else None
+
+
+def _without(secrets: list[str], value: Any) -> Any:
+    """Cover secrets in what is kept: "the key … is not valid" is a usual answer."""
+    match value:
+        case str():
+            for secret in secrets:
+                value = value.replace(secret, MASK)
+            return value
+        case dict():
+            return {_without(secrets, key): _without(secrets, item) for key, item in value.items()}
+        case list():
+            return [_without(secrets, item) for item in value]
+        case _:
+            return value
 
 
 def _tame(value: Any) -> Any:

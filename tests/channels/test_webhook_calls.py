@@ -101,6 +101,32 @@ def test_the_answer_comes_back_as_json_where_it_is(partner: tuple[str, Told]) ->
     assert answer.answer == {"status": 200, "body": {"score": 7, "note": "ab"}}
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"), [(200, "application/json"), (401, "application/json"), (503, "text/plain")]
+)
+def test_a_secret_that_the_answer_repeats_is_not_kept(
+    partner: tuple[str, Told], status: int, kind: str
+) -> None:
+    url, told = partner
+    told.status, told.headers = status, {"Content-Type": kind}
+    told.body = (
+        b'{"error": "the key k3y-of-ours is none", "k3y-of-ours": ["Bearer \\u006b3y-of-ours"], "pin": "12"}'
+    )
+    content = {
+        "headers": {"Authorization": f"Bearer {marked_secret('TOKEN')}"},
+        "secrets": frozenset({"TOKEN", "PIN", "GONE"}),
+    }
+
+    answer = caller(TOKEN="k3y-of-ours", PIN="12", OTHER="error").send(call(url, **content))
+
+    assert isinstance(answer, Accepted | Busy | Rejected)
+    assert answer.answer is not None
+    assert "k3y-of-ours" not in str(answer)
+    if kind == "application/json":
+        body = {"error": "the key ••• is none", "•••": ["Bearer •••"], "pin": "12"}
+        assert answer.answer == {"status": status, "body": body}
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_what_may_pass_is_called_again(partner: tuple[str, Told], status: int) -> None:
     url, told = partner
