@@ -14,6 +14,9 @@ import httptools
 # An answer beyond this is cut off; TwiML is at most 64 kB.
 LARGEST_ANSWER = 1_000_000
 IDLE_CONNECTIONS = 64
+"""Kept for an origin."""
+ORIGINS = 16
+"""For so many connections are kept; who was called longest ago is the first whose are closed."""
 
 
 class ConnectError(Exception):
@@ -116,6 +119,7 @@ class HttpClient:
 
     def __init__(self) -> None:
         self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
+        """Those last called last."""
         self._tls: ssl.SSLContext | None = None
 
     async def request(
@@ -159,12 +163,19 @@ class HttpClient:
             raise
         finally:
             timer.cancel()
-        idle = self._idle.setdefault(origin, [])
+        self._keep(origin, connection)
+        return result
+
+    def _keep(self, origin: tuple[str, str, int], connection: _Connection) -> None:
+        idle = [kept for kept in self._idle.pop(origin, ()) if kept.reusable]
         if connection.reusable and len(idle) < IDLE_CONNECTIONS:
             idle.append(connection)
         else:
             connection.close()
-        return result
+        self._idle[origin] = idle
+        if len(self._idle) > ORIGINS:
+            for kept in self._idle.pop(next(iter(self._idle))):
+                kept.close()
 
     def _take(self, origin: tuple[str, str, int]) -> _Connection | None:
         idle = self._idle.get(origin)
