@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jinja2 import Environment
+from jinja2.lexer import newline_re
 
 # Splits without trimming: what is put together again must be the source.
 _LEXER = Environment(keep_trailing_newline=True).lexer  # noqa: S701 - nothing is rendered with it
@@ -51,7 +52,11 @@ def split(source: str) -> list[Piece]:
     """
     pieces: list[Piece] = []
     kind, end, collected = Kind.TEXT, "", ""
+    whole, read = "\n".join(newline_re.split(source)[::2]), 0
     for _, token, value in _LEXER.tokeniter(source, None):
+        # Blanks before `{%-` are no token at all.
+        begins = whole.index(value, read)
+        collected, read = collected + whole[read:begins], begins + len(value)
         if not end and token in _BEGINS:
             if collected:
                 pieces.append(Piece(Kind.TEXT, collected))

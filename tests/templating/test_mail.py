@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engage.domain.delivery.delivery import Channel
@@ -297,6 +297,8 @@ def test_an_inline_text_can_be_a_mail() -> None:
 
 
 @given(st.text("{}%#<>\"'= \nabraw/!-", max_size=60))
+@example(" {%-")
+@example("a\n\n {%- if b -%}\n {{- a }} {#- b -#} {% raw -%} a {%- endraw %} a")
 def test_pieces_joined_are_the_source_again(source: str) -> None:
     try:
         pieces = split(source)
