@@ -47,14 +47,16 @@ class Clock:
 
     def later(self, seconds: float, action: Callable[..., object], *args: Any) -> None:
         """Run `action(*args)` once, `seconds` of sandbox time from now."""
-        due = self.now() + max(seconds, 0.0)
+        due = self.now() + (
+            seconds if seconds > 0 else 0.0
+        )  # NaN has no order, and would upset that of all others
         heapq.heappush(self._heap, (due, next(self._order), action, args))
         if self._handle is None or due < self._armed_for:
             self._arm()
 
     async def sleep(self, seconds: float) -> None:
         """Wait `seconds` of sandbox time."""
-        if seconds <= 0:
+        if not seconds > 0:
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.later(seconds, _finish, done)

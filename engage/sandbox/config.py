@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +14,11 @@ FIXED = frozenset({"host", "port", "signing_key", "callback_connections"})
 
 class ConfigError(ValueError):
     """A setting is unknown, fixed while the sandbox runs, or of the wrong type."""
+
+
+FASTEST = 1_000_000
+"""Sandbox seconds in a real one; beyond, its time would soon be no number."""
+URLS = ("event_webhook_url", "inbound_sms_url", "inbound_email_url", "conversations_url", "task_events_url")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +126,21 @@ def make_config(values: dict[str, Any]) -> SandboxConfig:
         config = msgspec.convert(values, SandboxConfig)
     except msgspec.ValidationError as exc:
         raise ConfigError(str(exc)) from exc
-    if config.speed < 0:
-        raise ConfigError("speed must be 0 (stopped) or more")
+    if not 0 <= config.speed <= FASTEST:
+        raise ConfigError(f"speed must lie between 0 (stopped) and {FASTEST:,}")
+    for name in ("keep", "keep_bytes"):
+        if getattr(config, name) < 0:
+            raise ConfigError(f"{name} must be 0 or more")
+    for name in URLS:
+        _see_url(name, getattr(config, name))
     for name in ("open_share", "click_share", "gather_share"):
         if not 0 <= getattr(config, name) <= 1:
             raise ConfigError(f"{name} must lie between 0 and 1")
     return config
+
+
+def _see_url(name: str, url: str) -> None:
+    try:
+        urlsplit(url)
+    except ValueError as exc:
+        raise ConfigError(f"{name}: {exc}") from exc

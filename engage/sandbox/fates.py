@@ -197,7 +197,7 @@ _PLAIN = {
         MailFate.SLOW,
     )
 }
-_DEFERRED = re.compile(r"deferred(\d*)")
+_DEFERRED = re.compile(r"deferred([0-9]{0,2})")
 _ORDINARY = MailDestiny(MailFate.ORDINARY)
 
 

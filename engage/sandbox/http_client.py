@@ -195,7 +195,7 @@ class HttpClient:
                 _, connection = await loop.create_connection(
                     _Connection, host, port, ssl=self._tls if scheme == "https" else None
                 )
-        except (OSError, TimeoutError) as exc:
+        except (OSError, TimeoutError, ValueError) as exc:  # the last: no name of a host is like that
             raise ConnectError(str(exc) or "timed out") from exc
         return connection
 

@@ -60,6 +60,11 @@ def one(form: Form, name: str) -> str:
     return values[-1] if values else ""
 
 
+def is_count(text: str) -> bool:
+    """Return whether a field is a plain whole number of a size that means something."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 def basic_credentials(authorization: str) -> tuple[str, str] | None:
     """Return user and password of a Basic header, or None."""
     scheme, _, encoded = authorization.partition(" ")

@@ -50,8 +50,8 @@ class Answered:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
-async def ask(app: ASGIApp, asked: Asked) -> Answered:
-    """Return what the application answers; whoever asked has left after the body.
+async def ask(app: ASGIApp, asked: Asked, extensions: dict[str, Any] | None = None) -> Answered:
+    """Return what the application answers; whoever asked has left after the body. `extensions` are the server's.
 
     Raises:
         Exception: an accident, as the application raised it.
@@ -72,7 +72,7 @@ async def ask(app: ASGIApp, asked: Asked) -> Answered:
         else:
             answered.body += message.get("body", b"")
 
-    await app(_scope(asked), receive, send)
+    await app({**_scope(asked), "extensions": extensions or {}}, receive, send)
     return answered
 
 
@@ -90,5 +90,4 @@ def _scope(asked: Asked) -> dict[str, Any]:
         "headers": asked.headers,
         "client": ("127.0.0.1", 1),
         "server": ("shop.example", 443),
-        "extensions": {},
     }

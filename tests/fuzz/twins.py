@@ -10,6 +10,7 @@ from engage.sandbox.config import SandboxConfig
 from engage.sandbox.http_client import ConnectError, HttpClient
 from engage.sandbox.signing import generate_signing_key
 from engage.sandbox.state import Sandbox
+from engage.sandbox.wire import RESET_EXTENSION
 from tests.api.world import basic
 from tests.fuzz.asking import Asked, ask
 from tests.fuzz.target import Target
@@ -54,7 +55,7 @@ async def _steered(lines: list[bytes]) -> None:
 
 async def _within(app: SandboxApp, asked: Asked) -> int | None:
     """Return the status, None if whoever asked waited in vain and left."""
-    request = asyncio.create_task(ask(app, asked))
+    request = asyncio.create_task(ask(app, asked, {RESET_EXTENSION: lambda: None}))
     for _ in range(TURNS):
         await asyncio.sleep(0)
         if request.done():

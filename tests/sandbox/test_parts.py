@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -14,6 +17,7 @@ from engage.sandbox import SandboxConfig, generate_signing_key
 from engage.sandbox.chance import Chance, sigma_for
 from engage.sandbox.clock import Clock
 from engage.sandbox.config import ConfigError, make_config
+from engage.sandbox.http_client import ConnectError, HttpClient
 from engage.sandbox.ledger import Pace
 from engage.sandbox.signing import EventSigner
 from engage.sandbox.twilio.segments import GSM_ALL, GSM_BASIC, count_segments, smart_encoded
@@ -113,3 +117,39 @@ def test_a_configuration_survives_its_own_changes() -> None:
     assert (config.speed, config.numbers) == (5, ("+14155550100",))
     with pytest.raises(ConfigError):
         make_config({"click_share": 1.5})
+
+
+@pytest.mark.parametrize("host", ["a" * 70, "a..b", "a%00b"])
+def test_a_name_that_no_host_has_is_a_connection_that_did_not_come_about(host: str) -> None:
+    async def ask() -> None:
+        with pytest.raises(ConnectError):
+            await HttpClient().request("POST", f"http://{unquote(host)}/")
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"speed": 1e300},
+        {"keep": -1},
+        {"keep_bytes": -1},
+        {"inbound_sms_url": "http://["},
+        {"event_webhook_url": "http://["},
+    ],
+)
+def test_a_setting_that_would_break_it_later_is_refused_at_once(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        SandboxConfig().with_changes(change)
+
+
+def test_a_wait_that_is_no_number_holds_up_nobody() -> None:
+    async def seen() -> list[str]:
+        clock, seen = Clock(speed=1000), list[str]()
+        clock.later(math.nan, seen.append, "nan")
+        clock.later(5, seen.append, "five")
+        clock.later(1, seen.append, "one")
+        await clock.sleep(10)
+        return seen
+
+    assert asyncio.run(seen()) == ["nan", "one", "five"]

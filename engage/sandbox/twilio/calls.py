@@ -15,7 +15,7 @@ from engage.sandbox.now import unix_now
 from engage.sandbox.twilio.call_record import Call, progress_fields
 from engage.sandbox.twilio.messages import is_callback_url, ref_of
 from engage.sandbox.twilio.twiml import Player
-from engage.sandbox.wire import Form, one
+from engage.sandbox.wire import Form, is_count, one
 
 if TYPE_CHECKING:
     from engage.sandbox.state import Sandbox
@@ -137,7 +137,7 @@ class Calls:
             return 21205
         if url and not is_callback_url(url):
             return 21205
-        if not (one(form, "Timeout") or "60").isdigit():
+        if not is_count(one(form, "Timeout") or "60"):
             return 20001
         callback = one(form, "StatusCallback")
         if callback and not is_callback_url(callback):

@@ -14,6 +14,7 @@ from engage.sandbox.faults import Fault, FaultPlan, Struck
 from engage.sandbox.http_client import Answer
 from engage.sandbox.ledger import Callback, Entry
 from engage.sandbox.signing import twilio_signature
+from engage.sandbox.wire import is_count
 
 Fields = list[tuple[str, str]]
 
@@ -42,7 +43,7 @@ class Overrides:
 
 def _number(values: dict[str, str], name: str, default: int, least: int, most: int) -> int:
     text = values.get(name, "")
-    return min(max(int(text), least), most) if text.isdigit() else default
+    return min(max(int(text), least), most) if is_count(text) else default
 
 
 @lru_cache(maxsize=256)

@@ -26,7 +26,7 @@ from engage.sandbox.fates import (
 from engage.sandbox.ledger import Channel, Entry
 from engage.sandbox.now import rfc2822, unix_now
 from engage.sandbox.twilio.segments import count_segments, smart_encoded
-from engage.sandbox.wire import Form, one
+from engage.sandbox.wire import Form, is_count, one
 
 if TYPE_CHECKING:
     from engage.sandbox.state import Sandbox
@@ -217,7 +217,7 @@ class Messages:
 
     def _timing_refusal(self, form: Form) -> int | None:
         validity = one(form, "ValidityPeriod")
-        if validity and not (validity.isdigit() and 1 <= int(validity) <= LONGEST_VALIDITY_SECONDS):
+        if validity and not (is_count(validity) and 1 <= int(validity) <= LONGEST_VALIDITY_SECONDS):
             return 21624
         send_at = one(form, "SendAt")
         if not send_at:

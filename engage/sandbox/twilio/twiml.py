@@ -26,6 +26,8 @@ MOST_DOCUMENTS = 100
 DIAL_SECONDS = 20.0
 RECORD_SECONDS = 5.0
 CLIP_SECONDS = 3.0
+MOST_LOOPS = 1_000
+"""As often as the vendor says something."""
 
 
 class ScriptError(Exception):
@@ -161,7 +163,7 @@ class Player:
 
     async def _say(self, call: Call, verb: ET.Element, base: str) -> Next:
         text = " ".join("".join(verb.itertext()).split())
-        for _ in range(max(int(verb.get("loop", "1")), 1)):
+        for _ in range(min(max(int(verb.get("loop", "1")), 1), MOST_LOOPS)):
             call.note("say", text)
             await self._sandbox.clock.sleep(self._sandbox.latency.speaking(text))
         return None
