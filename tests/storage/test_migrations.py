@@ -158,3 +158,17 @@ def test_stepping_back_takes_what_was_told_again_out_of_everybody(empty_url: str
         assert [len(kept) for trait in left for kept in trait.values()] == [3, 3]
         assert left[1]["plan"] == ["2026-03-03T00:00:00Z", "2026-03-01T00:00:00Z", None]
         assert set(connection.execute("SELECT told_again::text FROM profile")) == {("[]",)}
+
+
+def test_whoever_followed_the_development_gets_what_was_put_in_between(
+    empty_url: str, schema: Callable[[], list[tuple[str, ...]]]
+) -> None:
+    migrate(empty_url)
+    whole = schema()
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("DROP TABLE ended_session")
+        connection.execute("UPDATE alembic_version SET version_num = '0012'")
+
+    migrate(empty_url)
+
+    assert schema() == whole

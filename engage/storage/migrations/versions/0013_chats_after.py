@@ -9,10 +9,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the index."""
+    """Add the index. Whoever followed the development has it, and lacks what was put in before it since, at 0011."""
     run = op.get_bind().exec_driver_sql
+    run("CREATE TABLE IF NOT EXISTS ended_session (id bytea PRIMARY KEY, until timestamptz NOT NULL)")
     run(
-        "CREATE INDEX delivery_chat ON delivery (provider_id) WHERE channel = 'chat' AND provider_id IS NOT NULL"
+        "CREATE INDEX IF NOT EXISTS delivery_chat ON delivery (provider_id) WHERE channel = 'chat' AND provider_id IS NOT NULL"
     )
     run(
         "COMMENT ON COLUMN delivery.ask_at IS"
