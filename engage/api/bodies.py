@@ -5,6 +5,10 @@ from collections.abc import Iterable
 
 from engage.api.answers import ApiError, Header, Receive
 
+SMALL = 512 * 1024
+"""Bytes of a body that are read whatever else is being read."""
+MAX_LARGE = 256 * 1024 * 1024
+"""Bytes beyond that, of all bodies that have not ended, in a process: who sends large ones and never ends them holds no more."""
 DRAIN = 16 * 1024 * 1024
 """Bytes of a too large body that are still read, so that the sender sees our answer and not a broken connection."""
 MAX_MEMBERS = 3_000
@@ -37,7 +41,7 @@ async def read_raw(receive: Receive, limit: int) -> bytes:
     """Return the body as it came.
 
     Raises:
-        ApiError: 413 for more than `limit` bytes.
+        ApiError: 413 for more than `limit` bytes, 503 where too many large ones are under way.
         ClientGoneError: there is nobody to answer.
     """
     message = await receive()
@@ -51,23 +55,71 @@ async def read_raw(receive: Receive, limit: int) -> bytes:
     return body
 
 
+class _Unfinished:
+    """A body that has not ended: its pieces, which count together with those of all others."""
+
+    held = 0
+    """Bytes beyond `SMALL`, of all of them."""
+
+    def __init__(self, first: bytes) -> None:
+        self._pieces, self.size, self._counted = [first], len(first), 0
+
+    def add(self, piece: bytes) -> None:
+        """Keep a piece.
+
+        Raises:
+            ApiError: 503 where too many large bodies are under way.
+        """
+        if self.size > SMALL:
+            if _Unfinished.held + len(piece) > MAX_LARGE:
+                raise _busy()
+            _Unfinished.held += len(piece)
+            self._counted += len(piece)
+        self._pieces.append(piece)
+
+    def whole(self) -> bytes:
+        """Return it."""
+        return b"".join(self._pieces)
+
+    def leave(self) -> None:
+        """Count no more."""
+        _Unfinished.held -= self._counted
+
+
 async def _read_on(receive: Receive, first: bytes, limit: int) -> bytes:
-    chunks, size = [first], len(first)
+    body = _Unfinished(first)
+    try:
+        await _read_end(receive, body, limit)
+        return body.whole()
+    finally:
+        body.leave()
+
+
+async def _read_end(receive: Receive, body: _Unfinished, limit: int) -> None:
     more = True
     while more:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientGoneError
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size <= limit:
-            chunks.append(chunk)
-        elif size > max(DRAIN, limit):
+        piece = message.get("body", b"")
+        body.size += len(piece)
+        if body.size <= limit:
+            body.add(piece)
+        elif body.size > max(DRAIN, limit):
             break
         more = message.get("more_body", False)
-    if size > limit:
+    if body.size > limit:
         raise too_large(limit)
-    return b"".join(chunks)
+
+
+def _busy() -> ApiError:
+    """Others are sending too much; the rest of this body is of no use, so that the connection ends."""
+    return ApiError(
+        503,
+        "busy",
+        "Too many large bodies are under way; send this again soon.",
+        headers={"retry-after": "5", "connection": "close"},
+    )
 
 
 def unzipped(body: bytes, encoding: bytes, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Bounded HTTP: uvicorn's protocol, with an end to what may come before and between bodies, and to how long a head may take."""
+"""Bounded HTTP: uvicorn's protocol, with an end to what may come before and between bodies, and to how long heads and bodies may take."""
 
 import asyncio
 
@@ -9,11 +9,13 @@ MAX_HEAD = 64 * 1024
 the square of their length."""
 HEAD_SECONDS = 20.0
 """How long a connection may say nothing, and a head may take."""
+BODY_SECONDS = 60.0
+"""How long a body may take."""
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Closes connections whose requests never begin. Takes no header behind a body, and no upgrade."""
+    """Closes connections whose requests never begin, or never end. Takes no header behind a body, and no upgrade."""
 
     _held = 0
     """Bytes since the last that led somewhere."""
@@ -23,11 +25,11 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         """Wait for the first head."""
         super().connection_made(transport)
-        self._wait()
+        self._wait(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._came()
+        self._wait(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -38,8 +40,8 @@ class BoundedHttp(HttpToolsProtocol):
             if not self._in_body:
                 self.transport.write(_TOO_LARGE)
             self.transport.close()
-        elif self._held and not self._in_body and self._deadline is None:
-            self._wait()
+        elif self._deadline is None and (self._in_body or self._held):
+            self._wait(BODY_SECONDS if self._in_body else HEAD_SECONDS)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; one behind the body is not among those that a proxy has looked at."""
@@ -48,8 +50,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin the body, of however many bytes."""
-        self._came()
-        self._in_body = True
+        self._wait(None)
+        self._held, self._in_body = 0, True
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -59,17 +61,14 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End the request."""
+        self._wait(None)
         self._held, self._in_body = 0, False
         super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: an upgrade may be ignored, and whoever asks for one fills no log."""
 
-    def _wait(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
-
-    def _came(self) -> None:
-        self._held = 0
+    def _wait(self, seconds: float | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-            self._deadline = None
+        self._deadline = None if seconds is None else self.loop.call_later(seconds, self.transport.close)

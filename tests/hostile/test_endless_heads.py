@@ -1,4 +1,4 @@
-"""Requests that never begin, at the real server: they are cut off early, and nobody else waits for them."""
+"""Requests that never begin or never end, at the real server: they are cut off early, and nobody else waits for them."""
 
 import socket
 import time
@@ -90,6 +90,22 @@ def test_a_key_behind_the_body_is_none(port: int, world: World) -> None:
 
     assert b" 401 " in answer(port, sent)
     assert world.calls() == []
+
+
+@pytest.mark.parametrize(
+    "path", [b"/v1/track", b"/webhooks/acme/inbound", b"/u/x", b"/v1/deliveries", b"/healthz"]
+)
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 9\r\n\r\n{", b"Content-Length: 9\r\n\r\n", CHUNKED + b"9\r\n{"]
+)
+def test_who_falls_silent_within_a_body_is_left(
+    monkeypatch: pytest.MonkeyPatch, port: int, path: bytes, body: bytes
+) -> None:
+    monkeypatch.setattr(bounded_http, "BODY_SECONDS", 0.2)
+    head = b"POST %s HTTP/1.1\r\nHost: shop.example\r\n" % path
+
+    assert b" 200 " not in answer(port, head + body)
+    assert b" 200 " in answer(port, HEALTH)
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HT", START + b"X: ", b"\r\n"])
