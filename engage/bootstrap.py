@@ -13,14 +13,6 @@ from functools import cached_property
 
 import structlog
 
-from engage.channels.registry import (
-    ChannelSettings,
-    build_codes,
-    build_lists,
-    build_rooms,
-    build_senders,
-    build_webhooks,
-)
 from engage.clocks import TimeLapse, clock_from_environment
 from engage.compiled import CompiledProject, LiveTemplate
 from engage.destinations.registry import SyncSender, build_destinations
@@ -62,32 +54,6 @@ log = structlog.get_logger(__name__)
 CATALOG_SECONDS = 1.0
 CALLS_IN_FLIGHT = 50
 """Threads that call a provider, per process, channel and class; design §6.6. They are only made if calls wait."""
-
-
-def channel_settings(settings: Settings) -> ChannelSettings:
-    """Return what the channels must know of the settings."""
-    return ChannelSettings(
-        public_url=settings.base_url,
-        account_sid=settings.twilio_account_sid,
-        auth_tokens=settings.twilio_auth_token,
-        api_key=settings.twilio_api_key,
-        api_secret=settings.twilio_api_secret,
-        messaging_service_sid=settings.twilio_messaging_service_sid,
-        from_number=settings.twilio_from,
-        workspace_sid=settings.twilio_workspace_sid,
-        workflows=settings.twilio_workflows,
-        verify_service_sid=settings.twilio_verify_service_sid,
-        video_url=settings.twilio_video_url,
-        twilio_base_url=settings.twilio_api_base_url,
-        sendgrid_api_key=settings.sendgrid_api_key,
-        sendgrid_from=settings.sendgrid_from,
-        sendgrid_public_keys=settings.sendgrid_webhook_public_key,
-        sendgrid_base_url=settings.sendgrid_api_base_url,
-        smtp_url=settings.smtp_url,
-        smtp_from=settings.smtp_from,
-        signing_keys=settings.secret_key,
-        user_secrets=settings.user_secrets,
-    )
 
 
 class LiveCatalog:
@@ -147,8 +113,10 @@ class Runtime:
     @cached_property
     def senders(self) -> Mapping[Channel, Sender]:
         """Who sends what."""
+        from engage.providers import senders_of
+
         told = SyncSender(self.destinations, self.clock)
-        return {**build_senders(channel_settings(self.settings)), Channel.SYNC: told}
+        return {**senders_of(self.settings), Channel.SYNC: told}
 
     @cached_property
     def destinations(self) -> Destinations:
@@ -165,17 +133,23 @@ class Runtime:
     @cached_property
     def webhooks(self) -> list[Webhook]:
         """Every webhook that can be verified."""
-        return build_webhooks(channel_settings(self.settings))
+        from engage.providers import webhooks_of
+
+        return webhooks_of(self.settings)
 
     @cached_property
     def codes(self) -> CodeChecker | None:
         """Who knows whether a code is right."""
-        return build_codes(channel_settings(self.settings))
+        from engage.providers import codes_of
+
+        return codes_of(self.settings)
 
     @cached_property
     def rooms(self) -> Rooms | None:
         """Who opens rooms to meet in."""
-        return build_rooms(channel_settings(self.settings))
+        from engage.providers import rooms_of
+
+        return rooms_of(self.settings)
 
     @cached_property
     def digest(self) -> Digest:
@@ -226,9 +200,11 @@ class Runtime:
     @cached_property
     def lists(self) -> list[Lists]:
         """Providers' own lists of refused addresses."""
-        lists = build_lists(channel_settings(self.settings))
+        from engage.providers import lists_of
+
         return [
-            Lists(self.store, lambda: self.catalog().settings, one, self.clock, self.hints) for one in lists
+            Lists(self.store, lambda: self.catalog().settings, one, self.clock, self.hints)
+            for one in lists_of(self.settings)
         ]
 
     @cached_property

@@ -11,6 +11,7 @@ from time import monotonic
 import structlog
 from celery.signals import worker_process_shutdown, worker_shutdown
 
+import engage.providers  # noqa: F401 - the SDKs are imported when a worker starts, not when its first call is to leave
 from engage.bootstrap import Runtime, open_runtime
 from engage.domain.delivery.delivery import Channel, Priority
 from engage.domain.ids import ProfileId

@@ -30,6 +30,7 @@ PRELOADED = (
     "celery.worker.strategy",
     "engage.cli.processes",
     "engage.cli.serve",
+    "engage.providers",
     "engage.sandbox.__main__",
     "engage.services",
     "kombu.transport.redis",

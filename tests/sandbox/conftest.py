@@ -11,8 +11,8 @@ from sendgrid import SendGridAPIClient
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from engage.sandbox import RunningSandbox, SandboxConfig, running
-from engage.sandbox.config import FIXED
+from engage.sandbox.config import FIXED, SandboxConfig
+from engage.sandbox.server import RunningSandbox, running
 from tests.sandbox.twin import ACCOUNT, TOKEN, Receiver, Twin, receiving
 
 # Everything happens at once, but batches of events still gather for a moment.

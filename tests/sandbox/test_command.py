@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from engage.sandbox import SandboxConfig, generate_signing_key, running
 from engage.sandbox.__main__ import main, parse_arguments
+from engage.sandbox.config import SandboxConfig
+from engage.sandbox.server import running
+from engage.sandbox.signing import generate_signing_key
 
 
 def test_it_says_where_it_listens_and_ends_with_0(tmp_path: Path) -> None:

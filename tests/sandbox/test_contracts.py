@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engage.sandbox import SandboxConfig
 from engage.sandbox.app import create_app
+from engage.sandbox.config import SandboxConfig
 from tests.sandbox.contract_requests import BODIES, LISTS, Client, prepared
 from tests.sandbox.twin import ACCOUNT, Twin
 

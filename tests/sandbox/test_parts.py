@@ -13,13 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.sandbox import SandboxConfig, generate_signing_key
 from engage.sandbox.chance import Chance, sigma_for
 from engage.sandbox.clock import Clock
-from engage.sandbox.config import ConfigError, make_config
+from engage.sandbox.config import ConfigError, SandboxConfig, make_config
 from engage.sandbox.http_client import ConnectError, HttpClient
 from engage.sandbox.ledger import Pace
-from engage.sandbox.signing import EventSigner
+from engage.sandbox.signing import EventSigner, generate_signing_key
 from engage.sandbox.twilio.segments import GSM_ALL, GSM_BASIC, count_segments, smart_encoded
 
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode
 from sendgrid import SendGridAPIClient
 from twilio.rest import Client
 
-from engage.sandbox import RunningSandbox
+from engage.sandbox.server import RunningSandbox
 from tests.serving import Quiet, answering
 
 ACCOUNT = "AC" + "1" * 32

@@ -30,7 +30,8 @@ from engage.embedded import start_postgres
 from engage.engine.publish.publish import Source
 from engage.engine.simulate import VirtualClock
 from engage.project.load import load_project
-from engage.sandbox import SandboxConfig, running
+from engage.sandbox.config import SandboxConfig
+from engage.sandbox.server import running
 from engage.settings import load_settings
 from engage.storage.migrations.apply import migrate
 from tests.upgrade.shop import Killed, Post, Shop, letter_box

@@ -19,7 +19,8 @@ from engage.cli.supervise import sandbox_environment, sandbox_settings
 from engage.domain.delivery.delivery import Channel
 from engage.domain.ids import DeliveryId
 from engage.engine.simulate import VirtualClock
-from engage.sandbox import SandboxConfig, running
+from engage.sandbox.config import SandboxConfig
+from engage.sandbox.server import running
 from engage.settings import load_settings
 from engage.testing.invariants import No, Outside, ProviderCall
 from engage.testing.record import taken

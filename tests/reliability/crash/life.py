@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from engage.bootstrap import channel_settings
 from engage.channels.registry import build_senders, build_webhooks
 from engage.cli.client import Client
 from engage.compiled import CompiledProject
@@ -33,6 +32,7 @@ from engage.engine.settle.reconcile import Reconcile
 from engage.engine.simulate import VirtualClock, World, WorldParts
 from engage.ports.channel import SignedRequest
 from engage.ports.clock import NoHints
+from engage.providers import channel_settings
 from engage.settings import load_settings
 from engage.storage.postgres.store import PostgresStore
 from engage.testing.links import links_of

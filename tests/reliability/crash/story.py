@@ -16,7 +16,8 @@ from psycopg import sql
 
 from engage.cli.client import Client
 from engage.cli.supervise import environment_for, sandbox_environment, sandbox_settings
-from engage.sandbox import SandboxConfig, running
+from engage.sandbox.config import SandboxConfig
+from engage.sandbox.server import running
 from engage.settings import load_settings
 from engage.storage.migrations.apply import migrate
 from engage.storage.postgres.store import PostgresStore
