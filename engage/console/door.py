@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from engage.console.deps import ConsoleDeps
 from engage.console.rendering import Pages, base_of
-from engage.console.session import COOKIE, LIFETIME, Session, open_session, read_session
+from engage.console.session import COOKIE, LIFETIME, Session, cookie_in, open_session, read_session
 from engage.domain.access import Role, Viewer
 
 MAX_FORM = 4_096
@@ -58,7 +58,8 @@ class Door:
         return None if session is None else self._deps.doors.still(session.holder, session.mark, session.id)
 
     def _session(self, request: Request) -> Session | None:
-        return read_session(request.cookies.get(COOKIE), self._deps.clock.now(), self._deps.secrets)
+        cookie = cookie_in(request.headers.get("cookie"))
+        return read_session(cookie, self._deps.clock.now(), self._deps.secrets)
 
     def show(self, request: Request) -> Response:
         """Ask who it is."""

@@ -33,6 +33,18 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
         return sha256(msgspec.json.encode(self)).digest()
 
 
+def cookie_in(header: str | None) -> str | None:
+    """Return our cookie of a `Cookie` header; of several the first, which is the one nearest to our path.
+
+    Not by the standard library: Python before 3.11.10 and 3.12.6 takes the square of a quoted cookie's length.
+    """
+    for part in (header or "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return None
+
+
 def open_session(holder: str, now: datetime, secrets: Sequence[str], mark: str = "") -> str:
     """Return the cookie of a session that begins now and ends by itself, signed with the first secret.
 

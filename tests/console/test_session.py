@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engage.console.session import LIFETIME, _mac, _text, open_session, read_session
+from engage.console.session import LIFETIME, _mac, _text, cookie_in, open_session, read_session
 from tests.console.shop import NOON
 
 COOKIE = open_session("token:1", NOON, ["new", "old"])
@@ -66,6 +66,22 @@ def test_a_session_opened_by_the_version_before_is_one_too() -> None:
 
     assert found is not None
     assert (found.holder, len(found.id)) == ("token:1", 32)
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (None, None),
+        ("", None),
+        ("engage_console=a.b", "a.b"),
+        ("x=1; engage_console=a.b; y=2", "a.b"),
+        ("engage_console=near;engage_console=far", "near"),
+        ("xengage_console=a; engage_console2=b; engage_console", ""),
+        ("x=engage_console=a", None),
+    ],
+)
+def test_our_cookie_is_found_among_others(header: str | None, found: str | None) -> None:
+    assert cookie_in(header) == found
 
 
 def test_nothing_is_signed_without_a_secret() -> None:

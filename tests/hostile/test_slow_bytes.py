@@ -11,6 +11,9 @@ import pytest
 
 from engage.api.bodies import unzipped
 from engage.api.inputs import MAX_LIST_BODY
+from engage.cli.serve import console_deps
+from engage.console.app import mount_console
+from engage.console.session import COOKIE
 from engage.engine.canonical.split import MAX_BODY
 from tests.api.world import ADMIN, SERVER, Client, World, basic, bearer, calling
 from tests.channels.test_sendgrid_webhooks import MAIL, event, form, read, webhook
@@ -59,6 +62,21 @@ def test_zipped_pieces_are_one_body_wherever_they_end() -> None:
 
     assert unzipped(body, b"gzip", len(body)) == b"".join(texts)
     assert unzipped(body + b"and more", b"gzip", len(body)) == b"".join(texts)
+
+
+@pytest.mark.parametrize(
+    "cookie", ['x="' + "\\" * 60_000 + '"', f'{COOKIE}="' + '\\"' * 30_000 + '"', "x" + ";" * 60_000]
+)
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/u/x", "/v1/status", "/v1/track", "/console/", "/console/login", "/nothing"]
+)
+def test_a_cookie_of_backslashes(path: str, cookie: str) -> None:
+    world = World()
+    mount_console(world.app, console_deps(world.deps, world.admit))
+    with calling(world) as client:
+        answer = soon(lambda: client.get(path, headers={"cookie": cookie}))
+
+    assert answer.status_code < 500
 
 
 @pytest.mark.parametrize("dots", [900, 5_000, 30_000])
