@@ -63,7 +63,7 @@ class Turnstile:
         """Say that a request has been read."""
         seconds = time.monotonic() - entered
         self._spent += seconds
-        self._each += 0.1 * (seconds - self._each)
+        self._each += (0.1 if self._each else 1.0) * (seconds - self._each)
         self._come_round()
 
     def _come_round(self) -> None:
