@@ -13,6 +13,9 @@ from typing import Any
 _PAIRS = re.compile(r"(?:\s*\w+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|\Z))+\s*")
 """libpq's other way to write an address: `host=a dbname=b`."""
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+MAX_PORT = 65_535
+BROKERS = frozenset({"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory"})
+"""Kinds of brokers, as Celery names them; `memory` is for tests of one process."""
 PREFIX_SECRET = "ENGAGE_USERSECRET_"
 PREFIX_DESTINATION = "ENGAGE_DESTINATION_"
 SECRETS = "secrets.env"
@@ -42,7 +45,7 @@ class Settings:
     )
     broker_url: str | None = _setting(
         "ENGAGE_BROKER_URL",
-        "Broker of the hints: `redis://`, `valkey` through `redis+socket://`, or `amqp://`. Absent: the embedded Valkey.",
+        "Broker of the hints: `redis://`, `valkey://` (both also `…s://` and `…+socket://`), or `amqp://`. Absent: the embedded Valkey.",
         secret=True,
     )
     project: Path = _setting("ENGAGE_PROJECT", "Folder that holds `journeys/` and `templates/`.", Path())
@@ -148,9 +151,12 @@ class Settings:
         """Where to listen."""
         host, _, port = self.listen.rpartition(":")
         try:
-            return host.strip("[]") or "127.0.0.1", int(port)
+            number = int(port)
         except ValueError as exc:
             raise SettingsError(f"ENGAGE_LISTEN is `{self.listen}`; write `127.0.0.1:8000`") from exc
+        if not 0 <= number <= MAX_PORT:
+            raise SettingsError(f"ENGAGE_LISTEN is `{self.listen}`; a port is at most {MAX_PORT}")
+        return host.strip("[]") or "127.0.0.1", number
 
     @property
     def base_url(self) -> str:
@@ -197,6 +203,8 @@ def load_settings(
         if name.startswith(PREFIX_DESTINATION) and value
     }
     _require_url(found.get("database_url"))
+    if "broker_url" in found:
+        found["broker_url"] = _broker_url(found["broker_url"])
     return Settings(**found)
 
 
@@ -217,6 +225,22 @@ def _require_url(url: str | None) -> None:
         raise SettingsError(
             "ENGAGE_DATABASE_URL holds a `%` that stands for itself, in the password perhaps: write it as `%25`"
         )
+
+
+def _broker_url(url: str) -> str:
+    """Return a broker's address as Celery reads it: Valkey speaks what Redis speaks, and Celery knows it by that name only.
+
+    Raises:
+        SettingsError: its kind is none that we know; Celery would say so by a traceback.
+    """
+    kind, there, rest = url.partition("://")
+    kind = kind.replace("valkey", "redis", 1)
+    if not there or kind not in BROKERS:
+        raise SettingsError(
+            "ENGAGE_BROKER_URL is no address of a broker: write `redis://host:6379/0`, `valkey://host:6379/0` or "
+            "`amqp://user:password@host//`"
+        )
+    return f"{kind}://{rest}"
 
 
 def destination_variable(name: str) -> str:

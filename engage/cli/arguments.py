@@ -7,6 +7,11 @@ import click
 
 from engage.domain.timing import parse_instant_text
 
+ALWAYS_JSON = click.option(
+    "--json", is_flag=True, expose_value=False, help="Print JSON; so it does without being told."
+)
+"""Taken where nothing but JSON is printed, for whoever says it to every command alike."""
+
 
 def instant(text: str, zone: ZoneInfo) -> datetime:
     """Return the instant a text says; one without an offset is on the wall of `zone`.

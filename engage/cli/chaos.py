@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from engage.chaos.run import Wish, run
+from engage.cli.arguments import ALWAYS_JSON
 from engage.settings import load_settings
 
 
@@ -19,6 +20,7 @@ from engage.settings import load_settings
 @click.option(
     "--minutes", type=float, help="How long load and kills go on; without it as long as the kills need."
 )
+@ALWAYS_JSON
 def chaos_command(deliveries: int, kills: int, seed: int | None, minutes: float | None) -> None:
     """Prove it: load on the real stack, random kills of everything, then every promise is checked. Prints JSON; exits 1 if one was broken.
 

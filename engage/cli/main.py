@@ -4,10 +4,12 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from engage.cli.terminal import guard_terminal
+from engage.domain.errors import EngageError
 from engage.settings import SettingsError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -92,6 +94,16 @@ class Commands(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what we know to go wrong is told in one line, never as a traceback."""
+        try:
+            return super().invoke(ctx)
+        except EngageError as exc:
+            from engage.ports.storage import StorageAwayError
+
+            told = f"the database cannot be reached: {exc}" if isinstance(exc, StorageAwayError) else str(exc)
+            raise click.ClickException(told) from exc
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

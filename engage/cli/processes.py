@@ -92,6 +92,7 @@ def api_command() -> None:
 def worker_command(queues: str, threads: int, name: str) -> None:
     """Run a Celery worker: the same as `celery -A workers.app worker -Q …`."""
     require_schema(load_settings())
+    _require_queues(queues)
     _run_celery(
         "worker",
         "-Q",
@@ -103,6 +104,16 @@ def worker_command(queues: str, threads: int, name: str) -> None:
         "-n",
         f"{name or queues.replace(',', '-')}-{os.getpid()}@%h",
     )
+
+
+def _require_queues(named: str) -> None:
+    """Stop where a queue is named to which nobody sends: its worker would wait for ever, and look well."""
+    from workers import app as workers
+
+    known = workers.QUEUES
+    unknown = sorted({name.strip() for name in named.split(",")} - set(known))
+    if unknown:
+        raise click.UsageError(f"there is no queue `{unknown[0]}`; there are: {', '.join(known)}")
 
 
 @click.command("beat")

@@ -87,8 +87,9 @@ def profile_import_command(
 @click.option("--all", "everybody", is_flag=True, help="Everybody's identifiers, traits and audiences.")
 @OUTPUT
 @FORMAT
+@click.option("--json", "as_json", is_flag=True, help="With --all: JSONL. One person is JSON anyway.")
 def profile_export_command(
-    profile: str | None, everybody: bool, output: Path | None, named: str | None
+    profile: str | None, everybody: bool, output: Path | None, named: str | None, as_json: bool
 ) -> None:
     """Write everything we hold about one person as JSON; or, with --all, everybody as a CSV or JSONL that `import` takes.
 
@@ -96,6 +97,7 @@ def profile_export_command(
     """
     if (profile is None) is not everybody:
         raise click.UsageError("name one person, or say `--all`")
+    named = named or (Format.JSONL if as_json else None)
     with opened(load_settings()) as runtime:
         out = SendOut(runtime.exporting, runtime.catalog().settings)
         if profile is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from engage.cli.arguments import ALWAYS_JSON
 from engage.project.load import Project, load_project
 from engage.project.problem import Level, Problem, in_order
 from engage.project.schema import KINDS, schema
@@ -95,8 +96,13 @@ def load_checked(path: Path) -> Project:
 
 
 @click.command("schema")
-@click.argument("kind", required=False, type=click.Choice([*map(str, KINDS), *_ALSO]))
-def schema_command(kind: str | None) -> None:
-    """Print the JSON Schema of a kind of file; without a kind, of all."""
-    found = schema(_ALSO.get(kind, kind)) if kind else {str(name): schema(name) for name in KINDS}
+@click.argument("kind", nargs=-1, metavar=f"[{'|'.join(map(str, KINDS))}]")
+@ALWAYS_JSON
+def schema_command(kind: tuple[str, ...]) -> None:
+    """Print the JSON Schema of a kind of file; without a kind, of all. `template meta` is `meta`."""
+    named = " ".join(kind)
+    named = _ALSO.get(named, named)
+    if named and named not in KINDS:
+        raise click.UsageError(f"there is no kind `{named}`; there are: {', '.join(KINDS)}")
+    found = schema(named) if named else {str(name): schema(name) for name in KINDS}
     click.echo(json.dumps(found, indent=2))

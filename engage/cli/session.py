@@ -58,9 +58,9 @@ def opened(settings: Settings) -> Iterator[Runtime]:
         )
     with ExitStack() as stack:
         try:
-            runtime = stack.enter_context(open_runtime(_found(settings, stack), connections=CONNECTIONS))
-            _require_schema(runtime)
-            yield runtime
+            found = _found(settings, stack)
+            _require_schema(found)
+            yield stack.enter_context(open_runtime(found, connections=CONNECTIONS))
         except (StorageAwayError, EmbeddedError) as exc:
             raise click.ClickException(f"the database cannot be reached: {exc}") from exc
         except EngageError as exc:
@@ -84,10 +84,10 @@ def _found(settings: Settings, stack: ExitStack) -> Settings:
     return settings
 
 
-def _require_schema(runtime: Runtime) -> None:
-    with runtime.store.transaction():
-        pass  # a database that is away says so here, in the port's own words
-    standing = schema_standing(runtime.settings)
+def _require_schema(settings: Settings) -> None:
+    standing = schema_standing(
+        settings
+    )  # a database that is away says why here; the pool would only wait for it
     if not standing.fits:
         raise click.ClickException(standing.advice)
 

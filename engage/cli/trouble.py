@@ -62,9 +62,7 @@ class Far:
 
     def quarantine(self, after: str | None, limit: int = PAGE) -> Mapping[str, Any]:
         """Return a page of the quarantine."""
-        found: Mapping[str, Any] = self._there.get(
-            "/v1/quarantine", {"after": after, "limit": str(min(limit, MAX_PAGE))}
-        )
+        found: Mapping[str, Any] = self._there.get("/v1/quarantine", {"after": after, "limit": str(limit)})
         return found
 
     def replay(self, after: str | None, meant: Meant) -> Mapping[str, int]:
@@ -102,20 +100,34 @@ def quarantine_command() -> None:
 
 
 @quarantine_command.command("list")
-@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, the newest first."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def quarantine_list_command(limit: int, as_json: bool) -> None:
     """List what lies in quarantine; payloads may hold personal data and are not shown."""
     with _place() as place:
-        page = place.quarantine(None, limit)
+        items, following = _newest(place, limit)
     if as_json:
-        say_json(page["items"])
+        say_json(items)
         return
-    for item in page["items"]:
+    for item in items:
         at = _told(item["received_at"], "%Y-%m-%d %H:%M:%S")
         click.echo(f"  {item['id']:8}  {at}  {item['source']:10}  {item['reason']}: {item['detail']}")
-    count = len(page["items"])
-    click.echo("there are more; --limit shows them" if page["next"] else f"{count} in quarantine")
+    click.echo("there are more; --limit shows them" if following else f"{len(items)} in quarantine")
+
+
+def _newest(place: Near | Far, limit: int) -> tuple[list[Any], str | None]:
+    """Return the newest of the quarantine, and where the rest begins; a server gives so many at a time only."""
+    items: list[Any] = []
+    following: str | None = None
+    while len(items) < limit:
+        page = place.quarantine(following, min(limit - len(items), MAX_PAGE))
+        items += page["items"]
+        following = page["next"]
+        if following is None:
+            break
+    return items, following
 
 
 def _told(at: datetime | str, form: str) -> str:

@@ -73,7 +73,7 @@ def load_project(root: Path, *, scenarios: bool = True, warnings: bool = True) -
             line=1,
             column=1,
             message="no `journeys` folder here",
-            hint="`engage init DIR` makes one",
+            hint=f"looked in {root.resolve()}; `engage init DIR` makes one",
         )
         return _project([], {}, {}, (), [nothing])
     definitions, problems, sources = _definitions(folder)

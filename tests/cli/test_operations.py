@@ -146,6 +146,8 @@ def test_what_was_put_aside_can_be_taken_again(shop: Author) -> None:
             )
 
     listed = shop.json("quarantine", "list")
+    assert len(shop.json("quarantine", "list", "--limit", "1")) == 1
+    assert "0 is not in the range" in shop.run("quarantine", "list", "--limit", "0", code=2)
     assert listed[0]["detail"] == "mended by hand"
 
     assert shop.json("quarantine", "replay", code=1) == {"taken": 1, "known": 0, "still": 1}

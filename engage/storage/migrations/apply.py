@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool, text
 
-from engage.storage.migrations.current import oldest_at, steps
+from engage.storage.migrations.current import connected, oldest_at, steps
 from engage.storage.postgres.partitions import ensure_months
 from engage.storage.postgres.session import Session
 
@@ -38,8 +37,8 @@ def migrate(url: str, revision: str = HEAD) -> None:
             command.downgrade(config, revision)
         _tell_older_code(connection)
     if revision == HEAD:
-        with psycopg.connect(url) as connected:
-            ensure_months(Session(connected), datetime.now(UTC))
+        with connected(url) as connection:
+            ensure_months(Session(connection), datetime.now(UTC))
 
 
 def revision_of(url: str) -> str | None:
@@ -96,8 +95,6 @@ def _config() -> Config:
 @contextmanager
 def _connection(url: str) -> Iterator[Connection]:
     # The creator keeps libpq's URL whole: SQLAlchemy's own form has no place for some of its options.
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=pool.NullPool
-    )
+    engine = create_engine("postgresql+psycopg://", creator=lambda: connected(url), poolclass=pool.NullPool)
     with engine.begin() as connection:
         yield connection

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import psycopg
 
+from engage.ports.storage import StorageAwayError
+from engage.storage.postgres.session import liveness
+
 _STEPS = Path(__file__).parent / "versions"
 FIRST = "0001"
 
@@ -67,9 +70,22 @@ def oldest_at(revision: str) -> str:
     return max((step for step, before in done if before and step < last_after), default=FIRST)
 
 
+def connected(url: str) -> psycopg.Connection:
+    """Return a connection of its own to the database.
+
+    Raises:
+        StorageAwayError: nobody answers there, or does not let us in; the text says which, and holds no secret.
+    """
+    try:
+        return psycopg.connect(url, **liveness(url))
+    except psycopg.OperationalError as exc:
+        told = str(exc).strip().splitlines()
+        raise StorageAwayError(told[0].removeprefix("connection failed: ") if told else "no answer") from exc
+
+
 def is_empty(url: str) -> bool:
     """Return whether nothing of ours, or of anybody else's, is in the database yet."""
-    with psycopg.connect(url) as connection:
+    with connected(url) as connection:
         there = connection.execute(
             "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
         ).fetchone()
@@ -82,8 +98,12 @@ def is_current(url: str) -> bool:
 
 
 def standing(url: str) -> Standing:
-    """Return how the database stands to this code."""
-    with psycopg.connect(url) as connection:
+    """Return how the database stands to this code.
+
+    Raises:
+        StorageAwayError: it does not answer.
+    """
+    with connected(url) as connection:
         revision = _revision(connection)
         if revision == head():
             return Standing.CURRENT
