@@ -1,12 +1,13 @@
 """Publishing templates: every file checked and compiled once; all mistakes of all files in one go."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import TemplateSyntaxError
 from jinja2.environment import Template
 
-from engage.templating.check import Use, findings, uses
+from engage.templating.check import Finding, Use, findings, uses
 from engage.templating.environment import StrictEnvironment, render_text
 from engage.templating.flatten import CannotFlattenError, flatten
 from engage.templating.mail import MailError, compile_mjml, inline_css, with_preheader
@@ -32,8 +33,13 @@ from engage.templating.whatsapp import WhatsappScript, compile_whatsapp
 
 MAX_SOURCE = 500_000
 """Characters of one file."""
+REMEMBERED = 32
+"""Partials whose examination is not repeated: every template written inside a scenario comes with all of the project's.
+Measured on the sample project: `engage check` takes 0.5 instead of 1.4 CPU seconds."""
 
 Secrets = Callable[[str], str | None]
+_Examine = Callable[[str, str, tuple[str, ...], bool], tuple[Sequence[Finding], Sequence[Use]]]
+_PARSER = StrictEnvironment({})
 
 
 def compile_templates(
@@ -68,6 +74,22 @@ def compile_templates(
     return TemplateSet(environment, published), sorted(problems)
 
 
+def _examined(
+    full: str, text: str, partials: tuple[str, ...], secrets: bool
+) -> tuple[Sequence[Finding], Sequence[Use]]:
+    """Return what is wrong with one source, and what it reads.
+
+    Raises:
+        TemplateSyntaxError: it does not parse.
+        RecursionError: it is nested too deeply.
+    """
+    tree = _PARSER.parse(text, full)
+    return tuple(findings(tree, partials, secrets=secrets)), tuple(uses(tree))
+
+
+_examined_before: _Examine = lru_cache(maxsize=REMEMBERED)(_examined)
+
+
 class _Compiler:
     """Compiles one template, and collects what is wrong."""
 
@@ -75,7 +97,7 @@ class _Compiler:
         self,
         environment: StrictEnvironment,
         files: dict[str, str],
-        partials: Sequence[str],
+        partials: tuple[str, ...],
         secrets: Secrets,
         problems: list[TemplateProblem],
     ) -> None:
@@ -89,7 +111,7 @@ class _Compiler:
 
     def partial(self, name: str) -> None:
         """Check a partial by itself."""
-        self._parsed(name, self._files[name])
+        self._parsed(name, self._files[name], examine=_examined_before)
 
     def template(self, source: TemplateSource) -> Published:
         """Compile one template; worth nothing if `failed` then."""
@@ -162,14 +184,13 @@ class _Compiler:
             given = {**base, **given}
         return compile_meta(given, self._text_compiler(source, file), self._reporter(source, file))
 
-    def _parsed(self, full: str, text: str, *, secrets: bool = False) -> bool:
+    def _parsed(self, full: str, text: str, *, secrets: bool = False, examine: _Examine = _examined) -> bool:
         """Parse one source and report what is wrong with it; returns whether it can be compiled."""
         if len(text) > MAX_SOURCE:
             self._report_full(full, 1, f"the file has more than {MAX_SOURCE} characters", "")
             return False
         try:
-            tree = self._environment.parse(text, full)
-            found = findings(tree, self._partials, secrets=secrets)
+            found, used = examine(full, text, self._partials, secrets)
         except TemplateSyntaxError as exc:
             self._report_full(full, exc.lineno, *in_words(exc.message))
             return False
@@ -178,7 +199,7 @@ class _Compiler:
             return False
         for finding in found:
             self._report_full(full, finding.line, finding.message, finding.hint)
-        self._uses += uses(tree)
+        self._uses += used
         return not found
 
     # --- texts of YAML files ---
