@@ -99,6 +99,11 @@ class _Intake(Collector):
         yield CounterMetricFamily(
             "engage_intake_overloaded", "Requests refused because too much waited.", load.refused
         )
+        yield GaugeMetricFamily(
+            "engage_intake_events_per_second_limit",
+            "Events that this process stores at most, because digest is late; +Inf where it is not.",
+            load.limit,
+        )
 
 
 def _labelled(name: str, about: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:

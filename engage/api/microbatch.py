@@ -80,6 +80,8 @@ class Load:
     stored: int
     commits: int
     refused: int
+    limit: float
+    """Events a second that are stored at most, as digest is late; infinity where it is not."""
 
 
 class OverloadedError(Exception):
@@ -190,6 +192,7 @@ class MicroBatcher:
             self._stored,
             self._commits,
             self._refused,
+            self._brake.rate,
         )
 
     async def close(self) -> None:

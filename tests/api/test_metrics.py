@@ -1,5 +1,6 @@
 """`/metrics`: what an operator's alarms read."""
 
+import math
 from datetime import datetime
 
 import pytest
@@ -68,3 +69,11 @@ def test_a_refusal_for_overload_is_counted() -> None:
         answer = client.post("/v1/track", json={"userId": "a", "event": "E"}, headers=basic(SERVER))
         assert answer.status_code == 429
         assert numbers(client)["engage_intake_overloaded_total", ()] == 1
+
+
+def test_whether_events_are_held_back_is_told(world: World, client: Client) -> None:
+    assert numbers(client)["engage_intake_events_per_second_limit", ()] == math.inf
+
+    world.deps.batcher._brake.rate = 750.0
+
+    assert numbers(client)["engage_intake_events_per_second_limit", ()] == 750
