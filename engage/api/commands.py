@@ -37,6 +37,7 @@ from engage.engine.accept.requests import (
     moved,
     new_delivery_id,
     new_run_id,
+    send_key,
     sent,
     signalled,
     started,
@@ -211,7 +212,7 @@ class _Commands:
         expires_at = None if wanted.expires is None else _expiry(wanted.expires, now)
         delivery = DeliveryId(once(self._deps.idempotency, request, caller, body, new_delivery_id(now), now))
         send = Send(
-            message_id=f"send:{delivery}",
+            message_id=send_key(delivery),
             delivery=delivery,
             channel=wanted.channel,
             person=person,

@@ -5,7 +5,7 @@ otherwise, as Segment does; `traits` gives 20 a page unless told (its pages say 
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -120,7 +120,7 @@ def profile_api_routes(deps: ApiDeps) -> APIRouter:
             and (only is None or event.name in only)
             and event.name not in never
         ]
-        by_key = {f"{event.timestamp.isoformat()}~{event.arrival:020}~{event.id}": event for event in found}
+        by_key = {_place(event): event for event in found}
         ascending = sort == "asc"
         keys = [
             key
@@ -252,6 +252,12 @@ def _recent(deps: ApiDeps, profile: Profile, since: datetime) -> Iterable[Event]
         after = page.next
         if after is None:
             return
+
+
+def _place(event: Event) -> str:
+    """Return where an event stands among the others; a page's cursor is its last one's, and a `+` in it would be a blank in a URL."""
+    at = event.timestamp.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return f"{at}Z~{event.arrival:020}~{event.id}"
 
 
 def _event(event: Event, names: list[dict[str, Any]]) -> dict[str, Any]:

@@ -25,17 +25,19 @@ from engage.api.shapes import (
 )
 from engage.domain.access import Caller, Scope
 from engage.domain.consent.consent import ledger_key
+from engage.domain.delivery.delivery import Channel, Delivery
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.profile.profile import Profile
+from engage.engine.accept.requests import API, send_key
 from engage.engine.publish.bring_in_line import under_way
-from engage.ports.reading import PAGE, CursorError, Page, StepNumbers, Subscription
+from engage.ports.reading import PAGE, CursorError, DeliverySeen, Page, StepNumbers, Subscription
 
 MAX_PAGE = 200
 NOBODY = ProfileId("00000000-0000-0000-0000-000000000000")
 """Owns no consent: asked for where an address has a ledger and nobody has the address yet."""
 
-After = Annotated[str | None, Query(max_length=500)]
+After = Annotated[str | None, Query(max_length=1_000)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 
@@ -198,12 +200,29 @@ class _Project:
         self._reading = deps.reading
 
     def delivery(self, delivery: str) -> Response:
-        found = self._reading.delivery(DeliveryId(uuid_of(delivery, "delivery")))
+        key = DeliveryId(uuid_of(delivery, "delivery"))
+        # Between the two looks the workers may have taken it up.
+        found = self._reading.delivery(key) or self._asked(key) or self._reading.delivery(key)
         if found is None:
-            raise ApiError(
-                404, "unknown_delivery", "There is no such delivery (or not yet: it is on its way)."
-            )
+            raise ApiError(404, "unknown_delivery", "There is no such delivery.")
         return json_response(delivery_shape(found))
+
+    def _asked(self, key: DeliveryId) -> DeliverySeen | None:
+        """Return a delivery that was asked for a moment ago, as it will be at first: whoever has its id may ask at once."""
+        wish = self._reading.asked(API, send_key(key))
+        if wish is None:
+            return None
+        asked = Delivery(
+            id=key,
+            profile=NOBODY,
+            lane=0,
+            channel=Channel(wish.send.channel),
+            topic=wish.send.topic,
+            template=wish.send.template,
+            asked_at=wish.at,
+            due_at=wish.at,
+        )
+        return DeliverySeen(delivery=asked, receipts=[])
 
     def audience(self, audience: str) -> Response:
         known, catalog = self._audience(audience), self._deps.catalog()

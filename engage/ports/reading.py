@@ -14,7 +14,7 @@ import msgspec
 from engage.domain.decision import Decision
 from engage.domain.delivery.delivery import Delivery
 from engage.domain.errors import EngageError
-from engage.domain.fact import Identifier
+from engage.domain.fact import Identifier, Send
 from engage.domain.ids import DeliveryId, ProfileId
 from engage.domain.journey.run import Run
 from engage.domain.profile.profile import Event, Profile
@@ -71,6 +71,13 @@ class DeliverySeen(msgspec.Struct, frozen=True, kw_only=True):
 
     delivery: Delivery
     receipts: Sequence[ReceiptRow]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish for a delivery that is stored, and that the workers have not taken up yet."""
+
+    send: Send
+    at: datetime
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +218,10 @@ class ProjectReading(Protocol):
 
     def delivery(self, delivery: DeliveryId) -> DeliverySeen | None:
         """Return one delivery."""
+        ...
+
+    def asked(self, source: str, message_id: str) -> Asked | None:
+        """Return a wish that waits to be digested; None if nobody told it, or it is digested. Looks through all that waits."""
         ...
 
     def recent_deliveries(self, after: str | None = None, limit: int = PAGE) -> Page[DeliverySeen]:

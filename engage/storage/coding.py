@@ -1,11 +1,15 @@
 """Coding: how structures become JSON for a column and come back with exact numbers, in both stores alike."""
 
 import re
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
+from engage.domain.fact import Send, decode
+from engage.ports.reading import Asked
 from engage.ports.storage import StorageRefusedError
 
 T = TypeVar("T")
@@ -44,3 +48,14 @@ def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
     if found is None:
         found = _decoders[kind] = msgspec.json.Decoder(kind, float_hook=Decimal)
     return found
+
+
+def wish(message_id: str, rows: Iterable[tuple[bytes, datetime]]) -> Asked | None:
+    """Return the wish for a delivery among stored facts, each with when it came."""
+    for payload, at in rows:
+        if message_id.encode() not in payload:
+            continue  # somebody else's, of the same instant
+        fact = decode(payload)
+        if isinstance(fact, Send) and fact.message_id == message_id:
+            return Asked(send=fact, at=at)
+    return None

@@ -1,5 +1,7 @@
-"""Cursor: where a page of a list ended, as a text that only storage reads."""
+"""Cursor: where a page of a list ended, as a text that only storage reads, and that stands in a URL as it is."""
 
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -26,7 +28,9 @@ def page(
 
 
 def _text(keys: tuple[object, ...]) -> str:
-    return _BETWEEN.join(key.isoformat() if isinstance(key, datetime) else str(key) for key in keys)
+    told = _BETWEEN.join(key.isoformat() if isinstance(key, datetime) else str(key) for key in keys)
+    # An instant's `+` would be a blank in a URL, and a message's id may hold anything.
+    return urlsafe_b64encode(told.encode()).decode().rstrip("=")
 
 
 def parts(cursor: str | None, *kinds: Callable[[str], object]) -> tuple[object, ...] | None:
@@ -37,7 +41,11 @@ def parts(cursor: str | None, *kinds: Callable[[str], object]) -> tuple[object, 
     """
     if cursor is None:
         return None
-    texts = cursor.split(_BETWEEN, len(kinds) - 1)
+    try:
+        told = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError) as exc:  # the latter: a character that no such text has, or no UTF-8
+        raise CursorError("no page named this cursor") from exc
+    texts = told.split(_BETWEEN, len(kinds) - 1)
     if len(texts) != len(kinds):
         raise CursorError("no page named this cursor")
     try:

@@ -121,6 +121,22 @@ class TestDeliveries:
         assert send.expires_at is not None
         assert (send.expires_at - NOW).total_seconds() == 7_200
 
+    def test_a_send_may_be_asked_about_at_once(self, client: Client) -> None:
+        sent = client.post("/v1/deliveries", json=SEND, headers=bearer()).json()["delivery_id"]
+
+        found = client.get(f"/v1/deliveries/{sent}", headers=bearer())
+
+        assert found.status_code == 200
+        assert {
+            "delivery_id": sent,
+            "channel": "email",
+            "topic": "orders",
+            "template": "hello",
+            "status": "queued",
+            "reason": None,
+            "receipts": [],
+        }.items() <= found.json().items()
+
     @pytest.mark.parametrize(
         ("change", "said"),
         [

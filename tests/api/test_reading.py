@@ -152,6 +152,17 @@ class TestProfile:
         assert page["decisions"]["items"][0]["outcome"] == "entered"
         assert len(page["consents"]["items"]) == 3
 
+    @pytest.mark.parametrize(("name", "all_of_them"), [("deliveries", 6), ("events", 30)])
+    def test_a_cursor_stands_in_a_url_as_it_is(self, client: Client, name: str, all_of_them: int) -> None:
+        path = f"/v1/profiles/user_id:ada?list={name}&limit=5"
+        page = client.get(path, headers=bearer()).json()
+        seen = page["items"]
+        while page["next"] is not None:
+            page = client.get(f"{path}&after={page['next']}", headers=bearer()).json()
+            seen += page["items"]
+
+        assert len(seen) == all_of_them
+
     @pytest.mark.parametrize("name", ["email:ADA@b.c", "phone:+1 500 555 0006", f"id:{ADA}"])
     def test_every_name_of_a_person_leads_to_them(self, client: Client, name: str) -> None:
         assert client.get(f"/v1/profiles/{name}", headers=bearer()).json()["id"] == ADA

@@ -79,6 +79,7 @@ def test_events_are_read_to_their_end_in_order(client: Client, sort: str) -> Non
     while cursor["has_more"]:
         page = get(client, "events", limit=4, sort=sort, include="Cart Updated", next=cursor["next"])
         found, cursor = found + page["data"], page["cursor"]
+        assert "+" not in cursor["next"]  # it stands in a URL as it is
 
     assert [event["message_id"] for event in found] == [f"e{n}" for n in range(0, 15, 2)][
         :: -1 if sort == "asc" else 1

@@ -45,6 +45,11 @@ def new_delivery_id(now: datetime) -> DeliveryId:
     return DeliveryId(uuid7(now, "delivery", uuid4().hex))
 
 
+def send_key(delivery: DeliveryId) -> str:
+    """Return the message id of the wish for a delivery."""
+    return f"send:{delivery}"
+
+
 def started(start: Start, now: datetime) -> Piece:
     """Return the piece of a start."""
     return _piece(start, start.message_id, lane_of(start.person.value), now)

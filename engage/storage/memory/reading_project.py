@@ -4,8 +4,8 @@ from collections import Counter
 
 from engage.domain.delivery.delivery import Delivery, Mark
 from engage.domain.ids import DeliveryId, ProfileId
-from engage.ports.reading import PAGE, DeliverySeen, Kept, Member, Page
-from engage.storage.coding import decoder
+from engage.ports.reading import PAGE, Asked, DeliverySeen, Kept, Member, Page
+from engage.storage.coding import decoder, wish
 from engage.storage.cursor import instant, number, page, parts, uuid
 from engage.storage.memory.reading_base import MemoryReader, newest, oldest, seen
 from engage.storage.memory.work import Work
@@ -19,6 +19,13 @@ class MemoryLists(MemoryReader):
         work = self._look()
         row = work.deliveries.get(delivery)
         return None if row is None else seen(work, row)
+
+    def asked(self, source: str, message_id: str) -> Asked | None:
+        """Return a wish that waits to be digested."""
+        work = self._look()
+        at = work.seen.get((source, message_id))
+        rows = [] if at is None else [row for row in work.inbox.all() if row.received_at == at]
+        return wish(message_id, ((row.payload, row.received_at) for row in rows))
 
     def recent_deliveries(self, after: str | None = None, limit: int = PAGE) -> Page[DeliverySeen]:
         """Return everybody's deliveries, newest id first."""

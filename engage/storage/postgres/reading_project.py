@@ -7,12 +7,16 @@ from engage.domain.delivery.delivery import Delivery
 from engage.domain.fact import Identifier
 from engage.domain.ids import DeliveryId
 from engage.domain.turn.changes import Quarantined
-from engage.ports.reading import PAGE, DeliverySeen, Kept, Member, Page
-from engage.storage.coding import decoder
+from engage.ports.reading import PAGE, Asked, DeliverySeen, Kept, Member, Page
+from engage.storage.coding import decoder, wish
 from engage.storage.cursor import instant, number, page, parts, uuid
 from engage.storage.postgres.reading_base import PostgresReader, seen
 
 _DELIVERY = "SELECT doc FROM delivery WHERE id = %s::uuid"
+# One that was never told, or long ago, costs one look-up by key; the inbox, which is short, is read for the others.
+_ASKED = """
+SELECT payload, received_at FROM seen JOIN inbox USING (received_at) WHERE source = %s AND message_id = %s
+"""
 _RECENT = """
 SELECT doc, id FROM delivery WHERE %(key)s::uuid IS NULL OR id < %(key)s::uuid ORDER BY id DESC LIMIT %(limit)s
 """
@@ -44,6 +48,11 @@ class PostgresLists(PostgresReader):
         with self._session() as session:
             found = seen(session, [doc for (doc,) in session.rows(_DELIVERY, delivery)])
         return found[0] if found else None
+
+    def asked(self, source: str, message_id: str) -> Asked | None:
+        """Return a wish that waits to be digested."""
+        with self._session() as session:
+            return wish(message_id, session.rows(_ASKED, source, message_id))
 
     def recent_deliveries(self, after: str | None = None, limit: int = PAGE) -> Page[DeliverySeen]:
         """Return everybody's deliveries, newest id first."""

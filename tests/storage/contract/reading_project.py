@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from engage.domain.delivery.delivery import Channel, Delivery, Mark
+from engage.domain.fact import Send, encode
 from engage.domain.turn.changes import Changes, Quarantined, ReceiptRow
 from engage.ports.reading import (
+    Asked,
     Counts,
     JourneyNumbers,
     Reading,
@@ -17,6 +19,7 @@ from engage.ports.reading import (
 )
 from engage.ports.storage import Job, Store
 from tests.storage.contract.given import (
+    LANE,
     NOON,
     at,
     delivery,
@@ -61,6 +64,20 @@ class ProjectReadingContract:
         assert seen is not None
         assert (seen.delivery, list(seen.receipts)) == (sent, receipts[::-1])
         assert reading.delivery(delivery_id("none")) is None
+
+    def test_a_wish_for_a_delivery_is_read_until_it_is_digested(self, store: Store, reading: Reading) -> None:
+        send = Send(message_id="send:1", delivery=delivery_id("1"), channel="sms", to="+15005550006")
+        with store.transaction() as tx:
+            tx.inbox.add([fact("of the same instant"), fact("send:1", payload=encode(send))])
+
+        asked = reading.asked("key", "send:1")
+        with store.transaction() as tx:
+            tx.inbox.remove([row.seq for row in tx.inbox.read(LANE, 10)])
+
+        assert asked == Asked(send=send, at=NOON)
+        assert reading.asked("key", "send:2") is None
+        assert reading.asked("another", "send:1") is None
+        assert reading.asked("key", "send:1") is None
 
     def test_recent_unknown_and_quarantined_are_listed(self, store: Store, reading: Reading) -> None:
         save(
