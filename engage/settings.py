@@ -10,8 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-_PAIRS = re.compile(r"(?:\s*\w+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|\Z))+\s*")
+_PAIRS = re.compile(r"(?:\s*[a-z_]+\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|\Z))+\s*")
 """libpq's other way to write an address: `host=a dbname=b`."""
+_ONE_AT = re.compile(r"\w+://(?:[^@/]*@)?[^@?]*(?:\?.*)?")
+"""A URL with one `@` before its host: libpq takes the rest of a password with another for a host, and names it."""
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 MAX_PORT = 65_535
 BROKERS = frozenset({"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory"})
@@ -224,6 +226,10 @@ def _require_url(url: str | None) -> None:
     if is_url and _LONE_PERCENT.search(url):
         raise SettingsError(
             "ENGAGE_DATABASE_URL holds a `%` that stands for itself, in the password perhaps: write it as `%25`"
+        )
+    if is_url and _ONE_AT.fullmatch(url) is None:
+        raise SettingsError(
+            "ENGAGE_DATABASE_URL holds a `@` or `/` that stands for itself, in the password perhaps: write `%40` and `%2F`"
         )
 
 

@@ -43,6 +43,10 @@ WRONG: dict[str, list[str]] = {
         f"postgresql://shop:a/{MARK}@127.0.0.1:9/shop",
         f"postgresql://shop:{MARK}#@127.0.0.1/shop",
         f"postgresql://shop:{MARK}@127.0.0.1:port/shop",
+        f"postgresql://shop:a@{MARK}@127.0.0.1:9/shop",
+        f"postgresql://shop:{MARK}/a@127.0.0.1:9/shop",
+        f"postgresql://shop:a?b@{MARK}@127.0.0.1:9/shop?a=b",
+        f"host=127.0.0.1 port=9 password=a {MARK}=b",
         f"mysql://shop:{MARK}@127.0.0.1/shop",
         f"host=127.0.0.1 port=9 password={MARK} nonsense",
     ],
@@ -136,3 +140,20 @@ def test_a_secret_of_two_lines_is_refused_before_a_library_quotes_it(inside: str
         load_settings({"SENDGRID_API_KEY": f"SG.{inside}{MARK}"}, None)
 
     assert MARK not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///shop",
+        "postgresql://localhost",
+        "postgres://shop@localhost:5432/shop",
+        "postgresql://shop:a%40b%2Fc?d:e@a.example:5432,b.example/shop?target_session_attrs=read-write",
+        "postgresql://shop:pw@/shop?host=/run/postgresql&user=a@b",
+        "postgresql://localhost/shop?user=a@b&password=c/d",
+        "postgresql://shop:pw@[::1]:5432/shop",
+        "host=localhost user=a@b password='c d@e' sslmode=disable target_session_attrs=any",
+    ],
+)
+def test_what_libpq_understands_is_an_address(url: str) -> None:
+    assert load_settings({"ENGAGE_DATABASE_URL": url}, None).database_url == url
