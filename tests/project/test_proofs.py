@@ -341,3 +341,53 @@ def test_quiet_hours_that_end_when_they_begin_are_pointed_out(tmp_path: Path) ->
         "quiet hours from 21:00 to 21:00 are none at all"
     ]
     assert warnings(tmp_path, "  - wait: 1 hour", settings=settings.replace("21:00", "22:00", 1)) == []
+
+
+TEXT = "is text here, and text never equals a number"
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        ("  - wait_for: {event: SMS Failed, where: event.code == 30003, timeout: 1h}\n", ["`event.code`"]),
+        (
+            "  - wait_for: {event: [Call Failed, SMS Failed], where: 30003 != event.code, timeout: 1h}\n",
+            ["`event.code`"],
+        ),
+        (
+            "  - wait_for: {event: Voice Digits, where: 'event.digits in [1, 2]', timeout: 1h}\n",
+            ["`event.digits`"],
+        ),
+        (
+            "  - branch: [{if: \"count('SMS Failed', where=event.code >= 30003) > 0\", then: [{exit: x}]}]\n",
+            ["`event.code`"],
+        ),
+        ("  - wait_for: {event: SMS Failed, where: event.code == '30003', timeout: 1h}\n", []),
+        ("  - wait_for: {event: SMS Failed, where: event.code | number == 30003, timeout: 1h}\n", []),
+        ("  - wait_for: {event: SMS Failed, where: event.segments == 2, timeout: 1h}\n", []),
+        ("  - wait_for: {event: Coupon Used, where: event.code == 5, timeout: 1h}\n", []),
+    ],
+)
+def test_text_of_our_events_is_not_compared_with_a_number(
+    tmp_path: Path, steps: str, told: list[str]
+) -> None:
+    assert [found for found in warnings(tmp_path, steps) if TEXT in found] == [
+        f"{name} {TEXT}" for name in told
+    ]
+
+
+def test_nor_is_what_a_step_was_answered(tmp_path: Path) -> None:
+    call = "{topic: offers, to: \"'+14155550101'\", text: hi}"
+    steps = (
+        f"  - voice: {call}\n    id: call\n"
+        "  - wait_for: {step: call, status: digits, where: event.digits == 1, timeout: 1h}\n"
+    )
+    settings = SETTINGS.replace("sms: opt_in,", "sms: opt_in, voice: opt_in,")
+
+    assert f"`event.digits` {TEXT}" in warnings(tmp_path, steps, settings=settings)
+
+
+def test_nor_what_an_entry_holds_of_one(tmp_path: Path) -> None:
+    journey = "journey: b\ntrigger: {event: SMS Failed}\nentry: {where: entry.code == 30003, reentry: never}\nsteps: [{wait: 1h}]\n"
+
+    assert f"`entry.code` {TEXT}" in warnings(tmp_path, "  - wait: 1h\n", more={"journeys/b.yaml": journey})

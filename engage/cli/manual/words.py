@@ -49,7 +49,8 @@ def vocabulary_page() -> str:
         "",
         "## Reserved events",
         "",
-        "Written by the engine on the profile; a call from outside that uses one is stored apart.",
+        "Written by the engine on the profile; a call from outside that uses one is stored apart. A provider's `code` and a caller's",
+        "`digits` are text: `event.code == '30003'`.",
         "",
     ]
     lines += [f"- `{name}`" for name in sorted(RESERVED)]

@@ -14,6 +14,7 @@ from engage.project.proofs.meant import meant_proofs
 from engage.project.proofs.outline import Outline
 from engage.project.proofs.subject import Subject
 from engage.project.proofs.traits import trait_proofs
+from engage.project.proofs.typed import typed_proofs
 from engage.project.proofs.variables import variable_proofs
 from engage.project.proofs.words import word_proofs
 from engage.project.references import ALL_VERBS
@@ -31,6 +32,7 @@ def proofs(definitions: Iterable[Definition], around: Surroundings) -> list[Prob
         outline = Outline(definition.document.root, ALL_VERBS) if is_journey else None
         subject = Subject(definition, definition.document, outline, around)
         found.extend(word_proofs(subject))
+        found.extend(typed_proofs(subject))
         found.extend(law_proofs(subject, outline))
         found.extend(meant_proofs(subject, outline))
         if outline is not None:
