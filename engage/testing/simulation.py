@@ -37,6 +37,8 @@ Item = TypeVar("Item")
 SOURCE = "simulation"
 AFTERWARDS = timedelta(days=30)
 """How long to go on after the last event when nobody says."""
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""Whatever begins to wait by then still has an end that a date can name."""
 _KINDS = ("identify", "track", "page", "screen", "group", "alias")
 
 
@@ -195,6 +197,8 @@ class _Play:
         self._project, self._journey, self._script = project, journey, script
         self._begins = script.begins or script.calls[0].at
         last = script.calls[-1].at if script.calls else self._begins
+        if max(last, self._begins, script.ends or last) > LATEST:
+            raise UnplayableError(f"nothing is played beyond the year {LATEST.year}")
         self._ends = script.ends or max(last, self._begins) + AFTERWARDS
         self._store = MemoryStore()
         first = min([self._begins, *(recorded.at for recorded in script.calls[:1])])

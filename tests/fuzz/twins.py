@@ -32,7 +32,7 @@ class _Nowhere(HttpClient):
 
 
 def _steer(data: bytes) -> None:
-    asyncio.run(_steered(data.split(b"\n")[:MOST]))
+    asyncio.run(_steered([line for line in data.split(b"\n") if line][:MOST]))
 
 
 async def _steered(lines: list[bytes]) -> None:
@@ -101,7 +101,6 @@ _STEERED = [
     b"/_sandbox/records?kind=tasks",
     b"/_sandbox/reset {}",
     b"/phones/+14155550101 body=STOP",
-    b"/",
 ]
 TARGETS = [
     Target(
