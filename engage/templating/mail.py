@@ -1,7 +1,7 @@
 """Mail at publish: MJML compiled, CSS inlined, the preview text put in; the Jinja constructs come through untouched."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import css_inline
 import mrml
@@ -20,6 +20,10 @@ _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _HIDDEN = "display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;opacity:0;overflow:hidden"
 
 
+MAX_NESTED = 500
+"""Elements within elements: both compilers go down them on the stack, and a few thousand end the process."""
+
+
 class MailError(Exception):
     """The mail's markup cannot be compiled."""
 
@@ -31,10 +35,9 @@ def compile_mjml(pieces: Sequence[Piece]) -> list[Piece]:
         MailError: it is no MJML, or a construct stands where MJML takes none.
     """
     protected = protect(pieces, _in_mjml)
-    try:
-        html = mrml.to_html(protected.text).content
-    except (OSError, ValueError, RuntimeError) as exc:
-        raise MailError(f"MJML: {_plain(str(exc), protected)}") from exc
+    if protected.deepest > MAX_NESTED:
+        raise MailError(f"MJML: its elements are nested more than {MAX_NESTED} deep")
+    html = _compiled("MJML", lambda: mrml.to_html(protected.text).content, protected)
     seen = protected.seen(html)
     if set(seen) != set(protected.order):
         lost = protected.constructs[next(token for token in protected.order if token not in seen)]
@@ -42,6 +45,22 @@ def compile_mjml(pieces: Sequence[Piece]) -> list[Piece]:
     if _statements(protected, seen) != _statements(protected, protected.order):
         raise MailError("MJML moves the statements of this mail; put each around whole elements")
     return split(protected.restored(html))
+
+
+def _compiled(what: str, work: Callable[[], str], protected: Protected) -> str:
+    """Return what a compiler written in Rust makes of a mail.
+
+    Raises:
+        MailError: it refuses, or breaks off where it should refuse.
+    """
+    try:
+        return work()
+    except (OSError, ValueError, RuntimeError, css_inline.InlineError) as exc:
+        raise MailError(f"{what}: {_plain(str(exc), protected)}") from exc
+    except BaseException as exc:
+        if type(exc).__name__ != "PanicException":  # Rust's accident, which is no `Exception`
+            raise
+        raise MailError(f"{what}: something in this mail is not closed") from exc
 
 
 def _in_mjml(kind: Kind, place: Place, elements: list[str], token: str) -> str:
@@ -62,10 +81,9 @@ def inline_css(pieces: Sequence[Piece]) -> list[Piece]:
     if not _STYLE.search(join(pieces)):
         return list(pieces)
     protected = protect(pieces, _in_html)
-    try:
-        html = _INLINER.inline(_with_bodies(protected))
-    except (css_inline.InlineError, ValueError) as exc:
-        raise MailError(f"CSS: {_plain(str(exc), protected)}") from exc
+    if protected.deepest > MAX_NESTED or protected.unclosed:
+        return list(pieces)
+    html = _compiled("CSS", lambda: _INLINER.inline(_with_bodies(protected)), protected)
     if protected.seen(html) != protected.order or not _is_balanced(protected, html):
         return list(pieces)
     return split(protected.restored(html))

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from html.parser import HTMLParser
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from engage.templating.html_reader import HtmlReader
 from engage.templating.pieces import Kind, Piece
 
 CLIP_BYTES = 102 * 1024
@@ -75,9 +75,9 @@ def _subject(subject: str | None) -> Iterator[Doubt]:
         yield "the subject looks like spam to filters", "one exclamation mark at most", ""
 
 
-class _Reader(HTMLParser):
+class _Reader(HtmlReader):
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.found: list[Doubt] = []
         self.images = 0
         self.words: list[str] = []

@@ -88,6 +88,10 @@ class Place(StrEnum):
 
 
 _RAW_ELEMENTS = ("style", "script", "title", "textarea", "mj-style")
+_ENDS = {
+    "!--": re.compile("-->"),
+    **{name: re.compile(f"</{name}", re.IGNORECASE) for name in _RAW_ELEMENTS},
+}
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
 )
@@ -103,6 +107,8 @@ class Scanner:
         """Of `Place.RAW`: the element, or `!--`."""
         self.open: list[str] = []
         """The elements that are open, outermost first."""
+        self.deepest = 0
+        """How many were open at once."""
         self._quote = ""
         self._in_tag = False
         self._name = ""
@@ -154,16 +160,16 @@ class Scanner:
                 pass
         elif not is_empty and name not in _VOID:
             self.open.append(name)
+            self.deepest = max(self.deepest, len(self.open))
             if name in _RAW_ELEMENTS:
                 self.element = name
 
     def _through_raw(self, text: str, at: int) -> int:
-        end_mark = "-->" if self.element == "!--" else f"</{self.element}"
-        end = text.lower().find(end_mark, at)
-        if end < 0:
+        found = _ENDS[self.element].search(text, at)
+        if found is None:
             return len(text)
         is_comment, self.element = self.element == "!--", ""
-        return end + len(end_mark) if is_comment else end
+        return found.end() if is_comment else found.start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,10 @@ class Protected:
     order: tuple[str, ...]
     """The stand-ins as they stand in the source, those in `<style>` and the like left out."""
     pattern: re.Pattern[str]
+    deepest: int
+    """How many elements are open at once."""
+    unclosed: str
+    """A `<style>`, a comment or the like that goes on to the end, and takes everything with it."""
 
     def restored(self, text: str) -> str:
         """Return a changed text with the constructs back in their places."""
@@ -214,4 +224,4 @@ def protect(pieces: Sequence[Piece], dress: Dress) -> Protected:
             texts.append(dress(piece.kind, scanner.place, scanner.open, token))
     token = rf"({salt}\d+x)"
     pattern = re.compile(rf'<!--{token}-->|{token}=""|{token}')
-    return Protected("".join(texts), constructs, tuple(order), pattern)
+    return Protected("".join(texts), constructs, tuple(order), pattern, scanner.deepest, scanner.element)

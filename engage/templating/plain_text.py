@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from html.parser import HTMLParser
 
+from engage.templating.html_reader import HtmlReader
 from engage.templating.pieces import Kind, Piece, protect
 
 _SKIPPED = frozenset({"head", "style", "script", "title", "template", "noscript"})
@@ -111,11 +111,11 @@ def _needs_html(piece: Piece) -> bool:
     return piece.kind is Kind.PRINT and bool(_MAKES_MARKUP.search(_KNOWN_CALLS.sub("", piece.source)))
 
 
-class _Reader(HTMLParser):
+class _Reader(HtmlReader):
     """Collects text with marks for the breaks around it, and writes a link's address after its text."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self._out: list[str] = []
         self._skip: list[str] = []
         self._links: list[tuple[str, int]] = []

@@ -87,6 +87,12 @@ TEMPLATES = [
     b"{% macro m(a) %}{{ a | upper }}{% endmacro %}{{ m('x') }}{{ now | strftime('%Y') }}",
     b"<p>{{ entry.t | e }}</p><a href='{{ preferences_url }}'>{{ link('https://a.example') }}</a>",
     b"<mjml><mj-body><mj-section><mj-text>{{ entry.a }}</mj-text></mj-section></mj-body></mjml>",
+    (
+        b"<mjml><mj-head><mj-style>p { color: red }</mj-style><mj-attributes><mj-all padding='0' /></mj-attributes></mj-head><mj-body>"
+        b"{% for x in entry.l %}<mj-section><mj-column width='50%'><mj-image src='{{ x }}' alt='' /><mj-button href='a'>b</mj-button>"
+        b"<mj-raw><!--[if mso]><b>x</b><![endif]--></mj-raw></mj-column></mj-section>{% endfor %}</mj-body></mjml>"
+    ),
+    b"<style>p { color: red } @media (max-width: 9px) { td { width: 1px } }</style><table>{% for x in entry.l %}<tr><td>{{ x }}</td></tr>{% endfor %}</table>",
 ]
 TWILIO = [
     f"ref={ID}&lane=3\nMessageSid=SM1&MessageStatus=delivered&AccountSid=AC1&To=%2B14155550101".encode(),

@@ -75,7 +75,7 @@ def _regex(data: bytes) -> None:
 
 def _template(data: bytes) -> None:
     text = text_of(data)
-    name = "email.html" if data[:1] == b"<" else "sms.txt"
+    name = "email.mjml" if data[:5] == b"<mjml" else "email.html" if data[:1] == b"<" else "sms.txt"
     source = TemplateSource(name="t", files={name: text})
     templates, problems = compile_templates([source])
     assert all(problem.message for problem in problems)

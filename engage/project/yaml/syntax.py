@@ -10,7 +10,7 @@ from engage.project.yaml.comments import CUT_OFF, QUOTE_IT
 from engage.project.yaml.nodes import Scalar
 
 _MAX_SHOWN = 60
-_ENTRY = re.compile(r"^(?P<lead>\s*(?:-\s+)*)(?:(?P<key>[^\s'\"{\[#:][^:{\[]*?)\s*:(?:\s+|$))?(?P<value>.*)$")
+_ENTRY = re.compile(r"^(?P<lead>\s*(?:-\s+)*)(?:(?P<key>[^\s'\"{\[#:][^:{\[]*):(?:\s+|$))?(?P<value>.*)$")
 _STARTERS = {
     "{{": "`{{`",
     "*": "`*`",
@@ -65,7 +65,7 @@ class _Place:
         self.text = lines[self.line]
         entry = _ENTRY.match(self.text)
         assert entry is not None  # every part of the pattern may be empty
-        self.key = entry["key"] or ""
+        self.key = (entry["key"] or "").rstrip()
         self.value = entry["value"].rstrip()
         self.value_column = entry.start("value")
         self.here = self.text[self.column : self.column + 1]
