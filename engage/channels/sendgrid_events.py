@@ -67,7 +67,8 @@ class SendGridSignature:
         """Return whether SendGrid signed exactly these bytes. Never raises."""
         signature = request.headers.get("x-twilio-email-event-webhook-signature")
         timestamp = request.headers.get("x-twilio-email-event-webhook-timestamp")
-        if not signature or not timestamp:
+        if not signature or not timestamp or not timestamp.isdecimal():
+            # Nothing stands between the time and the body: else its first bytes could be moved into the time.
             return False
         try:
             raw = base64.b64decode(signature, validate=True)

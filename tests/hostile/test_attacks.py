@@ -22,6 +22,7 @@ from engage.domain.links.token import Confirm, LinkToken, Opened, Preferences, T
 from engage.engine.canonical.split import MAX_BODY
 from tests.access.test_authorisation import BODIES, CONSOLE, SCOPED, path_of
 from tests.api.world import ADMIN, NOW, SECRETS, SERVER, Client, World, basic, bearer, calling
+from tests.channels.test_sendgrid_webhooks import REAL_BODY, REAL_TIMESTAMP, signed
 
 MAIL = "ada@shop.example"
 DELIVERY = DeliveryId("019ca945-0a00-71df-b438-2f9007a7c4a0")
@@ -256,6 +257,15 @@ def test_a_zip_bomb_is_refused_before_it_unfolds() -> None:
 
     assert tracemalloc.get_traced_memory()[1] < 8 * MAX_BODY
     tracemalloc.stop()
+
+
+@pytest.mark.parametrize("moved", [1, 2, 20])
+def test_the_beginning_of_a_webhooks_body_is_no_part_of_its_time(moved: int) -> None:
+    """Nothing stands between the two in what SendGrid signs."""
+    time = REAL_TIMESTAMP + REAL_BODY[:moved].decode()
+
+    assert signed(REAL_BODY)
+    assert not signed(REAL_BODY[moved:], timestamp=time)
 
 
 @pytest.mark.parametrize(
