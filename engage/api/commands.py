@@ -27,7 +27,8 @@ from engage.api.inputs import (
 )
 from engage.domain.access import Caller, Scope
 from engage.domain.consent.consent import EVERY_TOPIC, ConsentState, family
-from engage.domain.fact import Identifier, Send, Signal, Start
+from engage.domain.delivery.delivery import Channel
+from engage.domain.fact import Identifier, Json, Send, Signal, Start
 from engage.domain.ids import DeliveryId, ProfileId, RunId
 from engage.domain.timing import DurationError, parse_duration
 from engage.engine.accept.consent import Wish
@@ -37,6 +38,7 @@ from engage.engine.accept.requests import (
     moved,
     new_delivery_id,
     new_run_id,
+    own_channels,
     send_key,
     sent,
     signalled,
@@ -204,17 +206,18 @@ class _Commands:
             raise invalid("say what: `template` or `text`, one of them")
         if settings.topics and wanted.topic not in settings.topics:
             raise invalid(f"`topic` is one of {', '.join(sorted(settings.topics))}")
+        channel = wanted.channel or self._only_channel(wanted.template)
         if wanted.template is not None:
-            self._check_template(wanted.template, wanted)
+            self._check_template(wanted.template, channel, wanted.variables)
         now = self._deps.clock.now()
         person = None if wanted.profile is None else person_of(wanted.profile, rules)
-        to = None if wanted.to is None else _address(wanted.channel, wanted.to, rules.region)
+        to = None if wanted.to is None else _address(channel, wanted.to, rules.region)
         expires_at = None if wanted.expires is None else _expiry(wanted.expires, now)
         delivery = DeliveryId(once(self._deps.idempotency, request, caller, body, new_delivery_id(now), now))
         send = Send(
             message_id=send_key(delivery),
             delivery=delivery,
-            channel=wanted.channel,
+            channel=channel,
             person=person,
             to=to,
             template=wanted.template,
@@ -225,20 +228,33 @@ class _Commands:
             expires_at=expires_at,
         )
         self._store([sent(send, now)], urgent=settings.is_urgent(wanted.topic))
-        return json_response({"delivery_id": delivery}, 202)
+        chosen = {} if wanted.channel is not None else {"channel": channel}
+        return json_response({"delivery_id": delivery, **chosen}, 202)
 
-    def _check_template(self, name: str, wanted: SendRequest) -> None:
+    def _only_channel(self, name: str | None) -> Channel:
+        """Return the channel by which a template leaves, if it has only one."""
+        if name is None or self._deps.templates is None:
+            raise invalid("say by which `channel`")
+        template = self._deps.templates().get(name)
+        if template is None:
+            raise invalid(f"no template `{name}` is published")
+        own = sorted(own_channels(template.channels))
+        if len(own) != 1:
+            raise invalid(f"`{name}` has several channels; say `channel`: {', '.join(own)}")
+        return own[0]
+
+    def _check_template(self, name: str, channel: Channel, variables: Json) -> None:
         """Refuse at once what could only be skipped later, as `render_failed`."""
         if self._deps.templates is None:
             return
         template = self._deps.templates().get(name)
         if template is None:
             raise invalid(f"no template `{name}` is published")
-        if wanted.channel not in template.channels:
+        if channel not in template.channels:
             raise invalid(
-                f"`{name}` has no content for {wanted.channel}, but {', '.join(sorted(template.channels))}"
+                f"`{name}` has no content for {channel}, but {', '.join(sorted(template.channels))}"
             )
-        missing = [each for each in template.required if each not in wanted.variables]
+        missing = [each for each in template.required if each not in variables]
         if missing:
             raise invalid(f"`{name}` needs {', '.join(f'`with.{each}`' for each in missing)}")
 

@@ -65,9 +65,9 @@ class StartRequest(Wanted, frozen=True):
 
 
 class SendRequest(Wanted, frozen=True, rename={"variables": "with"}):
-    """`POST /v1/deliveries`."""
+    """`POST /v1/deliveries`; without a channel by the only one that the template has."""
 
-    channel: ChannelField
+    channel: ChannelField | None = None
     profile: Name | None = None
     to: Name | None = None
     template: Name | None = None

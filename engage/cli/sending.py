@@ -19,14 +19,13 @@ from engage.domain.delivery.delivery import CALLS, Channel
 from engage.domain.fact import Identifier, Send
 from engage.domain.timing import DurationError, parse_duration
 from engage.engine.accept.intake import Intake, Taken
-from engage.engine.accept.requests import new_delivery_id, sent
+from engage.engine.accept.requests import new_delivery_id, own_channels, send_key, sent
 from engage.engine.canonical.address import normal_address
 from engage.engine.replay import Span
 from engage.ports.clock import NoHints
 from engage.project.words.suggest import did_you_mean
 from engage.settings import Settings, destination_variable, load_settings
 
-_SAME_TEXT = frozenset({Channel.MMS, Channel.CHAT})
 _CHANNELS = [str(channel) for channel in Channel if channel not in CALLS]
 
 
@@ -69,7 +68,7 @@ def send_command(
         person, address = _addressee(runtime, to, chosen)
         delivery = new_delivery_id(now)
         wish = Send(
-            message_id=f"send:{delivery}",
+            message_id=send_key(delivery),
             delivery=delivery,
             channel=chosen,
             person=person,
@@ -86,8 +85,6 @@ def send_command(
 
 def _asked_there(settings: Settings, to: str, wish: Mapping[str, Any]) -> dict[str, Any]:
     """Ask a server for the delivery: to the person, else to the address that `to` is."""
-    if wish["channel"] is None:
-        raise click.UsageError("say `--channel`; which ones the template has is known where it is published")
     with reached(settings) as there:
         try:
             names = there.person(to)["ids"]["items"]
@@ -96,7 +93,7 @@ def _asked_there(settings: Settings, to: str, wish: Mapping[str, Any]) -> dict[s
             kind, colon, value = to.partition(":")
             whom = {"to": value if colon and kind in ("email", "phone") else to}
         told = there.post("/v1/deliveries", {**{k: v for k, v in wish.items() if v is not None}, **whom})
-    return {**told, "channel": wish["channel"], "template": wish["template"], "to": to}
+    return {"channel": wish["channel"], **told, "template": wish["template"], "to": to}
 
 
 def _say(done: Mapping[str, Any], to: str, *, as_json: bool) -> None:
@@ -118,8 +115,7 @@ def _template(runtime: Runtime, name: str, channel: str | None, values: Mapping[
     if missing:
         told = " ".join(f"--with {wanted}=…" for wanted in missing)
         raise click.UsageError(f"`{name}` needs {told}")
-    # What is written as an SMS may leave as MMS and chat too, but nobody means that who does not say so.
-    own = template.channels - _SAME_TEXT if Channel.SMS in template.channels else template.channels
+    own = own_channels(template.channels)
     told = " or ".join(f"--channel {one}" for one in sorted(own))
     if channel is None:
         if len(own) > 1:

@@ -160,6 +160,26 @@ class TestDeliveries:
         assert world.facts() == []
 
 
+@pytest.mark.parametrize(
+    ("there", "chosen"), [({"email"}, "email"), ({"sms", "mms", "chat"}, "sms"), ({"voice"}, "voice")]
+)
+def test_a_template_with_one_channel_needs_none_said(there: set[str], chosen: str) -> None:
+    world = World()
+    world.deps = replace(world.deps, templates=lambda: {"letter": Letter(frozenset(there), ())})
+    world.app = create_app(world.deps)
+    with calling(world) as client:
+        answer = client.post(
+            "/v1/deliveries",
+            json={"profile": "user_id:u", "template": "letter", "topic": "orders"},
+            headers=bearer(),
+        )
+
+    (send,) = world.facts()
+    assert isinstance(send, Send)
+    assert (answer.status_code, answer.json()) == (202, {"delivery_id": send.delivery, "channel": chosen})
+    assert send.channel == chosen
+
+
 @dataclass
 class Letter:
     """A template as the API must know it."""
@@ -175,6 +195,9 @@ class Letter:
         ({"template": "nope"}, "no template `nope` is published"),
         ({"channel": "voice"}, "`letter` has no content for voice, but email, sms"),
         ({"with": {}}, "`letter` needs `with.code`"),
+        ({"channel": None}, "`letter` has several channels; say `channel`: email, sms"),
+        ({"channel": None, "template": "nope"}, "no template `nope` is published"),
+        ({"channel": None, "template": None, "text": "hi"}, "say by which `channel`"),
     ],
 )
 def test_what_could_only_be_skipped_later_is_refused_at_once(

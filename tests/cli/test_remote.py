@@ -107,6 +107,7 @@ def test_a_journey_is_paused_and_sending_stopped_from_far(far: Author) -> None:
 def test_a_message_is_sent_and_a_person_forgotten_from_far(far: Author) -> None:
     told = far.json("send", "welcome", "--to", "ada", "--channel", "email", "--topic", "account")
     assert told["delivery_id"]
+    assert far.json("send", "welcome", "--to", "ada", "--topic", "account")["channel"] == "email"
 
     done = far.json("profile", "forget", "ada")
     assert done["erased"]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import uuid4
 
+from engage.domain.delivery.delivery import Channel
 from engage.domain.errors import EngageError
 from engage.domain.fact import Fact, Forget, Identifier, Members, NewFact, Send, Signal, Start, encode
 from engage.domain.ids import DeliveryId, RunId, lane_of, uuid7
@@ -43,6 +44,15 @@ def new_run_id(now: datetime) -> RunId:
 def new_delivery_id(now: datetime) -> DeliveryId:
     """Return an id for a delivery that is asked for now."""
     return DeliveryId(uuid7(now, "delivery", uuid4().hex))
+
+
+def own_channels(channels: Iterable[str]) -> frozenset[Channel]:
+    """Return by which of a template's channels it may leave when none is named.
+
+    What is written as an SMS may leave as MMS and chat too, but nobody means that who does not say so.
+    """
+    known = frozenset(Channel(channel) for channel in channels)
+    return known - {Channel.MMS, Channel.CHAT} if Channel.SMS in known else known
 
 
 def send_key(delivery: DeliveryId) -> str:
