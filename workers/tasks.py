@@ -211,7 +211,7 @@ def upkeep(before: str = "", epoch: int = 0, after: str = "") -> None:
     """Make the months of events to come, and remove what is older than the project keeps; go on, where folding is long."""
     so_far = Folded(datetime.fromisoformat(before), epoch, ProfileId(after)) if after else None
     removed, folded = runtime().keep_house(so_far)
-    log.info("upkeep.done", **removed)
+    log.info("upkeep.done", removed=removed)
     if folded.after is not None:
         upkeep.apply_async(
             (folded.before.isoformat(), folded.epoch, folded.after), queue="engine", expires=UPKEEP_EXPIRES
