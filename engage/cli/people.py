@@ -73,8 +73,14 @@ def why_command(
     for line in told_lines(answer["decisions"], ZoneInfo(answer["zone"])):
         click.echo(line)
     if not answer["decisions"]:
-        about = f" in {journey}{answer.get('doubt', '')}" if journey else ""
-        click.echo(f"nothing was decided about this person{about}")
+        click.echo(_nothing(journey, message, answer.get("doubt", "")))
+
+
+def _nothing(journey: str | None, message: str | None, doubt: str) -> str:
+    about = f" in {journey}{doubt}" if journey else ""
+    if message:
+        return f"no delivery and no event `{message}` of this person is known{about}"
+    return f"nothing was decided about this person{about}"
 
 
 def _told_here(settings: Settings, profile: str, asked: Mapping[str, str | None]) -> dict[str, Any]:

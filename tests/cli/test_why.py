@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engage.engine.explain import telling
 from tests.cli.conftest import Author
 
 pytestmark = pytest.mark.live
@@ -127,6 +128,20 @@ def test_an_event_tells_what_followed_from_it_and_when_nothing_listened(told: Au
 
     assert nothing["text"] == "Looked: nothing listened to it (epoch 1)"
     assert refused["reason"] == "entry_where"
+
+
+def test_an_event_is_found_behind_many_others(told: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "_EVENTS_AT_ONCE", 2)
+    for number in range(6):
+        told.happen({"type": "track", "userId": "ada", "event": "Looked", "messageId": f"look-{number}"})
+
+    (nothing,) = told.json("why", "ada", "--message", "look-0")["decisions"]
+
+    assert nothing["outcome"] == "nothing_listened"
+
+
+def test_a_message_that_is_not_theirs_is_told_so(told: Author) -> None:
+    assert "no delivery and no event `look-9` of this person" in told.run("why", "ada", "--message", "look-9")
 
 
 def test_sensitive_values_are_not_shown(told: Author) -> None:
