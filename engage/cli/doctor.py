@@ -23,6 +23,8 @@ from engage.engine.settle.lists import state_of
 from engage.settings import Settings, SettingsError, destination_variable, kept_secrets, load_settings
 
 PATIENCE = 5.0
+LEAST_KEY = 24
+"""Characters; random ones of so many are guessed by nobody."""
 CLOCK_SECONDS = 2.0
 """A machine further off than this from the database's clock is wrong by enough to matter to leases and signatures."""
 _SECRET = re.compile(r"secret\('([A-Za-z_][A-Za-z0-9_]*)'\)")
@@ -239,13 +241,17 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             "ENGAGE_ERASURE_PEPPER is not set: the oldest key in ENGAGE_SECRET_KEY keys the list of erased addresses",
             "do not drop that key; see docs/how-to/privacy.md",
         )
-    weak = [key for key in settings.secret_key if len(key) < 24]
-    if weak:
-        yield _warning(
-            "keys",
-            "a key in ENGAGE_SECRET_KEY is short",
-            "whoever guesses it can unsubscribe everybody: use 32 random characters",
-        )
+    server_keys = [
+        key for key, _, kind in (one.partition(":") for one in settings.write_keys) if kind != "browser"
+    ]
+    for name, held, harm in (
+        ("ENGAGE_SECRET_KEY", settings.secret_key, "can unsubscribe everybody"),
+        ("ENGAGE_API_TOKENS", settings.api_tokens, "may do everything"),
+        ("ENGAGE_WRITE_KEYS", server_keys, "can say anything of anybody"),
+    ):
+        if any(len(key) < LEAST_KEY for key in held):
+            advice = f"whoever guesses it {harm}, and nobody counts guesses: use 32 random characters"
+            yield _warning("keys", f"a key in {name} is short", advice)
 
 
 def _callbacks(settings: Settings) -> Iterator[Finding]:

@@ -249,6 +249,28 @@ def test_the_doctor_finds_everything_well(shop: Author, monkeypatch: pytest.Monk
     assert "wrong" not in set().union(*found.values())
 
 
+def test_the_doctor_warns_of_keys_that_can_be_guessed(shop: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ENGAGE_BROKER_URL")
+    long = "x" * 32
+    good = {
+        "ENGAGE_SECRET_KEY": long,
+        "ENGAGE_API_TOKENS": f"et_{long}",
+        "ENGAGE_WRITE_KEYS": f"{long}:server,a:browser",
+    }
+    bad = {
+        "ENGAGE_SECRET_KEY": f"{long},a",
+        "ENGAGE_API_TOKENS": f"{long},admin",
+        "ENGAGE_WRITE_KEYS": "a:browser,shop:server",
+    }
+    for name, value in good.items():
+        monkeypatch.setenv(name, value)
+    assert "is short" not in shop.run("doctor")
+
+    for name, value in bad.items():
+        monkeypatch.setenv(name, value)
+        assert f"a key in {name} is short" in shop.run("doctor")
+
+
 def test_the_doctor_knows_that_a_local_installation_has_secrets_of_its_own(
     shop: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
