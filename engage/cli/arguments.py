@@ -7,6 +7,10 @@ import click
 
 from engage.domain.timing import parse_instant_text
 
+COUNT = click.IntRange(min=1)
+COUNT_OR_NONE = click.IntRange(min=0)
+SOME_TIME = click.FloatRange(min=0, min_open=True)
+
 ALWAYS_JSON = click.option(
     "--json", is_flag=True, expose_value=False, help="Print JSON; so it does without being told."
 )

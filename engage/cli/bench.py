@@ -15,6 +15,7 @@ from engage.bench.figures import Budget, Figures
 from engage.bench.naive.stack import running_naive
 from engage.bench.workload import Place, Wish
 from engage.bench.workloads import WORKLOADS
+from engage.cli.arguments import COUNT, SOME_TIME
 from engage.cli.terminal import screen
 
 ALL = "all"
@@ -23,9 +24,9 @@ ALL = "all"
 @click.command("bench")
 @click.argument("workload", default=ALL, type=click.Choice([*WORKLOADS, ALL]))
 @click.option("--naive", is_flag=True, help="Measure the naive twin too, and print ratios.")
-@click.option("--messages", type=int, help="Messages of A, B and M; events of I.")
-@click.option("--profiles", type=int, help="People of U, I, P, T and G.")
-@click.option("--seconds", type=float, help="Length of L and U.")
+@click.option("--messages", type=COUNT, help="Messages of A, B and M; events of I.")
+@click.option("--profiles", type=COUNT, help="People of U, I, P, T and G.")
+@click.option("--seconds", type=SOME_TIME, help="Length of L and U.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench_command(
     workload: str,

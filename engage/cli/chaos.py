@@ -9,16 +9,24 @@ import click
 import msgspec
 
 from engage.chaos.run import Wish, run
-from engage.cli.arguments import ALWAYS_JSON
+from engage.cli.arguments import ALWAYS_JSON, COUNT, COUNT_OR_NONE, SOME_TIME
 from engage.settings import load_settings
 
 
 @click.command("chaos")
-@click.option("--deliveries", default=1_000, show_default=True, help="Messages to be asked for, about.")
-@click.option("--kills", default=10, show_default=True, help="Processes and services to kill meanwhile.")
+@click.option(
+    "--deliveries", type=COUNT, default=1_000, show_default=True, help="Messages to be asked for, about."
+)
+@click.option(
+    "--kills",
+    type=COUNT_OR_NONE,
+    default=10,
+    show_default=True,
+    help="Processes and services to kill meanwhile.",
+)
 @click.option("--seed", type=int, help="Chooses victims, times and who says no; without it a new one.")
 @click.option(
-    "--minutes", type=float, help="How long load and kills go on; without it as long as the kills need."
+    "--minutes", type=SOME_TIME, help="How long load and kills go on; without it as long as the kills need."
 )
 @ALWAYS_JSON
 def chaos_command(deliveries: int, kills: int, seed: int | None, minutes: float | None) -> None:

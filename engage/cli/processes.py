@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engage.cli.arguments import COUNT
 from engage.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def require_schema(settings: Settings) -> None:
 
 
 @click.command("up")
-@click.option("--workers", default=1, show_default=True, help="Engine workers to start.")
+@click.option("--workers", type=COUNT, default=1, show_default=True, help="Engine workers to start.")
 def up_command(workers: int) -> None:
     """Start everything on this machine: PostgreSQL and Valkey where none are set, API, workers, beat.
 
@@ -87,7 +88,7 @@ def api_command() -> None:
 
 @click.command("worker")
 @click.option("--queues", "-Q", default=QUEUES, show_default=True, help="Queues to work on, comma-separated.")
-@click.option("--threads", default=4, show_default=True, help="Tasks at once.")
+@click.option("--threads", type=COUNT, default=4, show_default=True, help="Tasks at once.")
 @click.option("--name", default="", help="Name of this worker in logs.")
 def worker_command(queues: str, threads: int, name: str) -> None:
     """Run a Celery worker: the same as `celery -A workers.app worker -Q …`."""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engage.cli.arguments import instant
+from engage.cli.arguments import COUNT, COUNT_OR_NONE, instant
 from engage.cli.plan.commands import sound_project
 from engage.cli.plan.planning import live_project
 from engage.cli.project import load_checked
@@ -56,8 +56,12 @@ _COLOURS = {"email": "blue", "sms": "cyan", "voice": "yellow", "whatsapp": "gree
     type=click.Choice(["live"]),
     help="Play what was recorded on the project and on what is live, and tell the difference.",
 )
-@click.option("--people", default=5_000, show_default=True, help="With --against: at most so many of them.")
-@click.option("--limit", default=50, show_default=True, help="Lines of the table; 0 for all.")
+@click.option(
+    "--people", type=COUNT, default=5_000, show_default=True, help="With --against: at most so many of them."
+)
+@click.option(
+    "--limit", type=COUNT_OR_NONE, default=50, show_default=True, help="Lines of the table; 0 for all."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def simulate_command(
     journey: str,

@@ -100,3 +100,26 @@ def test_a_kind_that_there_is_not_is_answered_with_those_that_there_are() -> Non
 @pytest.mark.parametrize("command", ["schema", "chaos", "profile export"])
 def test_a_script_may_ask_everywhere_for_json(command: str) -> None:
     assert "--json" in run(*command.split(), "--help").output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "bench P --profiles 0",
+        "bench A --messages -1",
+        "bench L --seconds 0",
+        "chaos --deliveries 0",
+        "chaos --kills -1",
+        "chaos --minutes 0",
+        "demo --people 0",
+        "simulate welcome --limit -1",
+        "simulate welcome --people 0",
+        "up --workers 0",
+        "worker --threads 0",
+    ],
+)
+def test_a_number_that_means_nothing_is_usage(words: str) -> None:
+    result = run(*words.split())
+
+    assert result.exit_code == 2
+    assert "is not in the range" in result.output

@@ -5,6 +5,7 @@ import time
 
 import click
 
+from engage.cli.arguments import COUNT
 from engage.cli.forks import fork_server
 from engage.cli.ports import free_port
 from engage.embedded import clear_place
@@ -16,7 +17,7 @@ from engage.settings import Settings, load_settings
     "--once", is_flag=True, help="Exit after the table (1 if anything was lost, doubled or unexplained)."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON last.")
-@click.option("--people", default=60, show_default=True, help="Customers.")
+@click.option("--people", type=COUNT, default=60, show_default=True, help="Customers.")
 def demo_command(once: bool, as_json: bool, people: int) -> None:
     """Play a shop's customers on the project's journeys, through the real API, workers and SDKs."""
     began = time.monotonic()
