@@ -40,7 +40,7 @@ OURS = "engage"
 """The provider of receipts that we witness ourselves."""
 _VIEW_HEADERS = SAFE_HEADERS | {
     "content-security-policy": "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation;"
-    " default-src 'none'; img-src https: data:; style-src 'unsafe-inline'; font-src https:",
+    " default-src 'none'; img-src https: data:; style-src 'unsafe-inline'; font-src https:; frame-ancestors 'none'",
 }
 
 

@@ -6,11 +6,13 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from fastapi.routing import APIRoute
 
 from engage.api.answers import ApiError
+from engage.api.app import create_app
 from engage.api.bodies import unzipped
 from engage.channels.webhook_calls import is_public
 from engage.cli.serve import console_deps
@@ -179,6 +181,21 @@ def test_every_page_says_what_it_may_load_and_who_may_frame_it(world: World, cli
         assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0], page
         assert headers["x-content-type-options"] == "nosniff", page
         assert headers["referrer-policy"] in ("no-referrer", "same-origin"), page
+
+
+def test_a_message_is_shown_as_a_document_that_runs_nothing_and_that_nobody_frames(world: World) -> None:
+    page = "<p>Hello</p><script>alert(1)</script>"
+    world.app = create_app(replace(world.deps, view=lambda _delivery: page))
+
+    with calling(world) as client:
+        answer = client.get(f"/v/{make_token(TOKENS['/v/'], SECRETS)}")
+
+    said = [part.split() for part in answer.headers["content-security-policy"].split(";")]
+    policy = {name: set(words) for name, *words in said}
+    assert answer.text == page
+    assert {"allow-scripts", "allow-same-origin", "allow-forms"}.isdisjoint(policy["sandbox"])
+    assert (policy["default-src"], policy["frame-ancestors"]) == ({"'none'"}, {"'none'"})
+    assert "script-src" not in policy
 
 
 def takes_json(world: World) -> list[tuple[str, str, dict[str, str]]]:
