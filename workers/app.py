@@ -7,9 +7,11 @@ celery -A workers.app worker -Q urgent
 import os
 
 from celery import Celery
+from celery.signals import worker_init
 from kombu.entity import Queue
 
-from engage.services import broker_url
+from engage.ports.storage import StorageAwayError
+from engage.services import broker_url, schema_standing
 from engage.settings import load_settings
 from engage.telemetry import configure_logging
 from workers.broker import keep_clients
@@ -74,3 +76,19 @@ app.conf.update(
         },
     },
 )
+
+
+def require_schema(**_: object) -> None:
+    """Let no worker start on a schema that this code cannot work with, by `celery -A` neither."""
+    settings = load_settings()
+    if settings.database_url is None:
+        return
+    try:
+        standing = schema_standing(settings)
+    except StorageAwayError:
+        return  # it may come back; a task that finds it away does nothing
+    if not standing.fits:
+        raise SystemExit(f"Error: {standing.advice}")
+
+
+worker_init.connect(require_schema)
