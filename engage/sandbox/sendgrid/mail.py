@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,14 +13,13 @@ import msgspec
 from engage.sandbox.errors import Reply, json_reply, sendgrid_error
 from engage.sandbox.ledger import Channel, Entry
 from engage.sandbox.now import unix_now
-from engage.sandbox.sendgrid.mail_life import MailLives
+from engage.sandbox.sendgrid.mail_life import MailLives, addresses
 from engage.sandbox.sendgrid.mail_rules import Json, mistakes
 
 if TYPE_CHECKING:
     from engage.sandbox.state import Sandbox
 
 _decode = msgspec.json.Decoder().decode
-_LINK = re.compile(r"<a\b([^>]*)\bhref\s*=\s*[\"'](https?://[^\"']+)[\"']([^>]*)>", re.IGNORECASE)
 _UNTRACKED = re.compile(r"clicktracking\s*=\s*[\"']?off", re.IGNORECASE)
 
 LARGEST_MAIL = 30_000_000
@@ -75,9 +73,9 @@ class Mail(Entry):
     @property
     def link(self) -> str | None:
         """The first link that click tracking would rewrite."""
-        for before, url, after in _LINK.findall(self.html or ""):
-            if not _UNTRACKED.search(before + after):
-                return unescape(url)
+        for url, rest in addresses(self.html or "", "a"):
+            if not _UNTRACKED.search(rest):
+                return url
         return None
 
 

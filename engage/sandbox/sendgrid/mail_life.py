@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
     from engage.sandbox.sendgrid.mail import Mail
     from engage.sandbox.state import Sandbox
 
-_IMAGE = re.compile(r"<img\b[^>]*\bsrc\s*=\s*[\"'](https?://[^\"']+)[\"']", re.IGNORECASE)
-_ONE_CLICK = re.compile(r"<(https?://[^>]+)>")
+_TAG = re.compile(r"<(a|img)\b([^<>]*)", re.IGNORECASE)
+_ADDRESS = {
+    tag: re.compile(rf"\b{name}\s*=\s*[\"'](https?://[^\"']+)[\"']", re.IGNORECASE)
+    for tag, name in (("a", "href"), ("img", "src"))
+}
+_ONE_CLICK = re.compile(r"<(https?://[^<>]+)>")
 
 REACTIONS = ("open", "machine open", "click", "bounce", "block", "spam", "unsubscribe", "one-click")
 SLOW_FACTOR = 10.0
@@ -27,6 +32,14 @@ MACHINE_OPEN_SECONDS = 1.0
 PERSON_AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15"
 ADDRESS = "192.0.2.7"
 GREETING = "250 2.0.0 OK: queued"
+
+
+def addresses(html: str, tag: str) -> Iterator[tuple[str, str]]:
+    """Yield where each `a` leads, or each `img` is, and what else its tag says."""
+    for found in _TAG.finditer(html):
+        address = _ADDRESS[tag].search(found[2]) if found[1].lower() == tag else None
+        if address is not None:
+            yield unescape(address[1]), found[2][: address.start()] + found[2][address.end() :]
 
 
 class MailLives:
@@ -175,8 +188,8 @@ class MailLives:
             }
             self._happen(mail, "open", extra, not clicks)
         else:
-            for url in _IMAGE.findall(mail.html or ""):
-                self._fetch(mail, "GET", unescape(url), "image")
+            for url, _ in addresses(mail.html or "", "img"):
+                self._fetch(mail, "GET", url, "image")
         if clicks:
             wait = self._sandbox.latency.draw("engage", mail, "click")
             self._sandbox.clock.later(wait, self._clicked, mail)
