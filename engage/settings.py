@@ -161,6 +161,26 @@ class Settings:
         return host.strip("[]") or "127.0.0.1", number
 
     @property
+    def is_browser_key(self) -> dict[str, bool]:
+        """Whether each write key is a browser's; without a word of its own it is a server's.
+
+        Raises:
+            SettingsError: a key is neither, or both. It is not repeated: what follows a colon may be half of a secret.
+        """
+        found: dict[str, bool] = {}
+        for entry in self.write_keys:
+            key, _, kind = entry.partition(":")
+            if not key or kind not in ("server", "browser", ""):
+                raise SettingsError(
+                    "a key in ENGAGE_WRITE_KEYS is no key; write `key:server` or `key:browser`"
+                )
+            if found.setdefault(key, kind == "browser") is not (kind == "browser"):
+                raise SettingsError(
+                    "a key in ENGAGE_WRITE_KEYS is a server's and a browser's; browsers need one of their own"
+                )
+        return found
+
+    @property
     def base_url(self) -> str:
         """The public address, without a slash at its end."""
         return (self.public_url or f"http://{self.listen}").rstrip("/")

@@ -235,15 +235,18 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             yield _warning("keys", f"{name} is not set", hint)
         else:
             yield _wrong("keys", f"{name} is not set", hint)
+    try:
+        browsers = settings.is_browser_key
+    except SettingsError as exc:
+        yield _wrong("keys", str(exc))
+        browsers = {}
     if len(settings.secret_key) > 1 and not settings.erasure_pepper:
         yield _warning(
             "keys",
             "ENGAGE_ERASURE_PEPPER is not set: the oldest key in ENGAGE_SECRET_KEY keys the list of erased addresses",
             "do not drop that key; see docs/how-to/privacy.md",
         )
-    server_keys = [
-        key for key, _, kind in (one.partition(":") for one in settings.write_keys) if kind != "browser"
-    ]
+    server_keys = [key for key, is_public in browsers.items() if not is_public]
     for name, held, harm in (
         ("ENGAGE_SECRET_KEY", settings.secret_key, "can unsubscribe everybody"),
         ("ENGAGE_API_TOKENS", settings.api_tokens, "may do everything"),

@@ -31,23 +31,6 @@ IDLE_SECONDS = 75
 just being closed, and longer than whoever was told to come back later waits."""
 
 
-def write_keys(settings: Settings) -> WriteKeys:
-    """Return the write keys of the settings.
-
-    Raises:
-        SettingsError: one is neither `key:server` nor `key:browser`.
-    """
-    kinds: dict[str, bool] = {}
-    for entry in settings.write_keys:
-        key, _, kind = entry.partition(":")
-        if kind not in ("server", "browser", ""):
-            raise SettingsError(
-                f"a write key in ENGAGE_WRITE_KEYS ends in `:{kind}`; write `key:server` or `key:browser`"
-            )
-        kinds[key] = kind == "browser"
-    return WriteKeys.of(kinds)
-
-
 def api_deps(runtime: Runtime) -> ApiDeps:
     """Return what the HTTP face needs, from one process's engine."""
     settings = runtime.settings
@@ -60,7 +43,7 @@ def api_deps(runtime: Runtime) -> ApiDeps:
         acceptor=Acceptor(lambda: catalog().settings),
         receiver=Receiver(runtime.webhooks, catalog().settings.region, lambda: catalog().law),
         batcher=MicroBatcher(intake),
-        keys=write_keys(settings),
+        keys=WriteKeys.of(settings.is_browser_key),
         tokens=runtime.admit,
         secrets=settings.secret_key,
         clock=runtime.clock,

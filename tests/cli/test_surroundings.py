@@ -64,6 +64,34 @@ def test_a_port_that_cannot_be_is_refused(listen: str) -> None:
         _ = load_settings({"ENGAGE_LISTEN": listen}, None).host_port
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("wk:5ec2e7", "is no key"),
+        (":server", "is no key"),
+        ("wk:server,wk:browser", "a server's and a browser's"),
+    ],
+)
+def test_a_write_key_of_no_kind_is_named_by_doctor_and_keeps_the_api_down(
+    given: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGAGE_DATABASE_URL", NOBODY)
+    monkeypatch.setenv("ENGAGE_WRITE_KEYS", given)
+
+    with pytest.raises(SettingsError, match=told) as refused:
+        _ = load_settings({"ENGAGE_WRITE_KEYS": given}, None).is_browser_key
+    output = run("doctor").output
+
+    assert told in output
+    assert "5ec2e7" not in f"{refused.value}{output}"
+
+
+def test_a_write_key_is_a_servers_unless_it_says_so() -> None:
+    settings = load_settings({"ENGAGE_WRITE_KEYS": "a,b:server,c:browser,b:server"}, None)
+
+    assert settings.is_browser_key == {"a": False, "b": False, "c": True}
+
+
 def test_a_project_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGAGE_PROJECT", str(tmp_path / "gone"))
 
