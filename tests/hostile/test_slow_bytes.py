@@ -15,6 +15,8 @@ from engage.cli.serve import console_deps
 from engage.console.app import mount_console
 from engage.console.session import COOKIE
 from engage.engine.canonical.split import MAX_BODY
+from engage.project.proofs.law import _plain as words_of_text
+from engage.project.scenario.values import answer
 from tests.api.world import ADMIN, SERVER, Client, World, basic, bearer, calling
 from tests.channels.test_sendgrid_webhooks import MAIL, event, form, read, webhook
 
@@ -156,3 +158,13 @@ def test_a_mail_of_a_thousand_parts_is_put_aside_and_one_with_many_attachments_i
     assert [reason for reason, _ in soon(lambda: webhook("sendgrid/inbound").read(many)).quarantined] == [
         "unreadable"
     ]
+
+
+@pytest.mark.parametrize("mark", ["<", "< ", "<a"])
+def test_a_text_of_marks_that_are_not_closed_is_read_in_time(mark: str) -> None:
+    soon(lambda: words_of_text(mark * 100_000))
+
+
+def test_an_answer_of_a_scenario_with_blanks_without_end_is_read_in_time() -> None:
+    with pytest.raises(ValueError, match="answer"):
+        soon(lambda: answer("retry" + " " * 100_000 + "\nx"))

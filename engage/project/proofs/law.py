@@ -18,7 +18,7 @@ from engage.project.yaml.nodes import Scalar
 _ASKED = (Policy.OPT_IN, Policy.DOUBLE_OPT_IN, Policy.NEVER)
 _TEXTED = (Channel.SMS, Channel.MMS)
 _SPACE = re.compile(r"\s+")
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 _PARTIAL = re.compile(r"{%-?\s*(?:extends|include|import|from)\s+['\"]([^'\"]+)['\"]")
 _WAYS_OUT = ("unsubscribe_url", "preferences_url")
 

@@ -23,7 +23,7 @@ from engage.domain.forms import mistake
 from engage.domain.timing import DurationError, parse_duration, parse_instant_text, unix_instant
 
 _SIGNED = re.compile(r"\s*([+-]?)\s*([^+-]+)")
-_RETRY = re.compile(r"(?:(\S+)\s+)?retry\s+(.+)\Z")
+_RETRY = re.compile(r"(?:(\S+)\s+)?retry\s+(\S.*)\Z")
 _PROVIDER_CODES_FROM = 1000
 _SECONDS_FROM = 10**8
 """Unix numbers below this (the year 1973) are taken for offsets that lack their unit."""
