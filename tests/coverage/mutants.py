@@ -4,6 +4,7 @@
 """
 
 from tests.coverage import (
+    mutants_of_checks,
     mutants_of_expressions,
     mutants_of_files,
     mutants_of_language,
@@ -343,6 +344,7 @@ _OF_STEPS = [
 
 MUTANTS = [
     *_OF_STEPS,
+    *mutants_of_checks.MUTANTS,
     *mutants_of_expressions.MUTANTS,
     *mutants_of_files.MUTANTS,
     *mutants_of_language.MUTANTS,

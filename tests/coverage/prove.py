@@ -14,9 +14,10 @@ import pytest
 from engage.testing.collect import Projects, files_of, scenarios_in
 from engage.testing.rendering import Renderers
 from engage.testing.run import in_memory, play_scenario
-from tests.coverage import TESTS, Sentence, sentences
+from tests.coverage import TESTS, Held, Sentence, sentences
 from tests.coverage.mutant import Mutant
 from tests.coverage.mutants import MUTANTS
+from tests.project.gallery import pieces
 
 ROOT = TESTS.parent
 SECONDS = 120
@@ -46,18 +47,28 @@ def something_fails(sentence: Sentence) -> bool:
                 return True
             if play_scenario(found.scenario, projects.at(found.root), in_memory, renderers):
                 return True
-    return any(_pytest_fails(held.kind, held.name) for held in sentence.held if held.kind != "scenario")
+    return any(_pytest_fails(held) for held in sentence.held if held.kind != "scenario")
 
 
-def _pytest_fails(kind: str, name: str) -> bool:
-    path, _, test = (
-        f"tests/{name}".partition("::") if kind == "test" else ("tests/project/test_gallery.py", "", "")
-    )
-    only = ["-k", test] if test else []  # by name alone: some stand in classes
-    code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", path, *only])
+def _pytest_fails(held: Held) -> bool:
+    code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *_tests_of(held)])
     return (
         code == pytest.ExitCode.TESTS_FAILED
     )  # one that could not be found or was left out has noticed nothing
+
+
+def _tests_of(held: Held) -> list[str]:
+    """Return what to tell pytest: of the gallery the one piece that is named, of a file the one test, if any is."""
+    if held.kind == "gallery":
+        whole = any(piece.title == held.name for piece in pieces("projects"))
+        test = (
+            "test_a_wrong_project_is_told_file_by_file"
+            if whole
+            else "test_a_wrong_file_is_told_at_its_place_in_words"
+        )
+        return [f"tests/project/test_gallery.py::{test}[{held.name}]"]
+    path, _, test = f"tests/{held.name}".partition("::")
+    return [path, *(["-k", test] if test else [])]  # by name alone: some stand in classes
 
 
 def proofs(root: Path, mutants: Sequence[Mutant] = MUTANTS) -> Iterator[tuple[Mutant, Sentence, bool]]:
