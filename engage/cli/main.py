@@ -104,6 +104,10 @@ class Commands(click.Group):
 
             told = f"the database cannot be reached: {exc}" if isinstance(exc, StorageAwayError) else str(exc)
             raise click.ClickException(told) from exc
+        except OSError as exc:
+            if exc.filename is None or ctx.invoked_subcommand in PROCESSES:
+                raise  # no file that the caller named: a closed pipe, which click knows, or an accident
+            raise click.ClickException(f"{exc.filename}: {exc.strerror}") from exc
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

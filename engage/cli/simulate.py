@@ -86,6 +86,8 @@ def simulate_command(
         raise click.UsageError(f"the project has no journey `{journey}`" + (f"; {hint}" if hint else ""))
     zone = project.settings.zone
     span = [None if text is None else instant(text, zone) for text in (begins, ends)]
+    if span[0] is not None and span[1] is not None and span[0] >= span[1]:
+        raise click.UsageError("`--until` is not after `--from`")
     if against is not None:
         if events is not None or profiles is not None:
             raise click.UsageError("with `--against live` events and people are those of the installation")

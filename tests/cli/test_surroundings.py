@@ -151,3 +151,38 @@ def test_a_number_that_means_nothing_is_usage(words: str) -> None:
 
     assert result.exit_code == 2
     assert "is not in the range" in result.output
+
+
+@pytest.mark.parametrize("command", ["graph welcome --no-numbers -o", "simulate welcome --events"])
+def test_a_file_that_cannot_be_is_one_line(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init", str(tmp_path / "shop"))
+    monkeypatch.setenv("ENGAGE_PROJECT", str(tmp_path / "shop"))
+
+    result = run(*command.split(), str(tmp_path / "gone" / "x.svg"))
+
+    assert result.exit_code in (1, 2)
+    assert "gone/x.svg" in result.output.splitlines()[-1]
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_simulation_ends_after_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("init", str(tmp_path / "shop"))
+    monkeypatch.setenv("ENGAGE_PROJECT", str(tmp_path / "shop"))
+    events = tmp_path / "events.jsonl"
+    events.write_text("")
+
+    result = run(
+        "simulate",
+        "welcome",
+        "--events",
+        str(events),
+        "--from",
+        "2026-03-01T00:00:00Z",
+        "--until",
+        "2026-01-01T00:00:00Z",
+    )
+
+    assert result.exit_code == 2
+    assert "`--until` is not after `--from`" in result.output
