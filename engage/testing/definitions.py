@@ -16,6 +16,7 @@ from engage.engine.publish.publish import Source
 from engage.project.kinds import Kind, path_of
 from engage.project.law_files import law_of
 from engage.project.load import Project
+from engage.project.plan.meaning import meaning_of
 from engage.project.problem import Level
 from engage.project.scenario import Publish, Scenario
 from engage.project.template_files import TemplateSource
@@ -44,7 +45,7 @@ class Definitions:
 
     def add(self, key: Key, text: str, form: BaseModel) -> Source:
         """Take in a definition, in place of one of the same kind and name."""
-        source = Source(kind=key[0], name=key[1], text=text)
+        source = Source(kind=key[0], name=key[1], text=text, meaning=meaning_of(form))
         self.sources[key], self.forms[key] = source, form
         return source
 

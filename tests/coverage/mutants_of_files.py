@@ -44,9 +44,9 @@ MUTANTS = [
     ),
     Mutant(
         "Unknown keys are errors",
-        "engage/project/words/suggest.py",
-        '        return f"did you mean `{near}`?"\n',
-        '        return ""\n',
+        "engage/project/validate.py",
+        'hint = f"did you mean `{near}`?" if near else did_you_mean(key, free)',
+        'hint = ""',
     ),
     Mutant(
         "Mistakes are reported as",

@@ -111,4 +111,40 @@ MUTANTS = [
         "_PROVIDER_CODES_FROM = 1000\n",
         "_PROVIDER_CODES_FROM = 100\n",
     ),
+    Mutant(
+        "Every form of the catalogue",
+        "engage/project/scenario/items.py",
+        "        Page,\n        Screen,\n",
+        "        Page,\n",
+    ),
+    Mutant(
+        "Engine work due",
+        "engage/engine/simulate.py",
+        "if due is None or due > instant:",
+        "if due is None or due >= instant:",
+    ),
+    Mutant(
+        "Engine work due",
+        "engage/project/scenario/form.py",
+        "sorted(items, key=lambda item: item.at)",
+        "sorted(items, key=lambda item: (item.at, item.verb))",
+    ),
+    Mutant(
+        "Before `start`",
+        "engage/testing/stage.py",
+        "self._publish(play.definitions.before_start())",
+        "self._publish(play.definitions.at_start())",
+    ),
+    Mutant(
+        "Before `start`",
+        "engage/testing/stage.py",
+        "if not self._started and not isinstance(item, HISTORY):",
+        "if False:",
+    ),
+    Mutant(
+        "Before `start`",
+        "engage/engine/publish/publish.py",
+        "    if not rules and not journeys and not everything:\n",
+        "    if not everything:\n",
+    ),
 ]

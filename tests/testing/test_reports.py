@@ -127,6 +127,30 @@ def test_an_item_that_makes_no_sense_ends_its_scenario(tmp_path: Path, item: str
     assert [result.failures for result in report.results] == [(f"line 10, at 3h: {told}",)]
 
 
+@pytest.mark.parametrize(
+    ("verb", "item"),
+    [
+        ("signal", "signal: Restocked"),
+        ("receipt", "receipt: delivered, of: {step: hi}"),
+        ("inbound", "inbound: ada, channel: sms, body: x"),
+        ("start", "start: j1, for: ada"),
+        ("publish", "publish: j1"),
+        ("pause", "pause: j1"),
+        ("resume", "resume: j1"),
+        ("archive", "archive: j1"),
+        ("confirm", "confirm: ada, channel: sms, topic: t"),
+        ("forget", "forget: ada"),
+    ],
+)
+def test_before_the_start_there_is_only_history(tmp_path: Path, verb: str, item: str) -> None:
+    early = HELLO.replace("timeline:\n", f"timeline:\n  - {{at: -1h, {item}}}\n")
+
+    report = run(tmp_path, early.replace("EXPECTED", "{sent: {count: 1}}"))
+
+    told = f"line 6, at -1h: `{verb}` cannot stand before the start: there is only history then"
+    assert [result.failures for result in report.results] == [(told,)]
+
+
 def test_mistakes_of_a_file_are_told_with_their_place(tmp_path: Path) -> None:
     report = run(tmp_path, "scenario: a\ntimeline:\n  - {at: 0s, trak: ada, event: X}\n")
 
