@@ -23,7 +23,7 @@ from engage.project.load import Project, load_source, place_in_template
 from engage.project.plan.meaning import meaning_of
 from engage.project.problem import Level, Problem
 from engage.project.template_files import TemplateSource as TemplateFiles
-from engage.templating import TemplateProblem, TemplateSet, TemplateSource, compile_templates
+from engage.templating import TemplateProblem, TemplateSet, TemplateSource, compile_templates, text_problem
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +74,11 @@ class CompiledProject:
         return {
             name: LiveTemplate(templates.channels(name), templates.required(name)) for name in templates.names
         }
+
+    @staticmethod
+    def text_problem(text: str) -> str | None:
+        """Return what is wrong with a text that is sent as it is written, None if nothing is."""
+        return text_problem(text)
 
     def keep(self, kind: str, name: str, checksum: str, form: object) -> None:
         """Remember a compiled form, so that publishing what was just checked compiles nothing again."""

@@ -209,6 +209,8 @@ class _Commands:
         channel = wanted.channel or self._only_channel(wanted.template)
         if wanted.template is not None:
             self._check_template(wanted.template, channel, wanted.variables)
+        elif problem := self._deps.text_problem(wanted.text or ""):
+            raise invalid(f"`text`: {problem}")
         now = self._deps.clock.now()
         person = None if wanted.profile is None else person_of(wanted.profile, rules)
         to = None if wanted.to is None else _address(channel, wanted.to, rules.region)

@@ -79,6 +79,8 @@ class ApiDeps:
     """Where the world reaches us, without a slash at the end."""
     templates: Callable[[], Mapping[str, Sendable]] | None = None
     """The live templates by name; may ask the database. None: they are only known where messages are rendered."""
+    text_problem: Callable[[str], str | None] = lambda _: None
+    """What is wrong with a text that is to be sent as it is, None if nothing is."""
     view: Callable[[DeliveryId], str | None] = _no_view
     """The HTML of a delivery as it was sent, for "view in browser"."""
     codes: CodeChecker | None = None

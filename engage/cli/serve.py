@@ -53,6 +53,7 @@ def api_deps(runtime: Runtime) -> ApiDeps:
         members=runtime.members,
         public_url=settings.base_url,
         templates=runtime.templates,
+        text_problem=runtime.compiled.text_problem,
         view=runtime.view,
         codes=runtime.codes,
         rooms=runtime.rooms,

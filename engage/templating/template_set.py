@@ -8,20 +8,19 @@ from types import TracebackType
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from jinja2 import TemplateSyntaxError
 from jinja2.environment import Template
 
 from engage.domain.delivery.delivery import Channel
 from engage.domain.timing import zone_of
 from engage.ports.channel import Content, EmailContent, SmsContent, VoiceContent
 from engage.ports.templating import Rendered, RenderRefused, RenderRequest
-from engage.templating.check import Use, findings
+from engage.templating.check import Use
 from engage.templating.environment import Lazy, StrictEnvironment, render_text
 from engage.templating.gsm import plain, segments
+from engage.templating.inline import text_problem
 from engage.templating.meta import Meta, address, header, mailbox
 from engage.templating.plain_text import text_of_html, tidy
 from engage.templating.source import choose
-from engage.templating.syntax_words import in_words
 from engage.templating.values import MAX_OUTPUT, MAX_STEPS, LimitError, RefusalError, rendering
 from engage.templating.voice import Say, VoiceScript, handwritten
 from engage.templating.whatsapp import WhatsappScript
@@ -209,14 +208,9 @@ class TemplateSet:
                 return _message(text, request, ())
 
     def _compile_inline(self, text: str) -> Template:
-        try:
-            tree = self._environment.parse(text)
-        except TemplateSyntaxError as exc:
-            raise RefusalError(
-                "the text cannot be read: " + "; ".join(filter(None, in_words(exc.message)))
-            ) from exc
-        for finding in findings(tree, ()):
-            raise RefusalError(f"{finding.message}; {finding.hint}" if finding.hint else finding.message)
+        problem = text_problem(text)
+        if problem is not None:
+            raise RefusalError(problem)
         return self._environment.from_string(text)
 
     # --- refusals ---
