@@ -135,4 +135,16 @@ MUTANTS = [
         "    if is_number(value):\n        return value\n    if not isinstance(value, str) or len",
         "    if is_number(value):\n        return value\n    if len",
     ),
+    Mutant(
+        "An expression sees exactly",
+        "engage/domain/turn/react.py",
+        "        turn.count(person, event)\n        touched.events.add(event.name)\n        touched.consent = touched.consent or event.name in _OF_CONSENT\n    follow(turn, person, touched)\n",
+        "        touched.events.add(event.name)\n        touched.consent = touched.consent or event.name in _OF_CONSENT\n    follow(turn, person, touched)\n    if event is not None:\n        turn.count(person, event)\n",
+    ),
+    Mutant(
+        "An expression sees exactly",
+        "engage/engine/digest/play.py",
+        "turn.begin(fact_id=_identity(row, fact), now=latest,",
+        "turn.begin(fact_id=_identity(row, fact), now=batch.horizon or latest,",
+    ),
 ]

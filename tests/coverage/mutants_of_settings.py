@@ -101,4 +101,16 @@ MUTANTS = [
         'if trigger.existing != "include" or trigger',
         'if trigger.existing == "include" or trigger',
     ),
+    Mutant(
+        "`sensitive` values",
+        "engage/domain/journey/course.py",
+        "        run.entry = covered.properties(run.entry)\n",
+        "",
+    ),
+    Mutant(
+        "`sensitive` values",
+        "engage/domain/journey/course.py",
+        "entry=dict(entry),\n",
+        "entry=turn.catalog.settings.covered.properties(dict(entry)),\n",
+    ),
 ]

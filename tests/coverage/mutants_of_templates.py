@@ -111,4 +111,28 @@ MUTANTS = [
         "    react(turn, person, touched=Touched(everything=True))\n",
         "",
     ),
+    Mutant(
+        "Partials and macros",
+        "engage/templating/environment.py",
+        'for candidate in (name, f"_shared/{name}"):',
+        "for candidate in (name,):",
+    ),
+    Mutant(
+        "`confirm_url` opens a page",
+        "engage/api/links.py",
+        '("/c/{token}", "GET", links.confirmation),',
+        '("/c/{token}", "GET", links.confirm),',
+    ),
+    Mutant(
+        "A call: `say gather on",
+        "engage/templating/voice_reading.py",
+        'self._verbs("on_machine", document.get("on_machine", []))',
+        'self._verbs("on_machine", [])',
+    ),
+    Mutant(
+        "A call: `say gather on",
+        "engage/templating/voice_reading.py",
+        '            self._verbs(f"{where}.otherwise", item.get("otherwise", []), in_branch=True),\n',
+        '            self._verbs(f"{where}.otherwise", [], in_branch=True),\n',
+    ),
 ]
