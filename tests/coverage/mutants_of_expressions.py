@@ -136,6 +136,12 @@ MUTANTS = [
         "    if is_number(value):\n        return value\n    if len",
     ),
     Mutant(
+        "Python and SQL agree",
+        "engage/storage/expression_sql/comparing.py",
+        "return _ordered(Op.LT if op is Op.GT else Op.LE, right, left)",
+        "return _ordered(Op.LT if op is Op.GT else Op.LE, left, right)",
+    ),
+    Mutant(
         "An expression sees exactly",
         "engage/domain/turn/react.py",
         "        turn.count(person, event)\n        touched.events.add(event.name)\n        touched.consent = touched.consent or event.name in _OF_CONSENT\n    follow(turn, person, touched)\n",

@@ -147,4 +147,10 @@ MUTANTS = [
         "    if not rules and not journeys and not everything:\n",
         "    if not everything:\n",
     ),
+    Mutant(
+        "`--live` runs the same file",
+        "engage/storage/postgres/write.py",
+        "    SELECT profile, audience FROM json_to_recordset(%s) AS (profile uuid, audience text)\n)",
+        "    SELECT profile, audience FROM json_to_recordset(%s) AS (profile uuid, audience text) LIMIT 0\n)",
+    ),
 ]
