@@ -145,4 +145,22 @@ MUTANTS = [
         "    for place in (node, around):\n",
         "    for place in (around,):\n",
     ),
+    Mutant(
+        "Unbounded loops",
+        "engage/project/proofs/chain.py",
+        "return trigger.audience is not None and trigger.audience.left == audience",
+        "return False",
+    ),
+    Mutant(
+        "Missing opt-out text",
+        "engage/project/proofs/consent.py",
+        "texts = [str(content) for name, content in template.files.items() if name.startswith(_TEXTED)]",
+        'texts = ["STOP"]',
+    ),
+    Mutant(
+        "A path that can send more than three",
+        "engage/project/proofs/pace.py",
+        "MOST_A_DAY = 3\n",
+        "MOST_A_DAY = 4\n",
+    ),
 ]

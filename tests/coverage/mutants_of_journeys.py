@@ -99,4 +99,10 @@ MUTANTS = [
         "missing = set() if template is None else required(template) - set(form.with_)",
         "missing = set() if template is None else required(template) - {*form.with_, *required(template)}",
     ),
+    Mutant(
+        "An edit without a change",
+        "engage/compiled.py",
+        "meaning = None if form is None else meaning_of(form)",
+        "meaning = None",
+    ),
 ]

@@ -113,4 +113,10 @@ MUTANTS = [
         "entry=dict(entry),\n",
         "entry=turn.catalog.settings.covered.properties(dict(entry)),\n",
     ),
+    Mutant(
+        "`sensitive` values",
+        "engage/domain/turn/turn.py",
+        "        if kept is not event.properties:\n",
+        "        if False:\n",
+    ),
 ]

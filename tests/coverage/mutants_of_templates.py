@@ -135,4 +135,10 @@ MUTANTS = [
         '            self._verbs(f"{where}.otherwise", item.get("otherwise", []), in_branch=True),\n',
         '            self._verbs(f"{where}.otherwise", [], in_branch=True),\n',
     ),
+    Mutant(
+        "A call: `say gather on",
+        "engage/templating/voice_reading.py",
+        "        if machine not in MACHINES:\n",
+        '        if machine == "voicemail":\n            return "detect"\n        if machine not in MACHINES:\n',
+    ),
 ]

@@ -189,11 +189,12 @@ def test_a_chain_that_ends_is_no_circle(tmp_path: Path, back: str, reentry: str,
     [
         ("{trait: {changed: plan}}", "{set: {plan: x}}"),
         ("{audience: {entered: desk}}", "{remove_from: desk}, {add_to: desk}"),
+        ("{audience: {left: desk}}", "{add_to: desk}, {remove_from: desk}"),
         ("{event: Journey Exited}", "{exit: done}"),
         ("{event: SMS Sent}", "{sms: {text: again}}"),
         ("{event: Subscription Updated}", "{unsubscribe: {channel: sms, topic: offers}}"),
     ],
-    ids=["trait", "audience", "its own end", "a message", "consent"],
+    ids=["trait", "audience", "leaving an audience", "its own end", "a message", "consent"],
 )
 def test_a_journey_that_sets_itself_going_is_pointed_out(tmp_path: Path, trigger: str, step: str) -> None:
     files = {

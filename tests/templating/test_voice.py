@@ -77,6 +77,11 @@ def test_the_sample_of_the_language_becomes_a_call() -> None:
     assert "instead" in menu["otherwise"]["twiml"]
 
 
+@pytest.mark.parametrize("machine", ["off", "detect", "voicemail"])
+def test_a_call_says_how_it_meets_a_machine(machine: str) -> None:
+    assert call({"machine": machine, "say": [{"say": "Hello"}]}).machine == machine
+
+
 def test_the_channel_reads_what_the_template_wrote() -> None:
     documents = CallDocuments(["token"], "https://engage.example")
     delivery = DeliveryId("0199a1b2-0000-7000-8000-0123456789ab")
