@@ -47,8 +47,11 @@ def serve(control: socket.socket) -> list[str] | None:
     woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wakes)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    poll = select.poll()  # `select` takes no file beyond 1,024, and an owner with many hands on such a one
+    for file in (control.fileno(), woken):
+        poll.register(file, select.POLLIN)
     while True:
-        ready, _, _ = select.select([control.fileno(), woken], [], [])
+        ready = [file for file, _ in poll.poll()]
         if woken in ready:
             os.read(woken, 1024)
             _report_ended(reports)

@@ -1,10 +1,12 @@
 """Forks: a process from the fork server is as good as one that was started by itself, and sooner there."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,21 @@ def test_a_fork_has_the_environment_and_the_output_that_it_was_given(
 
     assert process.wait(PATIENCE) == 0
     assert (tmp_path / "log").read_text().startswith("0 journeys, 0 audiences")
+
+
+def test_an_owner_with_many_open_files_has_forks_too(tmp_path: Path) -> None:
+    (tmp_path / "journeys").mkdir()
+    many, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if many <= 1_100:
+        pytest.skip("this system allows no more than 1,024 open files")
+    with ExitStack() as stack:
+        for _ in range(1_050):
+            stack.callback(os.close, os.dup(0))
+        server = stack.enter_context(ForkServer())
+
+        assert (
+            server.start(["check"], {**os.environ, "ENGAGE_PROJECT": str(tmp_path)}, None).wait(PATIENCE) == 0
+        )
 
 
 def test_a_fork_is_called_by_its_own_command_and_ends_when_it_is_told_to(
