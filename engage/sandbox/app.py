@@ -50,6 +50,7 @@ class SandboxApp(Starlette):
             exception_handlers={404: _not_found},
             lifespan=lifespan,
         )
+        self.router.redirect_slashes = False  # it would lead to whatever host the caller says we are
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._hot.takes(scope):

@@ -244,14 +244,17 @@ class _Compiler:
         pieces = self._pieces(full, file)
         if pieces is None:
             return MailPart()
+        whole = with_preheader(pieces, preheader)
         try:
-            html = inline_css(with_preheader(pieces, preheader))
+            template = self._final(full, inline_css(whole)) or self._final(full, whole)
         except MailError as exc:
             self._report(source.name, file, 1, str(exc), "")
             return MailPart()
-        self._files[full + FINAL] = join(html)
-        self._lint(source, file, lint(pieces, join(html), metas[chosen].subject_source if is_there else None))
-        template = self._environment.get_template(full + FINAL)
+        if template is None:
+            self._report(source.name, file, 1, "this mail and its partials do not make one whole", "")
+            return MailPart()
+        final = self._files[full + FINAL]
+        self._lint(source, file, lint(pieces, final, metas[chosen].subject_source if is_there else None))
         text = text_template(pieces)
         if text is None:
             return MailPart(html=template)
@@ -263,6 +266,14 @@ class _Compiler:
         except TemplateSyntaxError:
             # Constructs that only make sense with the tags around them: the text is read off the rendered mail.
             return MailPart(html=template)
+
+    def _final(self, full: str, html: Sequence[Piece]) -> Template | None:
+        """Compile the mail as it leaves; None where it lost a part: a style around half a construct takes it along."""
+        self._files[full + FINAL] = join(html)
+        try:
+            return self._environment.get_template(full + FINAL)
+        except TemplateSyntaxError:
+            return None
 
     def _pieces(self, full: str, file: str) -> list[Piece] | None:
         """Return the mail as HTML with its partials in it."""
