@@ -189,6 +189,11 @@ class _Compiler:
         if len(text) > MAX_SOURCE:
             self._report_full(full, 1, f"the file has more than {MAX_SOURCE} characters", "")
             return False
+        if "\0" in text:
+            # No database takes it, and who reads HTML drops it: what it kept apart could then be a construct.
+            line = 1 + text.count("\n", 0, text.index("\0"))
+            self._report_full(full, line, "the file holds U+0000", "save it as UTF-8 text")
+            return False
         try:
             found, used = examine(full, text, self._partials, secrets)
         except TemplateSyntaxError as exc:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import css_inline
 import mrml
+from jinja2 import TemplateSyntaxError
 
 from engage.templating.pieces import Kind, Piece, Place, Protected, Scanner, join, protect, split
 
@@ -86,7 +87,10 @@ def inline_css(pieces: Sequence[Piece]) -> list[Piece]:
     html = _compiled("CSS", lambda: _INLINER.inline(_with_bodies(protected)), protected)
     if protected.seen(html) != protected.order or not _is_balanced(protected, html):
         return list(pieces)
-    return split(protected.restored(html))
+    try:
+        return split(protected.restored(html))
+    except TemplateSyntaxError:  # what the parser dropped had kept apart what is a construct now
+        return list(pieces)
 
 
 def _in_html(kind: Kind, place: Place, elements: list[str], token: str) -> str:

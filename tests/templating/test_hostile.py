@@ -153,3 +153,13 @@ def test_a_persons_data_cannot_add_headers() -> None:
     assert content.subject == "Hi Bcc: all@shop.example X: y"
     assert content.reply_to is not None
     assert not set("\r\n\x0b\u2028") & set(content.subject + content.reply_to)
+
+
+def test_a_file_with_a_nul_is_refused_in_words_and_at_its_line() -> None:
+    text = "<p>Hello</p>\n<p>{\0{ profile.first_name }}</p>\n"
+    templates, problems = compile_templates([TemplateSource(name="t", files={"email.html": text})])
+
+    assert [(problem.line, problem.message) for problem in problems if not problem.is_warning] == [
+        (2, "the file holds U+0000")
+    ]
+    assert list(templates.names) == []
