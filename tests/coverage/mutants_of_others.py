@@ -24,8 +24,8 @@ MUTANTS = [
     Mutant(
         "SMS: `code segments`",
         "engage/domain/delivery/ledger.py",
-        'Mark.ACCEPTED, {"segments": delivery.segments})\n    _take',
-        "Mark.ACCEPTED, {})\n    _take",
+        '            properties["segments"] = delivery.segments\n',
+        "            pass\n",
     ),
     Mutant(
         "WhatsApp, with",

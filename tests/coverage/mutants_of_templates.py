@@ -37,7 +37,7 @@ MUTANTS = [
         "Variables: `profile entry",
         "engage/templating/template_set.py",
         '"preferences_url": Lazy(lambda: links.preferences_url),',
-        '"preferences_url": links.preferences_url,',
+        '"preferences_url": Lazy(lambda: links.unsubscribe_url),',
     ),
     Mutant(
         "HTML, MJML and XML autoescape",

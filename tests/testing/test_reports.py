@@ -176,6 +176,21 @@ def test_names_that_are_not_there_are_told(tmp_path: Path) -> None:
     assert published.results[0].failures == ("`published`: nothing is called `x`",)
 
 
+def test_a_file_that_is_not_there_is_told_with_the_one_that_may_be_meant(tmp_path: Path) -> None:
+    tests = tmp_path / "journeys" / "tests"
+    tests.mkdir(parents=True)
+    (tmp_path / "journeys" / "welcome.yaml").write_text(
+        "journey: welcome\ntrigger: {event: Go}\nsteps: [{wait: 1h}]\n"
+    )
+    (tests / "one.yaml").write_text(
+        "scenario: a\nuse: [welcom]\ntimeline: [{at: 0s, track: ada, event: Go}]\n"
+    )
+
+    (found,) = run_scenarios([tests]).results
+
+    assert found.failures == ("`use`: no file is called `welcom`; did you mean `welcome`?",)
+
+
 def test_a_project_a_folder_and_a_file_can_be_named(tmp_path: Path) -> None:
     tests = tmp_path / "journeys" / "tests"
     tests.mkdir(parents=True)

@@ -104,7 +104,7 @@ def _accepted(turn: Turn, person: Person, delivery: Delivery, outcome: Outcome) 
             None  # why it waited until now is over; how it ended may have been told already
         )
     _decide(turn, person, delivery, "accepted", None)
-    _mark(turn, person, delivery, Mark.ACCEPTED, {"segments": delivery.segments})
+    _mark(turn, person, delivery, Mark.ACCEPTED, {})
     _take_back_if_late(turn, person, delivery)
 
 
