@@ -72,6 +72,42 @@ def test_a_change_is_in_the_ledger_when_it_is_answered_and_a_fact_follows_it_up(
     assert len(desk.hints.lanes) == 1
 
 
+@pytest.mark.parametrize("state", [YES, NO])
+def test_what_is_said_again_is_in_the_ledger_again_and_updates_nothing(
+    desk: Desk, state: ConsentState
+) -> None:
+    for _ in range(3):
+        assert desk.say(BY_ID, "sms", "promotions", state) is state
+
+    assert len(desk.store.facts()) == 1
+    assert len(desk.store.look().consents.all()) == 3 * (2 if state is NO else 1)
+
+    desk.say(BY_ID, "sms", "promotions", NO if state is YES else YES)
+    assert len(desk.store.facts()) == 2
+
+
+def test_what_is_pending_may_be_asked_for_again(desk: Desk) -> None:
+    for _ in range(2):
+        assert desk.say(BY_MAIL, "email", "newsletter", YES) is PENDING
+
+    assert len(desk.store.facts()) == 2
+
+
+def test_what_stands_at_the_address_and_not_for_its_new_owner_is_followed_up(desk: Desk) -> None:
+    stranger = Identifier("email", "new@shop.example")
+    desk.say(stranger, "email", "promotions", NO)
+    profile = Profile(
+        id=ProfileId("019ca945-0a00-71df-b438-0000000000ee"), bucket_key="n", created_at=NOW, lane=1
+    )
+    profile.identifiers.append(stranger)
+    with desk.store.transaction() as tx:
+        tx.write(Changes(profiles={profile.id: profile}, identifiers=[(stranger, profile.id)]))
+
+    desk.say(stranger, "email", "promotions", NO)
+
+    assert len(desk.store.facts()) == 2
+
+
 def test_a_no_holds_for_every_address_of_a_person_and_a_yes_for_the_newest(desk: Desk) -> None:
     desk.say(BY_ID, "sms", "promotions", YES)
     assert (desk.state("sms", PHONE, "promotions"), desk.state("sms", OLD_PHONE, "promotions")) == (YES, None)

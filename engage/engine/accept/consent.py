@@ -169,8 +169,10 @@ class ConsentDesk:
                     for entry in _entries(one, state, now)
                 ]
                 continue
-            entries += _entries(one, state, now)
-            facts.append(_given(one, state, now))
+            said = _entries(one, state, now)
+            entries += said
+            if not _stands(said, views[one.owner]):
+                facts.append(_given(one, state, now))
         tx.consents.append(entries)
         tx.inbox.add(facts)
         return states
@@ -299,6 +301,23 @@ def _entries(asked: _Asked, state: ConsentState, now: datetime) -> list[ConsentE
         )
         for address in meant
     ]
+
+
+def _stands(said: Sequence[ConsentEntry], view: Consents) -> bool:
+    """Return whether all of this is so already: whoever asks again, because no answer came, updates nothing a second time.
+
+    What is pending may be asked for again: the mail that confirms it may not have come.
+    """
+    return bool(said) and all(
+        entry.state is not ConsentState.PENDING
+        and (entry.address is None or view.by_address.get(_place(entry, entry.address)) is entry.state)
+        and (entry.profile is None or view.by_profile.get((entry.channel, entry.topic)) is entry.state)
+        for entry in said
+    )
+
+
+def _place(entry: ConsentEntry, address: str) -> tuple[str, str, str]:
+    return entry.channel, address, entry.topic
 
 
 def _given(asked: _Asked, state: ConsentState, now: datetime) -> NewFact:
