@@ -92,8 +92,8 @@ def api_command() -> None:
 @click.option("--name", default="", help="Name of this worker in logs.")
 def worker_command(queues: str, threads: int, name: str) -> None:
     """Run a Celery worker: the same as `celery -A workers.app worker -Q …`."""
-    require_schema(load_settings())
     _require_queues(queues)
+    require_schema(load_settings())
     _run_celery(
         "worker",
         "-Q",

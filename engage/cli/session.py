@@ -85,9 +85,8 @@ def _found(settings: Settings, stack: ExitStack) -> Settings:
 
 
 def _require_schema(settings: Settings) -> None:
-    standing = schema_standing(
-        settings
-    )  # a database that is away says why here; the pool would only wait for it
+    # A database that is away says why here; the pool would only wait for it.
+    standing = schema_standing(settings)
     if not standing.fits:
         raise click.ClickException(standing.advice)
 

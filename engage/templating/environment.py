@@ -278,9 +278,8 @@ def _priced(tree: nodes.Template) -> nodes.Template:
         if isinstance(number.value, float):
             number.value = Decimal(repr(number.value))
         elif isinstance(number.value, int):
-            str(
-                number.value
-            )  # as the compiled template holds it, also of one that was written in hexadecimal
+            # As the compiled template holds it: Python refuses one of too many digits here, hexadecimal ones too.
+            str(number.value)
     for loop in list(tree.find_all(nodes.For)):
         size = nodes.Const(_fixed_text(loop))
         loop.iter = nodes.Filter(loop.iter, "_looped", [size], [], None, None).set_lineno(

@@ -98,11 +98,10 @@ def test_a_project_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     assert f"looked in {tmp_path}/gone" in run("check").output
 
 
-@pytest.mark.live
-def test_a_worker_of_a_queue_that_nobody_fills_does_not_start(
-    migrated_url: str, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_of_a_queue_that_nobody_fills_does_not_start_and_asks_no_database(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("ENGAGE_DATABASE_URL", migrated_url)
+    monkeypatch.setenv("ENGAGE_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
     monkeypatch.setenv("ENGAGE_BROKER_URL", "memory://")
 
     result = run("worker", "--queues", "engine,emial")
